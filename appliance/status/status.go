@@ -1,0 +1,76 @@
+// Package status is the contract of GET /api/v1/status: what a station says of
+// itself to people and machines. Fields are added, never renamed or removed.
+//
+// SI units throughout; a value that is not known is null, never 0.
+package status
+
+import "time"
+
+// Schema is the version of the contract.
+const Schema = 1
+
+// Status is the whole answer.
+type Status struct {
+	Schema    int       `json:"schema"`
+	Time      time.Time `json:"time"`    // the station's best idea of UTC
+	Summary   string    `json:"summary"` // one sentence for a person
+	Station   Station   `json:"station"`
+	Reference Reference `json:"reference"`
+	Servers   []Server  `json:"servers"`
+	// Notices are things a person should know: a configuration error with
+	// file, line and column, a card that cannot be written. Never null.
+	Notices []string `json:"notices"`
+}
+
+// Station is the device.
+type Station struct {
+	ID      string  `json:"id"`
+	Name    string  `json:"name"`
+	Version string  `json:"version"`
+	Board   string  `json:"board"`
+	Slot    *string `json:"slot"` // "a" or "b"; null where there are no slots
+	Uptime  float64 `json:"uptime_s"`
+}
+
+// Reference is the station's own source of time.
+type Reference struct {
+	Source         string   `json:"source"`   // one of Sources
+	State          string   `json:"state"`    // one of States
+	Reason         string   `json:"reason"`   // why not locked, what it waits for; empty when all is well
+	Offset         *float64 `json:"offset_s"` // station clock minus true time
+	Uncertainty    *float64 `json:"uncertainty_s"`
+	Bound          *float64 `json:"bound_s"`
+	Frequency      *float64 `json:"frequency_ppm"` // of the undisciplined clock; positive: it runs fast
+	Holdover       *float64 `json:"holdover_s"`
+	SatellitesUsed *int     `json:"satellites_used"`
+	SatellitesSeen *int     `json:"satellites_seen"`
+}
+
+// Server is one address of an assigned server and the verdict on it.
+type Server struct {
+	ID          string     `json:"id"`
+	Name        string     `json:"name"`
+	Address     string     `json:"address"` // with port
+	Family      string     `json:"family"`  // one of Families; empty while the name is not resolved
+	Verdict     string     `json:"verdict"` // one of Verdicts
+	Assured     bool       `json:"assured"`
+	Provisional bool       `json:"provisional"`
+	Reason      string     `json:"reason"`
+	Offset      *float64   `json:"offset_s"` // server minus true time
+	Uncertainty *float64   `json:"uncertainty_s"`
+	Bound       *float64   `json:"bound_s"`
+	Limit       float64    `json:"limit_s"`
+	RTT         *float64   `json:"rtt_s"`
+	Stratum     *int       `json:"stratum"`
+	Score       *float64   `json:"score"`
+	Loss        *float64   `json:"loss"` // share of the last 100 exchanges
+	Last        *time.Time `json:"last"`
+}
+
+// Sample is one point of the plot of pulses.
+type Sample struct {
+	Age         float64 // seconds before now
+	Offset      float64 // pulse minus the estimate, seconds; NaN: no pulse
+	Uncertainty float64 // half-width of the 95 % band, seconds
+	State       string
+}

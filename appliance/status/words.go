@@ -1,0 +1,27 @@
+package status
+
+import (
+	"github.com/truechimer/truechimer/gpspps"
+	"github.com/truechimer/truechimer/monitor"
+)
+
+// Sources, States, Families and Verdicts are all the words that the fields of
+// the same name may hold. Page, API and tests take them from here.
+var (
+	Sources = []string{
+		string(gpspps.SourceGPSPPS), string(gpspps.SourceGPS), string(gpspps.SourcePTP),
+		string(gpspps.SourceChrony), string(gpspps.SourceNTP), string(gpspps.SourceQuorum),
+		string(gpspps.SourceNone),
+	}
+	States = []string{
+		string(gpspps.StateCold), string(gpspps.StateNumbering), string(gpspps.StateLocked),
+		string(gpspps.StateHoldover), string(gpspps.StateSuspect),
+	}
+	Families = []string{"ipv4", "ipv6"}
+	Verdicts = []string{
+		string(monitor.OK), string(monitor.Doubtful), string(monitor.Off),
+		string(monitor.Unsynchronized), string(monitor.Unreachable), string(monitor.Refused),
+		string(monitor.Denied), string(monitor.RateLimited), string(monitor.Invalid),
+		string(monitor.NotJudged),
+	}
+)

@@ -1,0 +1,109 @@
+// Package gpspps is the station's own source of time.
+//
+// A receiver says once a second which second it is (a Fix, tens to hundreds of
+// milliseconds late) and marks the start of the second with an edge (a Pulse,
+// microseconds late). Reference numbers the pulses by the fixes and estimates
+// from them where true time lies on the station's monotonic clock, with a 95 %
+// uncertainty and a bound that truth leaves at most once in a million.
+//
+// Everything here is driven by the instants that come in with the events:
+// nothing reads a clock, so tests run in virtual time.
+package gpspps
+
+import "time"
+
+// Fix is what the receiver says about one second: one burst of sentences or
+// one navigation message.
+type Fix struct {
+	Mono     int64     // CLOCK_MONOTONIC when the burst's first byte arrived, ns
+	Time     time.Time // UTC as the receiver says, of the burst; zero if it said none
+	Valid    bool      // the receiver vouches for Time
+	Mode     int       // 0 unknown, 1 none, 2 2D, 3 3D, as gpsd numbers them
+	Used     int       // satellites used; -1 unknown
+	Seen     int       // satellites in view; -1 unknown
+	LeapUTC  bool      // the receiver says that its UTC correction is valid (NMEA never does)
+	Checksum int       // sentences of this burst dropped for a bad checksum
+}
+
+// Pulse is one edge that marks the start of a second.
+type Pulse struct {
+	Mono int64  // CLOCK_MONOTONIC, kernel stamp where there is one, ns
+	Seq  uint32 // counts edges at the source; a gap means edges were lost; 0 where the source does not count
+}
+
+// Vote is what one network server says the time is: offset intervals of
+// servers make up the quorum and the veto.
+type Vote struct {
+	Server    string  // Target.ID
+	Group     string  // votes of one group count once: a public /24 or /48, a refid at stratum 2 and above
+	Mono      int64   // CLOCK_MONOTONIC at the middle of the exchange, ns
+	Time      int64   // the server's clock at Mono, UTC ns since the Unix epoch
+	HalfWidth float64 // half the delay + root distance + stamp error, seconds
+}
+
+// Source names where true time is taken from.
+type Source string
+
+// The sources.
+const (
+	SourceGPSPPS Source = "gps+pps"
+	SourceGPS    Source = "gps"
+	SourcePTP    Source = "ptp"
+	SourceChrony Source = "chrony"
+	SourceNTP    Source = "ntp"
+	SourceQuorum Source = "quorum"
+	SourceNone   Source = "none"
+)
+
+// State says how far the reference can be relied on.
+type State string
+
+// The states. Verdicts are given in StateLocked and in StateHoldover while its
+// bound is finite.
+const (
+	StateCold      State = "cold"      // no fix, no pulse: nothing to go by
+	StateNumbering State = "numbering" // pulses or fixes come, which second they mark is not proven yet
+	StateLocked    State = "locked"
+	StateHoldover  State = "holdover" // was locked; living on the oscillator
+	StateSuspect   State = "suspect"  // the source contradicts itself or the network
+)
+
+// Reading is what the reference knows at one instant.
+type Reading struct {
+	Mono        int64   // the instant asked for, CLOCK_MONOTONIC, ns
+	True        int64   // UTC, ns since the Unix epoch
+	Known       bool    // False: True means nothing
+	Uncertainty float64 // half-width of a 95 % interval, seconds
+	Bound       float64 // half-width that truth leaves once in a million, seconds
+	Source      Source
+	State       State
+	Reason      string // for people: why not locked, what it waits for
+	Final       bool   // smoothed; will not change any more
+}
+
+// Info is what is shown about the reference beside a Reading.
+type Info struct {
+	FrequencyPPM   float64       // of the oscillator, true minus nominal rate as corrected for; NaN unknown
+	Holdover       time.Duration // age of the holdover, 0 when not in holdover
+	SatellitesUsed int           // -1 unknown
+	SatellitesSeen int           // -1 unknown
+	LastPulse      int64         // CLOCK_MONOTONIC ns; 0 none yet
+	Counters       Counters
+}
+
+// Counters count what came in and what was wrong with it, since the start.
+type Counters struct {
+	Fixes, FixesInvalid, FixesImplausible, Checksum                    uint64
+	Pulses, PulsesUsed, PulsesDoubled, PulsesMissing, PulsesUnnumbered uint64
+	Votes, Vetoes                                                      uint64
+}
+
+// Sample is one pulse as the estimator saw it, for plots: pulse minus the
+// estimate made without it.
+type Sample struct {
+	Mono        int64
+	Offset      float64 // the station's clock minus true time by this pulse alone, seconds; NaN none
+	Residual    float64 // pulse minus prediction, seconds
+	Uncertainty float64 // seconds
+	State       State
+}

@@ -1,0 +1,169 @@
+// Package monitor probes the NTP servers assigned to a station and judges them.
+//
+// One exchange is one NTP request and its reply. A round trip of delay d can
+// neither hide nor invent more than d/2 of offset, so every exchange yields an
+// interval that holds the truth whatever the path did; verdicts are drawn from
+// intervals, and none is given without a reference that is good enough.
+//
+// Offset is server minus true time, in seconds, positive when the server is
+// ahead. Instants are nanoseconds: UTC since the Unix epoch where the name says
+// a clock's reading, CLOCK_MONOTONIC where it is called mono.
+package monitor
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// DefaultLimit is how far from true time a server may be before it is judged
+// off, in seconds: the NTP Pool's bound for a full score.
+const DefaultLimit = 0.025
+
+// Server is one assignment: what a person or a fleet asked to be watched.
+type Server struct {
+	Name     string        // what people call it; unique among the assigned
+	Host     string        // host name or address literal
+	Port     uint16        // UDP port, 123 unless said otherwise
+	Limit    float64       // seconds; DefaultLimit unless said otherwise
+	Interval time.Duration // between two exchanges on average
+}
+
+// Target is one address of a server: what exchanges are had with. IPv4 and
+// IPv6 of one name are two targets.
+type Target struct {
+	ID     string // unique and stable: the name, and the family where a name has both
+	Server Server
+	Addr   netip.AddrPort
+}
+
+// Outcome says what became of one exchange, before any verdict.
+type Outcome string
+
+// The outcomes of an exchange.
+const (
+	OutcomeOK             Outcome = "ok"
+	OutcomeTimeout        Outcome = "timeout"
+	OutcomeRefused        Outcome = "refused"        // ICMP port unreachable
+	OutcomeUnreachable    Outcome = "unreachable"    // ICMP host or net unreachable, from the path
+	OutcomeSendError      Outcome = "send_error"     // this station could not send: its own fault
+	OutcomeResolveError   Outcome = "resolve_error"  // this station could not resolve the name: its own fault
+	OutcomeUnsynchronized Outcome = "unsynchronized" // leap 3, stratum 0 without a kiss code, stratum 16
+	OutcomeDenied         Outcome = "denied"         // kiss code DENY or RSTR
+	OutcomeRateLimited    Outcome = "rate_limited"   // kiss code RATE
+	OutcomeInvalid        Outcome = "invalid"        // a reply that no NTP server should give; Detail says why
+	OutcomeClockStepped   Outcome = "clock_stepped"  // the station's clock was stepped meanwhile: void
+	OutcomeInternal       Outcome = "internal"       // a panic in the protocol code, caught: the station's fault
+)
+
+// Exchange is one request and what came back.
+type Exchange struct {
+	Target  string // Target.ID
+	Addr    netip.AddrPort
+	Outcome Outcome
+	Detail  string // for people; empty when ok
+
+	// The four time stamps, ns since the Unix epoch. T1 and T4 are the
+	// station's CLOCK_REALTIME (kernel stamps), T2 and T3 the server's clock.
+	T1, T2, T3, T4 int64
+	// Mono is CLOCK_MONOTONIC at the middle between T1 and T4, ns. For an
+	// exchange that failed it is the instant at which that was known.
+	Mono int64
+	// Diff is CLOCK_REALTIME minus CLOCK_MONOTONIC during the exchange, ns.
+	Diff int64
+	// StampError is the half-width of what T1 and T4 may be wrong by, seconds.
+	StampError float64
+	Kernel     bool // T1 and T4 are both kernel stamps
+
+	Leap           uint8
+	Stratum        uint8
+	Kiss           string
+	RefID          uint32
+	RootDelay      float64 // seconds
+	RootDispersion float64 // seconds
+}
+
+// Delay is the round trip less the server's own processing, seconds.
+func (x Exchange) Delay() float64 {
+	return float64((x.T4-x.T1)-(x.T3-x.T2)) / 1e9
+}
+
+// ServerTime is the server's clock at the instant Mono, assuming a symmetric
+// path, ns since the Unix epoch; wrong by Delay/2 at the most.
+func (x Exchange) ServerTime() int64 {
+	// Halved before summing: the sum of two such times exceeds int64 after 2116.
+	return x.T2 + (x.T3-x.T2)/2 + (x.midpoint() - (x.T1 + (x.T4-x.T1)/2))
+}
+
+func (x Exchange) midpoint() int64 { return x.Mono + x.Diff }
+
+// Prober has one exchange with a target. It never panics, returns within its
+// own timeout, and reports every failure as an Outcome.
+type Prober interface {
+	Probe(ctx context.Context, t Target) Exchange
+}
+
+// Reading is what the station knows of true time at one instant.
+type Reading struct {
+	True        int64   // UTC, ns since the Unix epoch; meaningless unless Known
+	Known       bool    // False: no source says what time it is
+	Uncertainty float64 // half-width of a 95 % interval, seconds
+	Bound       float64 // half-width that truth leaves once in a million, seconds
+	Usable      bool    // locked, or in bounded holdover: good enough to judge with
+	Reason      string  // why it is not usable, for people
+	Final       bool    // smoothed with what came later; will not change any more
+}
+
+// Clock tells true time at instants of the station's monotonic clock. judged
+// is the Target.ID the reading is for, so that a source built from servers can
+// leave it out; empty for none.
+type Clock interface {
+	At(mono int64, judged string) Reading
+}
+
+// Assignments says which servers to probe. The channel is closed when the list
+// that came with it is no longer current.
+type Assignments interface {
+	Servers() (list []Server, changed <-chan struct{})
+}
+
+// Sink takes every exchange and the verdict drawn from it, provisional and
+// again when final. It must not block.
+type Sink interface {
+	Put(x Exchange, r Result)
+}
+
+// Result is what is known of one target after an exchange. Pointers are nil
+// where a value is not known.
+type Result struct {
+	Target      Target
+	Verdict     Verdict
+	Assured     bool // with ok: the whole interval is inside the limit
+	Provisional bool
+	Reason      string   // for people
+	Offset      *float64 // server minus true time, seconds
+	Uncertainty *float64 // of Offset, 95 %, assuming a symmetric path, seconds
+	Bound       *float64 // half-width of the offset interval, seconds
+	RTT         *float64 // seconds
+	Stratum     *int
+	Score       *float64  // NTP Pool formula
+	Loss        *float64  // share of the last 100 exchanges without a usable reply
+	Last        time.Time // true time of the exchange, or the station's clock where that is unknown
+}
+
+// Verdict is the judgement on a server.
+type Verdict string
+
+// The verdicts. See the judge for the rules.
+const (
+	OK             Verdict = "ok"
+	Doubtful       Verdict = "doubtful"
+	Off            Verdict = "off"
+	Unsynchronized Verdict = "unsynchronized"
+	Unreachable    Verdict = "unreachable"
+	Refused        Verdict = "refused"
+	Denied         Verdict = "denied"
+	RateLimited    Verdict = "rate_limited"
+	Invalid        Verdict = "invalid"
+	NotJudged      Verdict = "not_judged"
+)
