@@ -35,10 +35,11 @@ type Pulse struct {
 // servers make up the quorum and the veto.
 type Vote struct {
 	Server    string  // Target.ID
-	Group     string  // votes of one group count once: a public /24 or /48, a refid at stratum 2 and above
+	Group     string  // votes of one group count once: a public /24 or /48
 	Mono      int64   // CLOCK_MONOTONIC at the middle of the exchange, ns
 	Time      int64   // the server's clock at Mono, UTC ns since the Unix epoch
 	HalfWidth float64 // half the delay + root distance + stamp error, seconds
+	Upstream  string  // the source a server at stratum 2 and above follows; votes with the same upstream count once too; empty: none
 }
 
 // Source names where true time is taken from.
