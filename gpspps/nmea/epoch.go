@@ -1,0 +1,114 @@
+package nmea
+
+import (
+	"time"
+
+	"github.com/truechimer/truechimer/gpspps"
+)
+
+// noTime is the time of day of a receiver that does not know it.
+const noTime = -1
+
+// epoch is what was said about one time of day. The zero value is none.
+type epoch struct {
+	open    bool
+	emitted bool
+	mono    int64
+	clock   int64 // time of day, ns; noTime
+
+	rmc, rmcOK bool
+	gga, ggaOK bool
+	rmcDate    time.Time
+	zdaDate    time.Time
+	rolled     bool
+}
+
+// beginBurst notes that a sentence began at start: the first one after a gap
+// begins a burst.
+func (p *Parser) beginBurst(start int64) {
+	if p.begun {
+		return
+	}
+	p.begun, p.begin, p.good = true, start, start
+	p.cycle.clear()
+	p.sky.clearUsed()
+}
+
+// endBurst is called when the line has been silent.
+func (p *Parser) endBurst() {
+	if p.begun {
+		p.cycle.learn()
+	}
+	p.begun = false
+	p.finish()
+}
+
+// finish emits the epoch if it was not emitted yet. It stays as it is, so that
+// a sentence that comes after it is not taken for a new one.
+func (p *Parser) finish() {
+	e := &p.ep
+	if !e.open || e.emitted {
+		return
+	}
+	e.emitted = true
+	f := gpspps.Fix{Mono: e.mono, Mode: p.sky.mode, Used: p.sky.usedNow(), Seen: p.sky.seen(), Checksum: p.dropped}
+	p.dropped = 0
+	p.sky.epoch++
+	p.sky.clearUsed()
+
+	day, conflict := e.zdaDate, false
+	if day.IsZero() {
+		day = e.rmcDate
+	} else if !e.rmcDate.IsZero() {
+		conflict = !day.Equal(e.rmcDate)
+	}
+	if e.clock != noTime && !day.IsZero() {
+		f.Time = day.Add(time.Duration(e.clock))
+		f.Valid = (e.rmc || e.gga) && (!e.rmc || e.rmcOK) && (!e.gga || e.ggaOK) && !conflict
+	}
+	p.stats.Fixes++
+	if e.rolled {
+		p.stats.Rollover++
+	}
+	if conflict {
+		p.stats.Conflict++
+	}
+	p.emit(f)
+}
+
+// at makes the epoch that of the time of day clock, named by the sentence that
+// began at start. It returns nil if that one has been emitted.
+func (p *Parser) at(clock, start int64) *epoch {
+	e := &p.ep
+	switch {
+	case !e.open:
+	case e.emitted && p.begin > e.mono && p.begin-e.mono >= int64(sameTimeApart):
+		// Another burst. Even if it names the same time: the receiver's clock
+		// stands still, or has none.
+	case clock == e.clock || clock == noTime:
+		return p.unlessEmitted()
+	case e.clock == noTime && !e.emitted:
+		e.clock = clock
+		return e
+	default:
+		p.finish()
+		if p.begin <= e.mono {
+			// No silence between the two: the sentence before was the last.
+			p.cycle.learn()
+			p.cycle.clear()
+		}
+	}
+	mono := start
+	if !e.open || p.begin > e.mono {
+		mono = p.begin // the first time named in this burst
+	}
+	*e = epoch{open: true, mono: mono, clock: clock}
+	return e
+}
+
+func (p *Parser) unlessEmitted() *epoch {
+	if p.ep.emitted {
+		return nil
+	}
+	return &p.ep
+}
