@@ -1,0 +1,80 @@
+// Package config reads truechimer.toml, the one file in which a person tells a
+// station what to watch.
+//
+// The file is written by hand, often in an editor of another system, on a card
+// that is then put into the station. So nothing in it stops a station: every
+// mistake is reported with its place and what to write instead, and the last
+// good file stays in force.
+package config
+
+import (
+	_ "embed"
+	"time"
+
+	"github.com/truechimer/truechimer/monitor"
+)
+
+// FileName is the file's name on the FAT volume.
+const FileName = "truechimer.toml"
+
+// MaxSize bounds the file, bytes: two hundred servers with comments take a
+// third of it.
+const MaxSize = 64 << 10
+
+// MaxServers bounds how many servers one station watches.
+const MaxServers = 200
+
+// Words that stand for a choice instead of a name.
+const (
+	Auto = "auto" // the station looks where the board usually has one
+	Off  = "off"  // there is none
+)
+
+// What holds where the file says nothing.
+const (
+	DefaultBaud     = 9600
+	DefaultPort     = 123 // RFC 5905 section 7.2
+	DefaultInterval = 64 * time.Second
+)
+
+// The bounds of what may be asked for.
+const (
+	// MinLimit is what the best reference of a small board can still tell apart.
+	MinLimit = 10 * time.Microsecond
+	MaxLimit = 10 * time.Second
+	// MinInterval is the least distance of the exchanges that convict a server.
+	MinInterval = 2 * time.Second
+	MaxInterval = 24 * time.Hour
+)
+
+// Config is a valid configuration.
+type Config struct {
+	Name     string           // of the station; empty: its own
+	Servers  []monitor.Server // in the order of the file, names unique
+	Receiver Receiver
+	Web      Web
+}
+
+// Receiver is how the GPS receiver is wired.
+type Receiver struct {
+	Device string // Auto or a path below /dev
+	Baud   int    // bits per second; never 0
+	Pulse  string // Auto, Off, or a name for pulse.Open
+}
+
+// Web is for the plain daemon only.
+type Web struct {
+	Listen string // address and port; empty: the program's own choice
+}
+
+// Default is the configuration of a station that was told nothing.
+func Default() Config {
+	return Config{Receiver: Receiver{Device: Auto, Baud: DefaultBaud, Pulse: Auto}}
+}
+
+//go:embed truechimer.toml
+var defaultFile string
+
+// DefaultFile is the commented file that lies on a fresh FAT volume. It names
+// no server and parses to Default.
+func DefaultFile() []byte { return []byte(defaultFile) }

@@ -1,0 +1,235 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/truechimer/truechimer/monitor"
+)
+
+// reader turns a decoded document into a Config and collects what is wrong.
+type reader struct {
+	places *places
+	faults []fault
+}
+
+func (r *reader) atKey(path string, w wrong) {
+	r.faults = append(r.faults, fault{r.places.key(path), w})
+}
+
+// atValue reports w unless it is nothing.
+func (r *reader) atValue(path string, w wrong) {
+	if w != (wrong{}) {
+		r.faults = append(r.faults, fault{r.places.val(path), w})
+	}
+}
+
+func (r *reader) config(doc map[string]any) Config {
+	c := Default()
+	r.known("", "outside of the blocks", doc, "name", "receiver", "server", "network", "web")
+	if s, ok := r.text(doc, "", "name"); ok {
+		r.atValue("name", checkName(s))
+		c.Name = s
+	}
+	if t := r.table(doc, "receiver"); t != nil {
+		c.Receiver = r.receiver(t)
+	}
+	if t := r.table(doc, "network"); t != nil {
+		r.known("network", "in [network]", t)
+	}
+	if t := r.table(doc, "web"); t != nil {
+		r.known("web", "in [web]", t, "listen")
+		if s, ok := r.text(t, "web", "listen"); ok {
+			r.atValue("web.listen", checkListen(s))
+			c.Web.Listen = s
+		}
+	}
+	c.Servers = r.servers(doc)
+	return c
+}
+
+func (r *reader) receiver(t map[string]any) Receiver {
+	c := Default().Receiver
+	r.known("receiver", "in [receiver]", t, "device", "baud", "pps")
+	if s, ok := r.text(t, "receiver", "device"); ok {
+		r.atValue("receiver.device", checkDevice(s))
+		c.Device = s
+	}
+	switch n := t["baud"].(type) {
+	case nil:
+	case int64:
+		r.atValue("receiver.baud", checkBaud(n))
+		if n != 0 {
+			c.Baud = int(n)
+		}
+	default:
+		r.atValue("receiver.baud", wrong{"baud is " + kind(n), "write a number without quotation marks: baud = 9600"})
+	}
+	if s, ok := r.text(t, "receiver", "pps"); ok {
+		r.atValue("receiver.pps", checkPulse(s))
+		c.Pulse = s
+	}
+	return c
+}
+
+func (r *reader) servers(doc map[string]any) []monitor.Server {
+	value, ok := doc["server"]
+	if !ok {
+		return nil
+	}
+	list, ok := value.([]any)
+	if !ok {
+		r.atKey("server", wrong{"server is " + kind(value), "write [[server]], in double brackets, above each server"})
+		return nil
+	}
+	var servers []monitor.Server
+	named := map[string]int{} // name to line
+	for i, v := range list {
+		path := index("server", i)
+		if i == MaxServers {
+			r.atKey(path, wrong{fmt.Sprintf("there are %d servers", len(list)), fmt.Sprintf("write %d at the most", MaxServers)})
+			break
+		}
+		t, ok := v.(map[string]any)
+		if !ok {
+			r.atValue(path, wrong{"this server is " + kind(v), "write [[server]] above each server"})
+			continue
+		}
+		s := r.server(path, t)
+		if s.Name != "" {
+			where := path + ".name"
+			if _, given := t["name"]; !given {
+				where = path + ".address"
+			}
+			line, _ := position(r.places.data, r.places.val(where))
+			if first, twice := named[s.Name]; twice {
+				r.atValue(where, wrong{fmt.Sprintf("another server, in line %d, is called %s too", first, quoted(s.Name)), "give this one a name of its own, such as name = " + quoted(s.Name+" 2")})
+			} else {
+				named[s.Name] = line
+			}
+		}
+		servers = append(servers, s)
+	}
+	return servers
+}
+
+func (r *reader) server(path string, t map[string]any) monitor.Server {
+	s := monitor.Server{Port: DefaultPort, Limit: monitor.DefaultLimit, Interval: DefaultInterval}
+	r.known(path, "in [[server]]", t, "name", "address", "limit", "interval")
+	if v, ok := r.text(t, path, "address"); ok {
+		var w wrong
+		s.Host, s.Port, w = readAddress(v)
+		r.atValue(path+".address", w)
+		if w == (wrong{}) {
+			s.Name = v
+		}
+	} else if t["address"] == nil {
+		r.atKey(path, wrong{"this server has no address", `write address = "ntp.example.net" below`})
+	}
+	if v, ok := r.text(t, path, "name"); ok {
+		w := checkName(v)
+		r.atValue(path+".name", w)
+		s.Name = ""
+		if w == (wrong{}) {
+			s.Name = v
+		}
+	}
+	if d, ok := r.duration(t, path, "limit", MinLimit, MaxLimit); ok {
+		s.Limit = seconds(d)
+	}
+	if d, ok := r.duration(t, path, "interval", MinInterval, MaxInterval); ok {
+		s.Interval = d
+	}
+	return s
+}
+
+func (r *reader) duration(t map[string]any, path, key string, least, most time.Duration) (time.Duration, bool) {
+	switch t[key].(type) {
+	case int64, float64:
+		unit := strings.TrimLeft(example[key], "0123456789")
+		r.atValue(join(path, key), wrong{fmt.Sprintf("%s %v has no unit", key, t[key]), fmt.Sprintf("write %s = %s", key, quoted(fmt.Sprint(t[key])+unit))})
+		return 0, false
+	}
+	s, ok := r.text(t, path, key)
+	if !ok {
+		return 0, false
+	}
+	d, w := readDuration(key, s, example[key], least, most)
+	r.atValue(join(path, key), w)
+	return d, w == wrong{}
+}
+
+// known refuses every key but those.
+func (r *reader) known(path, where string, t map[string]any, keys ...string) {
+	for _, k := range slices.Sorted(maps.Keys(t)) {
+		if slices.Contains(keys, k) {
+			continue
+		}
+		w := wrong{fmt.Sprintf("%s is not known %s", quoted(k), where), "write one of " + strings.Join(keys, ", ")}
+		switch {
+		case len(keys) == 0:
+			w.instead = "take it away: there is nothing to set here yet"
+		case len(keys) == 1:
+			w.instead = "write " + keys[0]
+		case path == "" && k == "servers":
+			w.instead = "write [[server]]"
+		case path == "" && slices.Contains([]string{"address", "limit", "interval"}, k):
+			w.instead = "write it below a line [[server]]"
+		case path == "" && slices.Contains([]string{"device", "baud", "pps"}, k):
+			w.instead = "write it below a line [receiver]"
+		}
+		r.atKey(join(path, k), w)
+	}
+}
+
+// example is what to write for a key whose value is not text.
+var example = map[string]string{
+	"name": "attic", "address": "ntp.example.net", "limit": "25ms", "interval": "64s",
+	"device": "auto", "pps": "GPIO18", "listen": "127.0.0.1:8080",
+}
+
+// text gets a text, and reports a value of another kind.
+func (r *reader) text(t map[string]any, path, key string) (string, bool) {
+	v, ok := t[key]
+	if !ok {
+		return "", false
+	}
+	s, ok := v.(string)
+	if !ok {
+		r.atValue(join(path, key), wrong{key + " is " + kind(v), fmt.Sprintf("write text in quotation marks, such as %s = %s", key, quoted(example[key]))})
+	}
+	return s, ok
+}
+
+// table gets a block, and reports a value of another kind.
+func (r *reader) table(t map[string]any, key string) map[string]any {
+	v, ok := t[key]
+	if !ok {
+		return nil
+	}
+	b, ok := v.(map[string]any)
+	if !ok {
+		r.atKey(key, wrong{key + " is " + kind(v), "write [" + key + "], in single brackets, on a line of its own, and its settings below"})
+	}
+	return b
+}
+
+// kind says what a value is in a word that is not TOML's.
+func kind(v any) string {
+	switch v.(type) {
+	case string:
+		return "text"
+	case int64, float64:
+		return "a number"
+	case bool:
+		return "true or false"
+	case map[string]any:
+		return "one block"
+	case []any:
+		return "a list"
+	}
+	return "a date or a time of day"
+}
