@@ -23,6 +23,39 @@ type epoch struct {
 	rolled     bool
 }
 
+// dated is the last epoch that named its day.
+type dated struct {
+	day         time.Time
+	clock, mono int64
+}
+
+// setDay notes the day that a sentence of the epoch e named.
+func (p *Parser) setDay(e *epoch, of *time.Time, day time.Time, weeks int) {
+	*of = day
+	e.rolled = e.rolled || weeks > 0
+	if e.emitted && e.clock != noTime {
+		p.dated = dated{day, e.clock, e.mono}
+	}
+}
+
+// carry is the day of an epoch that named none, soon after one that did: a
+// receiver may send GGA more often than RMC, or an RMC may have been dropped.
+// It is zero if there is none.
+func (d *dated) carry(e *epoch) time.Time {
+	const most = int64(time.Minute)
+	if d.day.IsZero() || e.clock == noTime || e.mono-d.mono > most {
+		return time.Time{}
+	}
+	day, passed := d.day, e.clock-d.clock
+	if passed < 0 {
+		day, passed = day.AddDate(0, 0, 1), passed+int64(24*time.Hour)
+	}
+	if passed > most {
+		return time.Time{} // the clock jumped
+	}
+	return day
+}
+
 // beginBurst notes that a sentence began at start: the first one after a gap
 // begins a burst.
 func (p *Parser) beginBurst(start int64) {
@@ -62,6 +95,11 @@ func (p *Parser) finish() {
 	} else if !e.rmcDate.IsZero() {
 		conflict = !day.Equal(e.rmcDate)
 	}
+	if day.IsZero() {
+		day = p.dated.carry(e)
+	} else if e.clock != noTime {
+		p.dated = dated{day, e.clock, e.mono}
+	}
 	if e.clock != noTime && !day.IsZero() {
 		f.Time = day.Add(time.Duration(e.clock))
 		f.Valid = (e.rmc || e.gga) && (!e.rmc || e.rmcOK) && (!e.gga || e.ggaOK) && !conflict
@@ -77,7 +115,8 @@ func (p *Parser) finish() {
 }
 
 // at makes the epoch that of the time of day clock, named by the sentence that
-// began at start. It returns nil if that one has been emitted.
+// began at start. It may be one that has been emitted: then it only tells the
+// day for the next.
 func (p *Parser) at(clock, start int64) *epoch {
 	e := &p.ep
 	switch {
@@ -86,7 +125,7 @@ func (p *Parser) at(clock, start int64) *epoch {
 		// Another burst. Even if it names the same time: the receiver's clock
 		// stands still, or has none.
 	case clock == e.clock || clock == noTime:
-		return p.unlessEmitted()
+		return e
 	case e.clock == noTime && !e.emitted:
 		e.clock = clock
 		return e
@@ -104,11 +143,4 @@ func (p *Parser) at(clock, start int64) *epoch {
 	}
 	*e = epoch{open: true, mono: mono, clock: clock}
 	return e
-}
-
-func (p *Parser) unlessEmitted() *epoch {
-	if p.ep.emitted {
-		return nil
-	}
-	return &p.ep
 }

@@ -88,6 +88,7 @@ type Parser struct {
 	begin   int64 // arrival of its first '$'
 	dropped int   // sentences dropped since the last fix
 	ep      epoch
+	dated   dated
 	cycle   cycle
 	sky     sky
 }
@@ -121,10 +122,6 @@ func (p *Parser) Stats() Stats { return p.stats }
 // Feed takes bytes in the order they came in. mono is the arrival of the first
 // one, CLOCK_MONOTONIC ns, and must not run backwards from call to call.
 func (p *Parser) Feed(b []byte, mono int64) {
-	if len(b) == 0 {
-		return
-	}
-	p.Idle(mono)
 	for i, c := range b {
 		p.take(c, mono+int64(i)*p.byteT)
 	}
@@ -146,11 +143,11 @@ func (p *Parser) Flush() {
 }
 
 func (p *Parser) take(c byte, at int64) {
+	p.Idle(at)
 	if c == '$' {
 		if p.in != outside && p.n > 0 {
 			p.drop(&p.stats.Broken)
 		}
-		p.Idle(at)
 		p.in, p.n, p.xor, p.start = inBody, 0, 0, at
 		p.active = at
 		return

@@ -67,9 +67,6 @@ func (p *Parser) rmc(f *fields, start int64) {
 	f.skip(2)
 	mode := f.next()
 	e := p.at(clock, start)
-	if e == nil {
-		return
-	}
 	good := string(status) == "A" && place
 	if len(mode) > 0 {
 		switch mode[0] {
@@ -82,7 +79,7 @@ func (p *Parser) rmc(f *fields, start int64) {
 	e.rmc, e.rmcOK = true, e.rmcOK || good
 	if n, ok := digits(day, 6); ok && len(day) == 6 {
 		if t, weeks, ok := Resolve(n%100, n/100%100, n/10000, p.pivot); ok {
-			e.rmcDate, e.rolled = t, e.rolled || weeks > 0
+			p.setDay(e, &e.rmcDate, t, weeks)
 		}
 	}
 }
@@ -97,11 +94,11 @@ func (p *Parser) zda(f *fields, start int64) {
 	mm, ok2 := digits(f.next(), 2)
 	yyyy, ok3 := digits(f.next(), 4)
 	e := p.at(clock, start)
-	if e == nil || !ok1 || !ok2 || !ok3 || yyyy < 100 {
+	if !ok1 || !ok2 || !ok3 || yyyy < 100 {
 		return
 	}
 	if t, weeks, ok := Resolve(yyyy, mm, dd, p.pivot); ok {
-		e.zdaDate, e.rolled = t, e.rolled || weeks > 0
+		p.setDay(e, &e.zdaDate, t, weeks)
 	}
 }
 
@@ -115,11 +112,8 @@ func (p *Parser) gga(f *fields, start int64) {
 	quality := f.next()
 	used, usedOK := digits(f.next(), 3)
 	e := p.at(clock, start)
-	if e == nil {
-		return
-	}
 	good := false
-	if place && len(quality) == 1 {
+	if place && len(quality) == 1 && !(usedOK && used == 0) {
 		switch quality[0] {
 		case '1', '2', '3', '4', '5', '9': // 6 estimated, 7 manual, 8 simulated; 9 some receivers' SBAS
 			good = true
