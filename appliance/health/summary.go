@@ -1,0 +1,243 @@
+// Package health turns what a station knows of itself into what a person and a
+// watchdog need: one sentence that follows the dependencies (first the
+// reference, then the servers judged by it), and whether the process is alive.
+package health
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/truechimer/truechimer/appliance/status"
+	"github.com/truechimer/truechimer/gpspps"
+	"github.com/truechimer/truechimer/monitor"
+)
+
+// Bounds of what foreign text may take up in the sentence, in characters.
+const (
+	maxReason = 160
+	maxName   = 40
+	maxNamed  = 3 // servers mentioned by name
+)
+
+// Summary says in one sentence how the station and its servers are, in plain
+// words. It does not read s.Summary.
+func Summary(s status.Status) string {
+	lead, unjudged := reference(s.Reference)
+	joint := "; "
+	what := servers(s.Servers, unjudged, "servers are")
+	if among(s.Reference) && len(s.Servers) > 0 {
+		joint = "; meanwhile servers are judged by each other: "
+		what = servers(s.Servers, unjudged, "are")
+	}
+	return lead + joint + what + "."
+}
+
+// among says whether servers stand in for a receiver that is waited for.
+func among(r status.Reference) bool {
+	return gpspps.Source(r.Source) == gpspps.SourceQuorum && gpspps.State(r.State) == gpspps.StateLocked && r.Reason != ""
+}
+
+// reference says what the time rests on, and what to say of servers when none
+// of them is judged.
+func reference(r status.Reference) (lead, unjudged string) {
+	source, state := gpspps.Source(r.Source), gpspps.State(r.State)
+	const until = "no server can be judged until then"
+	switch state {
+	case gpspps.StateLocked:
+		if among(r) {
+			return "Waiting for the receiver" + because(r.Reason), "none has been judged yet"
+		}
+		return locked(source, r.Uncertainty), "no server has been judged yet"
+	case gpspps.StateHoldover:
+		lead := origin(source) + " is lost"
+		if r.Holdover != nil {
+			lead = origin(source) + " was lost " + Span(*r.Holdover) + " ago"
+		}
+		if r.Uncertainty == nil {
+			return lead + " and the time is no longer known well enough", "no server can be judged until it is back"
+		}
+		return lead + ", the time is still known within " + Within(*r.Uncertainty), "no server has been judged yet"
+	case gpspps.StateSuspect:
+		return "The time is in doubt" + because(r.Reason), "no server is judged until this is settled"
+	case gpspps.StateNumbering:
+		return "Checking the time of " + waited(source) + because(r.Reason), until
+	}
+	return "Waiting for " + waited(source) + because(r.Reason), until
+}
+
+func locked(source gpspps.Source, uncertainty *float64) string {
+	within := ""
+	if uncertainty != nil {
+		within = " within " + Within(*uncertainty)
+	}
+	switch source {
+	case gpspps.SourceGPSPPS:
+		return "Locked to GPS" + within
+	case gpspps.SourceGPS:
+		return "Locked to GPS without its pulse" + within
+	case gpspps.SourceQuorum:
+		return "The time is agreed among the servers" + within
+	}
+	return "Locked to " + waited(source) + within
+}
+
+// origin names a source that can be lost.
+func origin(source gpspps.Source) string {
+	switch source {
+	case gpspps.SourcePTP:
+		return "PTP"
+	case gpspps.SourceChrony:
+		return "chrony"
+	case gpspps.SourceNTP:
+		return "The time server"
+	case gpspps.SourceQuorum:
+		return "The servers' agreement"
+	}
+	return "GPS"
+}
+
+// waited names a source as the object of waiting.
+func waited(source gpspps.Source) string {
+	switch source {
+	case gpspps.SourcePTP:
+		return "PTP"
+	case gpspps.SourceChrony:
+		return "chrony"
+	case gpspps.SourceNTP:
+		return "the time server"
+	}
+	return "the receiver"
+}
+
+// because appends a reason up to its first full stop or semicolon: what follows
+// is advice, for which the sentence has no room.
+func because(reason string) string {
+	for _, end := range []string{"; ", ". "} {
+		reason, _, _ = strings.Cut(reason, end)
+	}
+	reason = strings.TrimRight(Clean(reason, maxReason), ". ")
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
+}
+
+// servers says how many are right and names those that are not. noun follows
+// a count: "servers are", or "are" where they were just mentioned.
+func servers(list []status.Server, unjudged, noun string) string {
+	n, right, waiting := len(list), 0, 0
+	var bad []status.Server
+	for _, s := range list {
+		switch monitor.Verdict(s.Verdict) {
+		case monitor.OK:
+			right++
+		case monitor.NotJudged, "":
+			waiting++
+		default:
+			bad = append(bad, s)
+		}
+	}
+	switch {
+	case n == 0:
+		return "no server is assigned yet"
+	case waiting == n:
+		return unjudged
+	case right == n && n == 1:
+		return Clean(list[0].Name, maxName) + " is right"
+	case right == n && n == 2:
+		return "both " + noun + " right"
+	case right == n:
+		return fmt.Sprintf("all %d %s right", n, noun)
+	}
+	var parts []string
+	switch {
+	case right == 1:
+		parts = append(parts, fmt.Sprintf("1 of %d %s right", n, strings.Replace(noun, "are", "is", 1)))
+	case right > 1:
+		parts = append(parts, fmt.Sprintf("%d of %d %s right", right, n, noun))
+	case waiting == 0 && n > maxNamed:
+		parts = append(parts, fmt.Sprintf("none of %d %s right", n, strings.Replace(noun, "are", "is", 1)))
+	}
+	parts = append(parts, troubles(bad, list)...)
+	if waiting > 0 {
+		verb := "are"
+		if waiting == 1 {
+			verb = "is"
+		}
+		parts = append(parts, fmt.Sprintf("%d %s not judged yet", waiting, verb))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// gravity orders the verdicts that a person should hear of: a server that
+// misleads its clients comes before one that only fails them.
+var gravity = []monitor.Verdict{
+	monitor.Off, monitor.Invalid, monitor.Doubtful, monitor.Unsynchronized,
+	monitor.Unreachable, monitor.Refused, monitor.Denied, monitor.RateLimited,
+}
+
+// troubles names the worst of bad and counts the rest.
+func troubles(bad, all []status.Server) []string {
+	slices.SortStableFunc(bad, func(a, b status.Server) int {
+		return slices.Index(gravity, monitor.Verdict(a.Verdict)) - slices.Index(gravity, monitor.Verdict(b.Verdict))
+	})
+	named := len(bad)
+	if named > maxNamed {
+		named = maxNamed - 1
+	}
+	var parts []string
+	for _, s := range bad[:named] {
+		parts = append(parts, called(s, all)+" "+predicate(s))
+	}
+	if more := len(bad) - named; more > 0 {
+		parts = append(parts, fmt.Sprintf("%d more need a look", more))
+	}
+	return parts
+}
+
+// called is the server's name, with the family where the name has two.
+func called(s status.Server, all []status.Server) string {
+	same := 0
+	for _, o := range all {
+		if o.Name == s.Name {
+			same++
+		}
+	}
+	name := Clean(s.Name, maxName)
+	if same < 2 {
+		return name
+	}
+	switch s.Family {
+	case "ipv4":
+		return name + " (IPv4)"
+	case "ipv6":
+		return name + " (IPv6)"
+	}
+	return name
+}
+
+func predicate(s status.Server) string {
+	switch monitor.Verdict(s.Verdict) {
+	case monitor.Off:
+		if s.Offset == nil {
+			return "is off"
+		}
+		return "is off by " + Signed(*s.Offset, 2)
+	case monitor.Doubtful:
+		return "is doubtful"
+	case monitor.Unsynchronized:
+		return "is not synchronized"
+	case monitor.Unreachable:
+		return "does not answer"
+	case monitor.Refused:
+		return "refuses requests"
+	case monitor.Denied:
+		return "denies this station"
+	case monitor.RateLimited:
+		return "asks for fewer requests"
+	case monitor.Invalid:
+		return "gives invalid answers"
+	}
+	return "needs a look"
+}

@@ -1,0 +1,269 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/truechimer/truechimer/appliance/health"
+	"github.com/truechimer/truechimer/appliance/status"
+	"github.com/truechimer/truechimer/gpspps"
+)
+
+//go:embed assets
+var assets embed.FS
+
+// refreshSeconds is how often the page loads itself anew, unless it was asked
+// to stand still.
+const refreshSeconds = 10
+
+// idLength is how much of the station's id people are shown.
+const idLength = 8
+
+// page is the handler of /.
+type page struct {
+	options  Options
+	template *template.Template
+	style    string // address of the style sheet
+	icon     string
+	assets   map[string]http.Handler
+}
+
+func newPage(o Options) (*page, error) {
+	t, err := template.ParseFS(assets, "assets/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("web: page template: %w", err)
+	}
+	p := &page{options: o, template: t, assets: map[string]http.Handler{}}
+	for _, a := range []struct {
+		to         *string
+		file, kind string
+	}{
+		{&p.style, "page.css", "text/css; charset=utf-8"},
+		{&p.icon, "icon.svg", "image/svg+xml"},
+	} {
+		content, err := assets.ReadFile("assets/" + a.file)
+		if err != nil {
+			return nil, fmt.Errorf("web: %w", err)
+		}
+		// The address changes with the content, so a browser may keep it for
+		// good and an update shows at once.
+		sum := sha256.Sum256(content)
+		*a.to = "/assets/" + hex.EncodeToString(sum[:6]) + "/" + a.file
+		p.assets[*a.to] = asset(content, a.kind)
+	}
+	return p, nil
+}
+
+func asset(content []byte, kind string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind)
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		_, _ = w.Write(content)
+	}
+}
+
+func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	v := newView(tidy(p.options.Source.Status()), p.options.Source.Samples(), p.options.Build)
+	v.Style, v.Icon = p.style, p.icon
+	if v.Paused = r.URL.Query().Get("refresh") == "off"; !v.Paused {
+		v.Refresh = refreshSeconds
+	}
+	var b bytes.Buffer
+	if err := p.template.ExecuteTemplate(&b, "page.html", v); err != nil {
+		p.options.Log.Error("cannot draw the page", "err", err)
+		sentence(w, http.StatusInternalServerError, "The page could not be drawn; the station's log says why.")
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write(b.Bytes())
+}
+
+// view is all that the template sets: text that is ready to be read.
+type view struct {
+	Style, Icon string
+	Refresh     int // seconds; 0 stands still
+	Paused      bool
+	Title       string
+	Name        string
+	Time        *moment
+	Tone        tone
+	Summary     string
+	Notices     []string
+	Reference   referenceView
+	Servers     []serverView
+	Marks       []mark // the shapes in use
+	Footer      []fact
+}
+
+// fact is a name and what it is.
+type fact struct{ Name, Value, Note string }
+
+// moment is an instant for people and for machines.
+type moment struct{ Text, Machine string }
+
+func newMoment(t time.Time, layout string) *moment {
+	if t.IsZero() {
+		return nil
+	}
+	return &moment{Text: t.Format(layout), Machine: t.Format(time.RFC3339)}
+}
+
+// tone is the colour of a state; no state is told by its tone alone.
+type tone string
+
+const (
+	toneGood tone = "good"
+	toneWait tone = "wait"
+	toneWarn tone = "warn"
+	toneBad  tone = "bad"
+)
+
+// unbroken keeps a number and its unit on one line.
+var unbroken = strings.NewReplacer(" ns", "\u00a0ns", " µs", "\u00a0µs", " ms", "\u00a0ms", " min", "\u00a0min")
+
+func newView(s status.Status, samples []status.Sample, b Build) view {
+	v := view{
+		Name:      s.Station.Name,
+		Time:      newMoment(s.Time, "2006-01-02 15:04:05"),
+		Summary:   unbroken.Replace(s.Summary),
+		Notices:   s.Notices,
+		Reference: newReferenceView(s.Reference, samples),
+	}
+	if v.Name == "" {
+		v.Name = "truechimer"
+	}
+	v.Title = v.Name + ": " + s.Reference.State
+	v.Tone = v.Reference.Tone
+	for _, server := range s.Servers {
+		sv := newServerView(server, s.Time)
+		v.Servers = append(v.Servers, sv)
+		if v.Tone == toneGood && (sv.Tone == toneBad || sv.Tone == toneWarn) {
+			v.Tone = toneWarn // the station is well, what it watches is not
+		}
+	}
+	v.Marks = marks
+	v.Footer = footer(s.Station, b)
+	return v
+}
+
+func footer(s status.Station, b Build) []fact {
+	if b.Version == "" {
+		b.Version = s.Version
+	}
+	if b.Board == "" {
+		b.Board = s.Board
+	}
+	if b.Slot == "" && s.Slot != nil {
+		b.Slot = *s.Slot
+	}
+	id := s.ID
+	if r := []rune(id); len(r) > idLength {
+		id = string(r[:idLength])
+	}
+	var facts []fact
+	for _, f := range []fact{
+		{Name: "Station", Value: s.Name}, {Name: "Id", Value: id}, {Name: "Version", Value: b.Version},
+		{Name: "Board", Value: b.Board}, {Name: "Slot", Value: b.Slot}, {Name: "Up for", Value: health.Span(s.Uptime)},
+	} {
+		if f.Value != "" {
+			facts = append(facts, f)
+		}
+	}
+	return facts
+}
+
+// referenceView is the station's own source of time.
+type referenceView struct {
+	State   string
+	Tone    tone
+	Mark    string
+	Meaning string // the state in plain words
+	Reason  string
+	Facts   []fact
+	Plot    *plot
+}
+
+var stateViews = map[gpspps.State]struct {
+	tone    tone
+	mark    string
+	meaning string
+}{
+	gpspps.StateCold:      {toneWait, "ring", "Nothing to go by yet."},
+	gpspps.StateNumbering: {toneWait, "half", "The time is coming in, but which second it marks is not proven yet."},
+	gpspps.StateLocked:    {toneGood, "disc", "The station knows the time."},
+	gpspps.StateHoldover:  {toneWarn, "half", "The source is gone for now; the station's own oscillator carries the time on."},
+	gpspps.StateSuspect:   {toneBad, "triangle", "What tells the time contradicts itself or the network."},
+}
+
+var sourceNames = map[gpspps.Source]string{
+	gpspps.SourceGPSPPS: "GPS with pulse",
+	gpspps.SourceGPS:    "GPS without pulse",
+	gpspps.SourcePTP:    "PTP",
+	gpspps.SourceChrony: "chrony",
+	gpspps.SourceNTP:    "One NTP server",
+	gpspps.SourceQuorum: "Agreement of servers",
+	gpspps.SourceNone:   "None yet",
+}
+
+func newReferenceView(r status.Reference, samples []status.Sample) referenceView {
+	sv := stateViews[gpspps.State(r.State)]
+	v := referenceView{State: r.State, Tone: sv.tone, Mark: sv.mark, Meaning: sv.meaning, Reason: r.Reason, Plot: drawPlot(samples)}
+	if gpspps.Source(r.Source) == gpspps.SourceQuorum && v.Tone == toneGood {
+		v.Tone, v.Meaning = toneWait, "The time is taken from the servers themselves, which is coarser than a receiver."
+	}
+	add := func(name, value, note string) { v.Facts = append(v.Facts, fact{name, value, note}) }
+	add("Source", sourceNames[gpspps.Source(r.Source)], "")
+	if r.Offset != nil {
+		note := ""
+		if r.Uncertainty != nil {
+			note = "± " + health.Seconds(*r.Uncertainty, 2)
+		}
+		add("Clock minus truth", health.Signed(*r.Offset, 3), note)
+	} else if r.Uncertainty != nil {
+		add("Uncertainty", "± "+health.Seconds(*r.Uncertainty, 2), "")
+	}
+	if r.Bound != nil {
+		add("Bound, one in a million", "± "+health.Within(*r.Bound), "")
+	}
+	if r.Holdover != nil && *r.Holdover > 0 {
+		add("On its own for", health.Span(*r.Holdover), "")
+	}
+	if used, seen := count(r.SatellitesUsed), count(r.SatellitesSeen); used+seen != "" {
+		switch {
+		case used == "":
+			add("Satellites", seen, "in view")
+		case seen == "":
+			add("Satellites", used, "used")
+		default:
+			add("Satellites", used, "used of "+seen+" in view")
+		}
+	}
+	if r.Frequency != nil {
+		add("Oscillator", decimal(*r.Frequency, 3), "ppm")
+	}
+	return v
+}
+
+func count(n *int) string {
+	if n == nil || *n < 0 {
+		return ""
+	}
+	return strconv.Itoa(*n)
+}
+
+// decimal writes a signed number with a true minus sign.
+func decimal(v float64, digits int) string {
+	s := strconv.FormatFloat(v, 'f', digits, 64)
+	if v < 0 {
+		return "−" + s[1:]
+	}
+	return "+" + s
+}

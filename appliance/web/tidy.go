@@ -1,0 +1,105 @@
+package web
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/truechimer/truechimer/appliance/health"
+	"github.com/truechimer/truechimer/appliance/status"
+	"github.com/truechimer/truechimer/gpspps"
+	"github.com/truechimer/truechimer/monitor"
+)
+
+// Bounds of what foreign text may take up, in characters.
+const (
+	maxWord    = 64 // host names are longer, names for people are not
+	maxAddress = 300
+	maxReason  = 400
+	maxNotice  = 600
+	maxNotices = 50
+)
+
+// tidy returns a copy of s that keeps the contract of the API whatever the
+// source did: no number that JSON cannot hold, no word outside the lists, no
+// null list, no text without end.
+func tidy(s status.Status) status.Status {
+	s.Schema = status.Schema
+	s.Time = instant(s.Time)
+	st := &s.Station
+	st.ID, st.Name = health.Clean(st.ID, maxWord), health.Clean(st.Name, maxWord)
+	st.Version, st.Board = health.Clean(st.Version, maxWord), health.Clean(st.Board, maxWord)
+	if st.Slot != nil {
+		slot := health.Clean(*st.Slot, maxWord)
+		st.Slot = &slot
+	}
+	if !finite(st.Uptime) || st.Uptime < 0 {
+		st.Uptime = 0
+	}
+	r := &s.Reference
+	r.Source = word(r.Source, status.Sources, string(gpspps.SourceNone))
+	r.State = word(r.State, status.States, string(gpspps.StateCold))
+	r.Reason = health.Clean(r.Reason, maxReason)
+	r.Offset, r.Uncertainty, r.Bound = known(r.Offset), known(r.Uncertainty), known(r.Bound)
+	r.Frequency, r.Holdover = known(r.Frequency), known(r.Holdover)
+
+	s.Servers = append([]status.Server{}, s.Servers...)
+	for i := range s.Servers {
+		tidyServer(&s.Servers[i])
+	}
+	notices := []string{}
+	for _, n := range s.Notices[:min(len(s.Notices), maxNotices)] {
+		notices = append(notices, health.Clean(n, maxNotice))
+	}
+	s.Notices = notices
+	s.Summary = health.Clean(s.Summary, 2*maxNotice)
+	if s.Summary == "" {
+		s.Summary = health.Summary(s)
+	}
+	return s
+}
+
+func tidyServer(v *status.Server) {
+	v.ID, v.Name = health.Clean(v.ID, maxAddress), health.Clean(v.Name, maxAddress)
+	v.Address, v.Reason = health.Clean(v.Address, maxAddress), health.Clean(v.Reason, maxReason)
+	v.Family = word(v.Family, status.Families, "")
+	v.Verdict = word(v.Verdict, status.Verdicts, string(monitor.NotJudged))
+	v.Offset, v.Uncertainty, v.Bound = known(v.Offset), known(v.Uncertainty), known(v.Bound)
+	v.RTT, v.Score, v.Loss = known(v.RTT), known(v.Score), known(v.Loss)
+	if !finite(v.Limit) || v.Limit <= 0 {
+		v.Limit = monitor.DefaultLimit // what the judge takes when nothing was said
+	}
+	if v.Last != nil {
+		if v.Last.IsZero() {
+			v.Last = nil
+		} else {
+			last := instant(*v.Last)
+			v.Last = &last
+		}
+	}
+}
+
+// instant is t in UTC, or the zero time where RFC 3339 has no way to write it.
+func instant(t time.Time) time.Time {
+	t = t.UTC()
+	if y := t.Year(); y < 1 || y > 9999 {
+		return time.Time{}
+	}
+	return t
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+func known(v *float64) *float64 {
+	if v == nil || !finite(*v) {
+		return nil
+	}
+	return v
+}
+
+func word(w string, allowed []string, otherwise string) string {
+	if slices.Contains(allowed, w) {
+		return w
+	}
+	return otherwise
+}

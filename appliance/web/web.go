@@ -1,0 +1,153 @@
+// Package web serves what a station has to say: a page for people, and the same
+// for machines as JSON, as Prometheus metrics and as one line of health.
+//
+// Everything is read-only. The page is drawn on the station, needs no script
+// and nothing from elsewhere. Names, reasons and notices come from
+// configuration, receivers and servers, and are treated as hostile.
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/truechimer/truechimer/appliance/status"
+)
+
+// Source is what the page is about.
+type Source interface {
+	// Status says how the station is now.
+	Status() status.Status
+	// Samples returns the pulses to plot, in any order.
+	Samples() []status.Sample
+}
+
+// Build says which program is running on what.
+type Build struct {
+	Version string
+	Slot    string // "a" or "b"; empty where there are no slots
+	Board   string
+}
+
+// Options is what New needs.
+type Options struct {
+	Source Source
+	// Alive returns nil while the process does its work, else an error that
+	// says in one sentence what stands still. Nil: always alive.
+	Alive func() error
+	Build Build
+	Log   *slog.Logger // nil: discarded
+}
+
+// New returns the handler of all the station's addresses: /, /healthz,
+// /metrics and /api/v1/status.
+func New(o Options) (http.Handler, error) {
+	if o.Source == nil {
+		return nil, errors.New("web: no source to show: set Options.Source")
+	}
+	if o.Alive == nil {
+		o.Alive = func() error { return nil }
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	p, err := newPage(o)
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{options: o, paths: map[string]http.Handler{
+		"/":              p,
+		"/healthz":       http.HandlerFunc(healthz(o.Alive)),
+		"/metrics":       m,
+		"/api/v1/status": apiStatus(o),
+	}}
+	for path, a := range p.assets {
+		s.paths[path] = a
+	}
+	return s, nil
+}
+
+// Server returns an HTTP server for h whose limits suit a small device on an
+// open network: slow and greedy clients are cut off.
+func Server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      20 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
+}
+
+type site struct {
+	options Options
+	paths   map[string]http.Handler
+}
+
+// policy lets the page have its own style sheet and icon and nothing else.
+const policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+	h.Set("Cache-Control", "no-store")
+	handler, ok := s.paths[r.URL.Path]
+	switch {
+	case !ok:
+		sentence(w, http.StatusNotFound, "There is nothing at this address; the station's page is at /.")
+	case !slices.Contains([]string{http.MethodGet, http.MethodHead}, r.Method):
+		h.Set("Allow", "GET, HEAD")
+		sentence(w, http.StatusMethodNotAllowed, "This address can only be read: use GET or HEAD.")
+	default:
+		handler.ServeHTTP(w, r)
+	}
+}
+
+// sentence answers with one line of plain text.
+func sentence(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(code)
+	// A client that is gone needs no answer.
+	_, _ = io.WriteString(w, text+"\n")
+}
+
+func healthz(alive func() error) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if err := alive(); err != nil {
+			sentence(w, http.StatusServiceUnavailable, strings.Join(strings.Fields(err.Error()), " "))
+			return
+		}
+		sentence(w, http.StatusOK, "ok")
+	}
+}
+
+func apiStatus(o Options) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetIndent("", "  ") // people read it too
+		if err := e.Encode(tidy(o.Source.Status())); err != nil {
+			o.Log.Error("cannot write the status as JSON", "err", err)
+			sentence(w, http.StatusInternalServerError, "The status could not be written; the station's log says why.")
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(b.Bytes())
+	}
+}
