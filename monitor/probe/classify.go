@@ -1,0 +1,99 @@
+package probe
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/truechimer/truechimer/monitor"
+)
+
+// classify says what the reply b, which carries the request's cookie, is worth,
+// and fills in what it tells. x.Mono and x.Diff are the caller's.
+func classify(x *monitor.Exchange, b []byte, st stamps, timeout time.Duration) {
+	x.T1, x.T4 = st.t1, st.t4
+	x.Kernel, x.StampError = st.kernel, st.err
+	if len(b) < packetSize {
+		set(x, monitor.OutcomeInvalid, "a reply of %d bytes, %d are needed", len(b), packetSize)
+		return
+	}
+	p := parse(b)
+	x.Leap, x.Stratum, x.RefID = p.leap, p.stratum, p.refID
+	x.RootDelay, x.RootDispersion = short(p.rootDelay), short(p.rootDispersion)
+	if p.receive != 0 {
+		x.T2 = unixNano(p.receive, pivot(st.t1))
+	}
+	if p.transmit != 0 {
+		// Close to T2, so that an era may end between the two.
+		near := pivot(st.t1)
+		if p.receive != 0 {
+			near = x.T2
+		}
+		x.T3 = unixNano(p.transmit, near)
+	}
+
+	switch {
+	case p.mode != modeServer:
+		set(x, monitor.OutcomeInvalid, "mode %d in a reply, %d is a server's", p.mode, modeServer)
+	case p.version < 1 || p.version > 4:
+		// 1 to 3 answer a version 4 request in their own; the header is the same.
+		set(x, monitor.OutcomeInvalid, "version %d in reply to version 4", p.version)
+	case p.stratum == 0:
+		classifyKiss(x, p)
+	case p.stratum > 16:
+		set(x, monitor.OutcomeInvalid, "stratum %d does not exist", p.stratum)
+	case p.stratum == 16:
+		set(x, monitor.OutcomeUnsynchronized, "stratum 16")
+	case p.leap == 3:
+		set(x, monitor.OutcomeUnsynchronized, "leap indicator 3")
+	default:
+		classifyTimes(x, p, timeout)
+	}
+}
+
+// classifyKiss tells a refusal from a server that has no time yet: chronyd then
+// sends no code, ntpd INIT or STEP.
+func classifyKiss(x *monitor.Exchange, p packet) {
+	switch code := kissCode(p.refID); code {
+	case "DENY", "RSTR":
+		x.Kiss = code
+		set(x, monitor.OutcomeDenied, "kiss code %s", code)
+	case "RATE":
+		x.Kiss = code
+		set(x, monitor.OutcomeRateLimited, "kiss code RATE")
+	case "":
+		set(x, monitor.OutcomeUnsynchronized, "stratum 0")
+	case "INIT", "STEP":
+		x.Kiss = code
+		set(x, monitor.OutcomeUnsynchronized, "stratum 0, %s", code)
+	default:
+		x.Kiss = code
+		set(x, monitor.OutcomeInvalid, "kiss code %s", code)
+	}
+}
+
+func classifyTimes(x *monitor.Exchange, p packet, timeout time.Duration) {
+	delay := (x.T4 - x.T1) - (x.T3 - x.T2)
+	switch {
+	case p.receive == 0:
+		set(x, monitor.OutcomeInvalid, "receive time stamp is zero")
+	case p.transmit == 0:
+		set(x, monitor.OutcomeInvalid, "transmit time stamp is zero")
+	case int64(p.transmit-p.receive) < 0:
+		set(x, monitor.OutcomeInvalid, "sent %v before it was received", time.Duration(x.T2-x.T3))
+	case p.poll == badExponent:
+		set(x, monitor.OutcomeInvalid, "poll exponent -128")
+	case p.precision == badExponent:
+		set(x, monitor.OutcomeInvalid, "precision exponent -128")
+	case delay < 0:
+		set(x, monitor.OutcomeInvalid, "negative delay: %v at the server, %v until the reply came",
+			time.Duration(x.T3-x.T2), time.Duration(x.T4-x.T1))
+	case delay > int64(timeout):
+		set(x, monitor.OutcomeInvalid, "delay %v exceeds the timeout %v", time.Duration(delay), timeout)
+	default:
+		x.Outcome = monitor.OutcomeOK
+	}
+}
+
+func set(x *monitor.Exchange, o monitor.Outcome, format string, args ...any) {
+	x.Outcome, x.Detail = o, fmt.Sprintf(format, args...)
+}

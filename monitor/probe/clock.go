@@ -1,0 +1,56 @@
+package probe
+
+// Clock is the station's two clocks, ns: CLOCK_REALTIME since the Unix epoch,
+// CLOCK_MONOTONIC since some instant that does not change.
+type Clock interface {
+	Realtime() int64
+	Monotonic() int64
+}
+
+const (
+	// stepTolerance is how far REALTIME may move against MONOTONIC during an
+	// exchange before the exchange is void, ns. Slewing moves both alike, so
+	// nothing but noise is left; what is tolerated goes into StampError.
+	stepTolerance = 1_000_000
+	// A reading is repeated for as long as it was interrupted, at most so often.
+	diffTries = 5
+	diffGood  = 2_000 // ns
+)
+
+// diffReading is REALTIME minus MONOTONIC, and the half-width of the bracket it
+// was read in, ns.
+type diffReading struct{ diff, spread int64 }
+
+func readDiff(c Clock) diffReading {
+	var best diffReading
+	for i := range diffTries {
+		m1 := c.Monotonic()
+		r := c.Realtime()
+		m2 := c.Monotonic()
+		d := diffReading{r - (m1 + (m2-m1)/2), (m2 - m1 + 1) / 2}
+		if i == 0 || d.spread < best.spread {
+			best = d
+		}
+		if best.spread <= diffGood {
+			break
+		}
+	}
+	return best
+}
+
+// combine returns the difference that held during an exchange and the
+// half-width of what it may be wrong by, ns.
+func combine(before, after diffReading) (diff, err int64) {
+	diff = before.diff
+	if after.spread < before.spread {
+		diff = after.diff
+	}
+	moved := max(abs(after.diff-before.diff)-before.spread-after.spread, 0)
+	return diff, min(before.spread, after.spread) + moved
+}
+
+func stepped(before, after diffReading) bool {
+	return abs(after.diff-before.diff) > stepTolerance+before.spread+after.spread
+}
+
+func abs(v int64) int64 { return max(v, -v) }

@@ -1,0 +1,103 @@
+package probe
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// queued is one entry of a socket's error queue.
+type queued struct {
+	stamp int64  // transmit stamp, ns since the Unix epoch; 0 if it is none
+	id    uint32 // number of the packet stamped
+	err   *icmpError
+}
+
+// receiveStamp returns the software stamp among the control messages of a
+// datagram, ns since the Unix epoch; 0 if there is none.
+func receiveStamp(oob []byte) (ns int64) {
+	eachControl(oob, func(level, typ int32, data []byte) {
+		if level == unix.SOL_SOCKET && typ == unix.SO_TIMESTAMPING_NEW {
+			ns = stamp(data)
+		}
+	})
+	return ns
+}
+
+// stamp reads struct scm_timestamping64: three times of seconds and
+// nanoseconds, of which the first is the software stamp.
+func stamp(data []byte) int64 {
+	if len(data) < 16 {
+		return 0
+	}
+	sec := int64(binary.NativeEndian.Uint64(data))
+	ns := int64(binary.NativeEndian.Uint64(data[8:]))
+	if sec < 0 || sec > 1<<33 || ns < 0 || ns >= 1e9 {
+		return 0
+	}
+	return sec*1e9 + ns
+}
+
+func parseQueued(oob []byte) (q queued) {
+	var ns int64
+	var origin uint8
+	eachControl(oob, func(level, typ int32, data []byte) {
+		switch {
+		case level == unix.SOL_SOCKET && typ == unix.SO_TIMESTAMPING_NEW:
+			ns = stamp(data)
+		case level == unix.SOL_IP && typ == unix.IP_RECVERR, level == unix.SOL_IPV6 && typ == unix.IPV6_RECVERR:
+			// struct sock_extended_err, and the address of who sent it.
+			if len(data) < 16 {
+				return
+			}
+			origin = data[4]
+			switch origin {
+			case unix.SO_EE_ORIGIN_TIMESTAMPING:
+				if binary.NativeEndian.Uint32(data[8:]) == unix.SCM_TSTAMP_SND {
+					q.id = binary.NativeEndian.Uint32(data[12:])
+				} else {
+					origin = unix.SO_EE_ORIGIN_NONE
+				}
+			case unix.SO_EE_ORIGIN_ICMP, unix.SO_EE_ORIGIN_ICMP6, unix.SO_EE_ORIGIN_LOCAL:
+				q.err = &icmpError{
+					errno: syscall.Errno(binary.NativeEndian.Uint32(data)),
+					local: origin == unix.SO_EE_ORIGIN_LOCAL,
+					from:  offender(data[16:]),
+					typ:   data[5],
+					code:  data[6],
+				}
+			}
+		}
+	})
+	if origin == unix.SO_EE_ORIGIN_TIMESTAMPING {
+		q.stamp = ns
+	}
+	return q
+}
+
+// offender reads a struct sockaddr_in or sockaddr_in6.
+func offender(b []byte) netip.Addr {
+	if len(b) < 2 {
+		return netip.Addr{}
+	}
+	switch family := binary.NativeEndian.Uint16(b); {
+	case family == unix.AF_INET && len(b) >= 8:
+		return netip.AddrFrom4([4]byte(b[4:8]))
+	case family == unix.AF_INET6 && len(b) >= 24:
+		return netip.AddrFrom16([16]byte(b[8:24]))
+	}
+	return netip.Addr{}
+}
+
+func eachControl(oob []byte, f func(level, typ int32, data []byte)) {
+	for len(oob) >= unix.SizeofCmsghdr {
+		h, data, rest, err := unix.ParseOneSocketControlMessage(oob)
+		if err != nil {
+			return
+		}
+		f(h.Level, h.Type, data)
+		oob = rest
+	}
+}

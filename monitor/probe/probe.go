@@ -1,0 +1,242 @@
+// Package probe has one NTP exchange with a server and reports what became of
+// it: the four time stamps, or which of the ways it can fail it failed in.
+//
+// The protocol is spoken by github.com/beevik/ntp, which is given a connection
+// of ours. A fresh socket, and so a fresh source port, serves one exchange.
+// The connection looks at every packet first: it skips what does not carry
+// the request's random cookie, keeps the raw reply, and hands beevik/ntp a copy
+// in which nothing can harm it (version 1.6.0 panics on a poll or precision
+// exponent of -128). The outcome is drawn from the raw reply and from the
+// kernel's own time stamps, never from beevik's verdict.
+//
+// A reply is judged leniently where the law of RFC 5905 leaves room and
+// strictly where time stamps contradict each other: nothing here convicts a
+// server of what the exchange does not prove.
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/beevik/ntp"
+
+	"github.com/truechimer/truechimer/monitor"
+)
+
+// DefaultTimeout is how long a reply is waited for: the NTP Pool monitor's.
+const DefaultTimeout = 3 * time.Second
+
+// Prober has exchanges. It is safe for use by many goroutines at once and
+// starts none of its own.
+type Prober struct {
+	timeout time.Duration
+	clock   Clock
+	dial    dialer
+	keeper  io.Closer // see openKeeper
+	count   counters
+}
+
+// dialer opens the socket for one exchange, without sending anything.
+type dialer func(ctx context.Context, t monitor.Target, c Clock, timeout time.Duration) (wire, error)
+
+// Counters is what a Prober has seen since it was made.
+type Counters struct {
+	Exchanges uint64 // exchanges begun
+	Strays    uint64 // packets skipped for lack of the request's cookie
+	NoStamp   uint64 // exchanges that asked for kernel stamps and had at most one of the two
+	Stepped   uint64 // exchanges void because the station's clock was stepped
+	Panics    uint64 // panics in the protocol code, caught
+}
+
+type counters struct{ exchanges, strays, noStamp, stepped, panics atomic.Uint64 }
+
+// Option changes how a Prober works.
+type Option func(*Prober)
+
+// Timeout sets how long a reply is waited for; DefaultTimeout if d is not
+// positive.
+func Timeout(d time.Duration) Option {
+	return func(p *Prober) {
+		if d > 0 {
+			p.timeout = d
+		}
+	}
+}
+
+// WithClock replaces the system's clocks.
+func WithClock(c Clock) Option { return func(p *Prober) { p.clock = c } }
+
+// Plain takes the stamps of beevik/ntp, made in user space, even where the
+// kernel could do better.
+func Plain() Option { return func(p *Prober) { p.dial = dialPlain } }
+
+// New returns a Prober: with kernel time stamps on Linux, with user-space
+// stamps elsewhere.
+func New(opts ...Option) *Prober {
+	p := &Prober{timeout: DefaultTimeout, clock: SystemClock(), dial: dialBest}
+	for _, o := range opts {
+		o(p)
+	}
+	p.keeper = openKeeper()
+	return p
+}
+
+// Close frees what the Prober holds between exchanges. Exchanges under way are
+// not disturbed.
+func (p *Prober) Close() error {
+	if p.keeper == nil {
+		return nil
+	}
+	return p.keeper.Close()
+}
+
+// Counters returns what has been seen so far.
+func (p *Prober) Counters() Counters {
+	return Counters{
+		Exchanges: p.count.exchanges.Load(),
+		Strays:    p.count.strays.Load(),
+		NoStamp:   p.count.noStamp.Load(),
+		Stepped:   p.count.stepped.Load(),
+		Panics:    p.count.panics.Load(),
+	}
+}
+
+// Probe has one exchange with t. It returns within the timeout and a few
+// milliseconds, or as soon as ctx ends: then the outcome is internal, since
+// silence that was not waited out says nothing about the server.
+func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
+	p.count.exchanges.Add(1)
+	x := monitor.Exchange{Target: t.ID, Addr: t.Addr}
+	before := readDiff(p.clock)
+
+	c := &conn{clock: p.clock}
+	resp, err := p.query(ctx, t, c)
+	// The socket outlives beevik's Close: stamps are read from it now.
+	if c.w != nil {
+		c.st = c.w.stamps(c.got)
+		c.w.close()
+	}
+	after := readDiff(p.clock)
+
+	x.Mono = p.clock.Monotonic()
+	diff, diffErr := combine(before, after)
+	x.Diff = diff
+	p.count.strays.Add(uint64(c.strays))
+
+	p.judge(ctx, &x, c, resp, err)
+	if x.T1 != 0 && x.T4 != 0 {
+		x.StampError += float64(diffErr) / 1e9
+	}
+	if stepped(before, after) && (x.Outcome == monitor.OutcomeOK || x.Outcome == monitor.OutcomeInvalid) {
+		p.count.stepped.Add(1)
+		x.Outcome = monitor.OutcomeClockStepped
+		x.Detail = fmt.Sprintf("the station's clock was set by %v during the exchange", time.Duration(after.diff-before.diff))
+		x.Diff, x.Mono = after.diff, p.clock.Monotonic()
+	}
+	return x
+}
+
+// query lets beevik/ntp have the exchange over c and catches its panics.
+func (p *Prober) query(ctx context.Context, t monitor.Target, c *conn) (resp *ntp.Response, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.count.panics.Add(1)
+			resp, err = nil, &panicError{r}
+		}
+	}()
+	if !unicast(t.Addr) {
+		return nil, &dialError{fmt.Errorf("%s is no address of a server", t.Addr)}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, &dialError{err}
+	}
+	return ntp.QueryWithOptions(t.Addr.String(), ntp.QueryOptions{
+		Version: 4,
+		Timeout: p.timeout,
+		Dialer: func(string, string) (net.Conn, error) {
+			w, err := p.dial(ctx, t, p.clock, p.timeout)
+			if err != nil {
+				return nil, &dialError{err}
+			}
+			c.w = w
+			return c, nil
+		},
+		GetSystemTime: func() time.Time { return time.Unix(0, p.clock.Realtime()) },
+	})
+}
+
+// judge fills in x from what the connection saw.
+func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *ntp.Response, err error) {
+	var (
+		pe *panicError
+		de *dialError
+		ie *icmpError
+	)
+	fail := func(o monitor.Outcome, format string, args ...any) {
+		x.Outcome, x.Detail = o, fmt.Sprintf(format, args...)
+	}
+	switch {
+	case errors.As(err, &pe):
+		fail(monitor.OutcomeInternal, "%v", pe)
+	case ctx.Err() != nil && !c.got:
+		fail(monitor.OutcomeInternal, "given up: %v", context.Cause(ctx))
+	case errors.As(err, &de):
+		fail(monitor.OutcomeSendError, "%v", de)
+	case c.sendErr != nil:
+		fail(monitor.OutcomeSendError, "%v", c.sendErr)
+	case c.got:
+		if c.st.wanted && !c.st.kernel {
+			p.count.noStamp.Add(1)
+		}
+		classify(x, c.raw[:c.n], c.st, p.timeout)
+		if x.Outcome == monitor.OutcomeOK && err != nil && !errors.Is(err, ntp.ErrServerTickedBackwards) {
+			// beevik compares T2 and T3 as plain numbers, which is wrong
+			// across an era's end; every other refusal would be news.
+			fail(monitor.OutcomeInternal, "a reply found good was refused by the protocol code: %v", err)
+		}
+		if c.st.plain && resp != nil {
+			x.T1, x.T4 = resp.Timestamps.ClientXmit.UnixNano(), resp.Timestamps.ClientRecv.UnixNano()
+		}
+		if x.T1 != 0 && x.T4 != 0 {
+			x.Mono = x.T1 + (x.T4-x.T1)/2 - x.Diff
+		}
+	case errors.As(err, &ie):
+		fail(ie.outcome(), "%v", ie)
+	case c.strays >= maxStrays:
+		fail(monitor.OutcomeInvalid, "%d packets without the request's cookie, then given up", c.strays)
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.short:
+		fail(monitor.OutcomeInvalid, "a reply of %d bytes, %d are needed", c.n, packetSize)
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.strays > 0:
+		fail(monitor.OutcomeInvalid, "wrong origin time stamp in all %d packets within %v", c.strays, p.timeout)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		fail(monitor.OutcomeTimeout, "no reply within %v", p.timeout)
+	default:
+		fail(monitor.OutcomeInternal, "%v", err)
+	}
+}
+
+// unicast says whether a is a port of one host, so that nothing written by
+// mistake makes a station call out to a whole network.
+func unicast(a netip.AddrPort) bool {
+	ip := a.Addr().Unmap()
+	return ip.IsValid() && a.Port() != 0 && !ip.IsUnspecified() && !ip.IsMulticast() &&
+		ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+// panicError is what the protocol code panicked with.
+type panicError struct{ value any }
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic in the protocol code: %v", e.value) }
+
+// dialError is a failure of the station before anything was sent.
+type dialError struct{ err error }
+
+func (e *dialError) Error() string { return e.err.Error() }
+func (e *dialError) Unwrap() error { return e.err }
