@@ -13,10 +13,37 @@ var RaspberryPi = Board{
 	Firmware: []Module{
 		{Path: "github.com/gokrazy/firmware", Files: []string{"*.elf", "*.dat", "bootcode.bin"}},
 	},
-	Config: "",
-	Serial: []string{"/dev/serial0", "/dev/ttyAMA0", "/dev/ttyS0", "/dev/ttyUSB0", "/dev/ttyACM0"},
-	Pulse:  []string{"GPIO18", "GPIO4"},
+	Config:     rpiConfig,
+	UserConfig: rpiUserConfig,
+	Serial:     []string{"/dev/serial0", "/dev/ttyAMA0", "/dev/ttyS0", "/dev/ttyUSB0", "/dev/ttyACM0"},
+	Pulse:      []string{"GPIO18", "GPIO4"},
 }
+
+// rpiConfig is config.txt behind the slot's os_prefix: one sector at the most,
+// ours. The header's UART goes to the receiver: Bluetooth, which would take the
+// good UART of the older models, is off.
+const rpiConfig = `arm_64bit=1
+kernel=vmlinuz
+gpu_mem=16
+enable_uart=1
+[pi3]
+dtoverlay=disable-bt
+[pi02]
+dtoverlay=disable-bt
+[pi4]
+dtoverlay=disable-bt
+[pi5]
+dtoverlay=uart0-pi5
+[all]
+include usercfg.txt
+`
+
+// rpiUserConfig is what a person finds in usercfg.txt.
+const rpiUserConfig = `# Your own lines for the Raspberry Pi's firmware. config.txt belongs to the
+# station and is rewritten by updates; this file is yours and is never touched.
+# A real-time clock, for example:
+#dtoverlay=i2c-rtc,ds3231
+`
 
 // All lists the supported boards.
 var All = []Board{VMArm64, RaspberryPi}

@@ -1,0 +1,36 @@
+# truechimer: see README.md. Needs Go 1.26 and make; what else a target needs
+# it installs (with apt, as root) or names in one line.
+
+BOARD ?= vm-arm64
+HTTP  ?= 127.0.0.1:8080
+
+.PHONY: run sim image ctl test lint fuzz clean
+
+run: ## the station image in QEMU, with a receiver, a pulse and servers to judge
+	@go run ./image run -board $(BOARD) -http $(HTTP) -ctl .run/ctl
+
+sim: ## the same process on this machine, with a simulated receiver, without QEMU
+	@go run ./appliance -sim -http $(HTTP)
+
+image: ## the image of a board: make image BOARD=rpi
+	@go run ./image build -board $(BOARD) -o out
+
+ctl: ## one command to `make run`: make ctl CMD="gps off"
+	@go run ./image ctl -ctl .run/ctl $(CMD)
+
+test: ## every test, those that boot an image included
+	go test -timeout 20m ./...
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt: run gofmt -w on these files"; exit 1; }
+	go vet ./...
+	GOOS=freebsd go vet ./appliance/... ./gpspps/... ./monitor/... ./boards/...
+	go tool staticcheck ./...
+
+FUZZTIME ?= 20s
+fuzz: ## every fuzz target for FUZZTIME
+	@go test -list '^Fuzz' ./... | awk '/^Fuzz/{f[n++]=$$1} /^ok/{for(i=0;i<n;i++)print $$2, f[i]; n=0}' | \
+	while read pkg f; do echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done
+
+clean:
+	rm -rf out .run

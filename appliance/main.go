@@ -1,0 +1,80 @@
+// Command appliance is the station: it takes time from its own receiver,
+// probes the NTP servers assigned to it, judges them, and shows all of it on a
+// web page. It is what a truechimer image boots; it also runs as an ordinary
+// process, observing instead of steering the clock.
+//
+//	appliance [-config FILE] [-http ADDR]
+//	appliance -sim    with a simulated receiver and simulated servers
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the image's build.
+var version = "development"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := logic(ctx, os.Args[1:]); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			os.Exit(2)
+		}
+		fmt.Fprintf(os.Stderr, "appliance: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func logic(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("appliance", flag.ContinueOnError)
+	sim := flags.Bool("sim", false, "simulate the receiver and six NTP servers; judge them")
+	addr := flags.String("http", "", "where to serve the page (default: :80 on a station, 127.0.0.1:8080 elsewhere)")
+	file := flags.String("config", "", "a truechimer.toml (a station reads the one on its card)")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%q means nothing here; write appliance -help", flags.Arg(0))
+	}
+	p, err := detectPlatform()
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(logWriter(p), nil))
+	if *addr != "" {
+		p.listen = *addr
+	}
+	if *sim {
+		return runSimulated(ctx, p, log)
+	}
+	conf, notices, err := p.loadConfig(*file)
+	if err != nil {
+		return err
+	}
+	for _, n := range notices {
+		log.Warn(n)
+	}
+	return run(ctx, p, conf, notices, hardware{conf: conf, board: p.board}, log)
+}
+
+// logWriter is where the log goes: on a station also to the console, since
+// gokrazy keeps only the last hundred lines of what a process prints.
+func logWriter(p *platform) io.Writer {
+	if !p.station {
+		return os.Stderr
+	}
+	console, err := os.OpenFile("/dev/console", os.O_WRONLY, 0)
+	if err != nil {
+		return os.Stderr
+	}
+	return io.MultiWriter(os.Stderr, console)
+}

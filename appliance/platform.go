@@ -1,0 +1,127 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/boards"
+	"github.com/truechimer/truechimer/image/bootfs"
+)
+
+// platform is what the process runs on: a station's image, or any machine.
+type platform struct {
+	station    bool // booted from our image: /gokrazy/init told us who we are
+	id, name   string
+	board      boards.Board
+	slot       string
+	bootDevice string // partition with the FAT that people edit; empty: none
+	alive      string // socket that takes signs of life; empty: none
+	volatile   bool   // /perm is not on the card
+	listen     string
+	build      time.Time // no date before it is believed
+	observe    bool      // leave the clock alone even with the right to set it
+}
+
+// oldestDate is the date that a process not built into an image believes to
+// be past: this source's.
+var oldestDate = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+
+func detectPlatform() (*platform, error) {
+	id := os.Getenv("TRUECHIMER_ID")
+	if id == "" {
+		return plainPlatform()
+	}
+	b, err := boards.ByName(os.Getenv("TRUECHIMER_BOARD"))
+	if err != nil {
+		return nil, err
+	}
+	p := &platform{
+		station:    true,
+		id:         id,
+		name:       os.Getenv("TRUECHIMER_NAME"),
+		board:      b,
+		slot:       os.Getenv("TRUECHIMER_SLOT"),
+		bootDevice: os.Getenv("TRUECHIMER_BOOT_DEVICE"),
+		alive:      os.Getenv("TRUECHIMER_ALIVE"),
+		volatile:   os.Getenv("TRUECHIMER_PERM_VOLATILE") != "",
+		listen:     ":80",
+		build:      oldestDate,
+	}
+	if text, err := os.ReadFile("/etc/truechimer/build"); err == nil {
+		if t, err := time.Parse(time.RFC3339, strings.TrimSpace(string(text))); err == nil {
+			p.build = t
+		}
+	}
+	return p, nil
+}
+
+// plainPlatform is any other machine. Its identity lasts as long as the process.
+func plainPlatform() (*platform, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
+	var b [16]byte
+	rand.Read(b[:]) // never fails: it ends the process instead
+	return &platform{
+		id: hex.EncodeToString(b[:]), name: host,
+		board:  boards.Board{Name: "none", Title: "any machine"},
+		listen: "127.0.0.1:8080",
+		build:  oldestDate,
+	}, nil
+}
+
+// loadConfig finds the configuration. On a station nothing that people or
+// cards can do wrong stops it: it runs on the last good configuration, or on
+// the defaults, and the notices say so.
+func (p *platform) loadConfig(file string) (config.Config, []string, error) {
+	if !p.station && file == "" {
+		return config.Default(), nil, nil
+	}
+	if file != "" {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return config.Config{}, nil, err
+		}
+		c, err := config.Parse(file, b)
+		return c, nil, err
+	}
+	var notices []string
+	keep := config.Dir
+	if p.volatile {
+		keep = ""
+		notices = append(notices, "The card's storage cannot be used: settings and results are lost when the power goes. Replace the card when you can.")
+	}
+	card, err := p.readCard(config.FileName)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		notices = append(notices, fmt.Sprintf("The configuration on the card cannot be read (%v): running on the last good one.", err))
+	}
+	l := config.Load(card, keep)
+	return l.Config, append(notices, l.Notices...), nil
+}
+
+// readCard reads a file from the boot file system, which is never mounted.
+func (p *platform) readCard(name string) ([]byte, error) {
+	f, err := os.Open(p.bootDevice)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, err
+	}
+	fat, err := bootfs.Open(io.NewSectionReader(f, 0, size))
+	if err != nil {
+		return nil, err
+	}
+	return fat.ReadFile(name, config.MaxSize)
+}

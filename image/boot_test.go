@@ -1,0 +1,350 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/truechimer/truechimer/appliance/status"
+	"github.com/truechimer/truechimer/boards"
+)
+
+// needs makes a test depend on a program. On CI it must be there.
+func needs(t *testing.T, program, pkg string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err == nil {
+		return
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s is missing; .ci/run installs %s", program, pkg)
+	}
+	t.Skipf("%s is missing; install %s to run this test", program, pkg)
+}
+
+// bench is one emulated station on its testbed.
+type bench struct {
+	t       *testing.T
+	bed     *testbed
+	url     string
+	console string
+	traffic string
+	machine *machine
+	started time.Time
+	image   string
+
+	seen []status.Status // every answer of the API so far
+}
+
+// startBench builds a board's image with the testbed's servers assigned and boots it.
+func startBench(t *testing.T, b boards.Board, commands ...string) *bench {
+	t.Helper()
+	if err := ensureQEMU(t.Context(), t.Logf); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	dir, err := os.MkdirTemp("", "tc") // t.TempDir's names are too long for sockets
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	cache, err := cacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &bench{t: t, console: filepath.Join(dir, "console.log"), traffic: filepath.Join(dir, "traffic.pcap")}
+	if s.bed, err = newTestbed(t.Context(), dir, cache, t.Logf); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.bed.close)
+	for _, c := range commands {
+		s.do(c)
+	}
+	if s.image, err = build(t.Context(), buildOptions{Board: b.Name, Dir: dir, Config: s.bed.config(), Log: t.Logf}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(s.image, cardSize(b)); err != nil {
+		t.Fatal(err)
+	}
+	addr := freePort(t)
+	s.url = "http://" + addr
+	s.started = time.Now()
+	s.machine, err = startMachine(t.Context(), machineOptions{
+		Board: b, Image: s.image, Dir: dir, HTTP: addr, Console: s.console, Traffic: s.traffic,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.bed.run(ctx, s.machine.receiver, s.machine.pulse)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		s.machine.stop()
+		<-done
+		if t.Failed() {
+			log, _ := os.ReadFile(s.console)
+			t.Logf("console:\n%s", log)
+		}
+	})
+	return s
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (s *bench) do(command string) {
+	s.t.Helper()
+	if err := s.bed.control(command); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// await asks the station once a second until want is content; want says what
+// is still missing.
+func (s *bench) await(what string, limit time.Duration, want func(status.Status) string) status.Status {
+	s.t.Helper()
+	deadline := time.Now().Add(limit)
+	missing := "the page does not answer"
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for time.Now().Before(deadline) {
+		if st, err := fetchStatus(s.t.Context(), s.url); err == nil {
+			s.check(st)
+			if missing = want(st); missing == "" {
+				s.t.Logf("%5.1f s: %s", time.Since(s.started).Seconds(), what)
+				return st
+			}
+		}
+		select {
+		case <-s.machine.done:
+			s.t.Fatalf("QEMU ended: %v", s.machine.err)
+		case <-tick.C:
+		}
+	}
+	s.t.Fatalf("%s: not within %v: %s", what, limit, missing)
+	return status.Status{}
+}
+
+// check holds every answer to what must always be true.
+func (s *bench) check(st status.Status) {
+	s.t.Helper()
+	s.seen = append(s.seen, st)
+	r := st.Reference
+	if !slices.Contains(status.States, r.State) || !slices.Contains(status.Sources, r.Source) {
+		s.t.Fatalf("reference %q, %q: not among the words", r.State, r.Source)
+	}
+	for _, v := range st.Servers {
+		if !slices.Contains(status.Verdicts, v.Verdict) {
+			s.t.Fatalf("%s: verdict %q is not among the words", v.Name, v.Verdict)
+		}
+		right := strings.HasPrefix(v.Name, "right") || v.Name == "chronyd"
+		if right && v.Verdict == "off" {
+			s.t.Fatalf("a right server was convicted: %+v", v)
+		}
+		// The clock starts decades off and is stepped: an exchange judged
+		// across the step would show it.
+		if v.Offset != nil && (v.Verdict == "ok" || v.Verdict == "doubtful" || v.Verdict == "off") && math.Abs(*v.Offset) > 1 {
+			s.t.Fatalf("judged across a step: %+v", v)
+		}
+	}
+}
+
+// judged says what is missing until every server is named for what it is.
+func judged(st status.Status) string {
+	want := map[string]string{
+		"right-1": "ok", "right-2": "ok", "right-3": "ok", "chronyd": "ok",
+		"ahead": "off", "unsynchronized": "unsynchronized", "dead": "unreachable",
+	}
+	for _, v := range st.Servers {
+		if v.Verdict != want[v.Name] {
+			return fmt.Sprintf("%s is %s (%s), not %s; the reference is %s", v.Name, v.Verdict, v.Reason, want[v.Name], st.Reference.State)
+		}
+		switch v.Verdict {
+		case "ok":
+			if v.Offset == nil || math.Abs(*v.Offset) >= 0.010 {
+				return fmt.Sprintf("%s: offset %v is not below 10 ms", v.Name, value(v.Offset))
+			}
+		case "off":
+			if v.Offset == nil || math.Abs(*v.Offset-0.080) >= 0.010 {
+				return fmt.Sprintf("%s: offset %v is not 80 ms", v.Name, value(v.Offset))
+			}
+		}
+		delete(want, v.Name)
+	}
+	if len(want) > 0 {
+		return fmt.Sprintf("not listed: %v", want)
+	}
+	return ""
+}
+
+func value(p *float64) any {
+	if p == nil {
+		return nil
+	}
+	return *p
+}
+
+func reference(state, source string) func(status.Status) string {
+	return func(st status.Status) string {
+		if st.Reference.State == state && st.Reference.Source == source {
+			return ""
+		}
+		return fmt.Sprintf("the reference is %s, %s (%s)", st.Reference.State, st.Reference.Source, st.Reference.Reason)
+	}
+}
+
+func both(a, b func(status.Status) string) func(status.Status) string {
+	return func(st status.Status) string {
+		if m := a(st); m != "" {
+			return m
+		}
+		return b(st)
+	}
+}
+
+// consoleLines counts the console's lines that match.
+func (s *bench) consoleLines(pattern string) []string {
+	s.t.Helper()
+	b, err := os.ReadFile(s.console)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return regexp.MustCompile(`(?m)^.*`+pattern+`.*$`).FindAllString(string(b), -1)
+}
+
+// oneStep insists that the clock was stepped exactly once.
+func (s *bench) oneStep() {
+	s.t.Helper()
+	if steps := s.consoleLines("clock stepped"); len(steps) != 1 {
+		s.t.Errorf("the clock was stepped %d times, not once: %q", len(steps), steps)
+	}
+}
+
+// TestStation is the whole line, twice: an image's first boot with a receiver,
+// which loses and finds its signal, and a first boot without.
+func TestStation(t *testing.T) {
+	var ids []string
+	t.Run("receiver", func(t *testing.T) {
+		s := startBench(t, boards.VMArm64)
+		s.await("the page answers", 60*time.Second, func(status.Status) string { return "" })
+		s.await("locked, every server judged", 120*time.Second-time.Since(s.started), both(reference("locked", "gps+pps"), judged))
+		s.await("the open sockets are known", 60*time.Second, func(status.Status) string {
+			if len(s.consoleLines("open sockets")) == 0 {
+				return "not logged yet"
+			}
+			return ""
+		})
+
+		s.do("gps off")
+		first := s.await("holdover", 30*time.Second, reference("holdover", "gps+pps"))
+		s.await("uncertainty grows", 60*time.Second, func(st status.Status) string {
+			if st.Reference.State != "holdover" {
+				return "the reference is " + st.Reference.State
+			}
+			if *st.Reference.Uncertainty <= *first.Reference.Uncertainty {
+				return fmt.Sprintf("the uncertainty is still %g", *st.Reference.Uncertainty)
+			}
+			if *st.Reference.Holdover < 5 {
+				return "too early"
+			}
+			return ""
+		})
+		s.do("gps on")
+		last := s.await("locked again, every server judged", 120*time.Second, both(reference("locked", "gps+pps"), judged))
+
+		s.oneStep()
+		s.ownListenersOnly()
+		checkTraffic(t, s.traffic)
+		ids = append(ids, last.Station.ID)
+		if last.Station.Slot == nil || *last.Station.Slot != "a" || last.Station.Board != "vm-arm64" {
+			t.Errorf("station: %+v", last.Station)
+		}
+	})
+	t.Run("no receiver", func(t *testing.T) {
+		s := startBench(t, boards.VMArm64, "gps off")
+		st := s.await("a quorum stands in, every server judged", 120*time.Second, both(reference("locked", "quorum"), judged))
+		s.oneStep()
+		ids = append(ids, st.Station.ID)
+		checkTraffic(t, s.traffic)
+	})
+	if len(ids) == 2 && ids[0] == ids[1] {
+		t.Errorf("two first boots took the same identity %s", ids[0])
+	}
+}
+
+// ownListenersOnly insists that the guest listens on the page's port alone.
+func (s *bench) ownListenersOnly() {
+	s.t.Helper()
+	lines := s.consoleLines("open sockets")
+	if len(lines) == 0 {
+		s.t.Fatal("the open sockets were not logged")
+	}
+	_, list, _ := strings.Cut(lines[len(lines)-1], "list=")
+	if got := strings.Trim(list, "\"\r\n"); got != "tcp [::]:80" {
+		s.t.Errorf("open sockets: %q, want tcp [::]:80 alone", got)
+	}
+}
+
+// TestRaspberryPi boots the Raspberry Pi image on QEMU's emulated 3B, and does
+// to its card what people do.
+func TestRaspberryPi(t *testing.T) {
+	needs(t, "mcopy", "mtools")
+	needs(t, "fsck.fat", "dosfstools")
+	s := startBench(t, boards.RaspberryPi)
+	s.await("the page answers", 180*time.Second, func(st status.Status) string {
+		if st.Station.Board != "rpi" {
+			return "the board is " + st.Station.Board
+		}
+		return ""
+	})
+	s.machine.stop()
+	addFile(t, s.image)
+}
+
+// addFile adds a file to the card's FAT as a PC would, and has it checked.
+func addFile(t *testing.T, image string) {
+	t.Helper()
+	dir := t.TempDir()
+	note := filepath.Join(dir, "note.txt")
+	text := strings.Repeat("a person's own file\n", 100_000)
+	if err := os.WriteFile(note, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fat := filepath.Join(dir, "boot.fat")
+	if err := copyBootPartition(image, fat); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range [][]string{
+		{"mcopy", "-i", fat, note, "::/A person's note.txt"},
+		{"fsck.fat", "-n", fat},
+		{"mcopy", "-i", fat, "::/A person's note.txt", filepath.Join(dir, "back.txt")},
+	} {
+		if out, err := exec.Command(c[0], c[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", c, err, out)
+		}
+	}
+	if back, err := os.ReadFile(filepath.Join(dir, "back.txt")); err != nil || string(back) != text {
+		t.Errorf("the file came back as %d bytes, %v", len(back), err)
+	}
+}

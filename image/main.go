@@ -1,0 +1,81 @@
+// Command image builds station images and runs them in QEMU.
+//
+//	go run ./image build -board vm-arm64 -o out
+//	go run ./image run -board vm-arm64 -http 127.0.0.1:8080 -ctl .run/ctl
+//	go run ./image ctl -ctl .run/ctl gps off
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := logic(ctx, os.Args[1:]); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			os.Exit(2)
+		}
+		fmt.Fprintf(os.Stderr, "image: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+const usage = `usage: image COMMAND [FLAGS]
+
+  build   build a board's image                   -board B -o DIR [-config FILE]
+  run     build it and run it in QEMU             -board B -http ADDR -ctl SOCKET [-gps off]
+  ctl     send one command to a running image     -ctl SOCKET COMMAND...`
+
+func logic(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return errors.New(usage)
+	}
+	switch args[0] {
+	case "build":
+		return buildCommand(ctx, args[1:])
+	case "run":
+		return runCommand(ctx, args[1:])
+	case "ctl":
+		return ctlCommand(ctx, args[1:])
+	}
+	return fmt.Errorf("%q is no command\n%s", args[0], usage)
+}
+
+func buildCommand(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("image build", flag.ContinueOnError)
+	board := flags.String("board", "vm-arm64", "the board to build for")
+	out := flags.String("o", "out", "the directory to write into")
+	config := flags.String("config", "", "a truechimer.toml to put on the card instead of the commented default")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	o := buildOptions{Board: *board, Dir: *out, Log: progress("build")}
+	if *config != "" {
+		b, err := os.ReadFile(*config)
+		if err != nil {
+			return err
+		}
+		o.Config = b
+	}
+	file, err := build(ctx, o)
+	if err != nil {
+		return err
+	}
+	fmt.Println(file)
+	return nil
+}
+
+// progress prints what a long command is doing.
+func progress(what string) func(string, ...any) {
+	return func(format string, args ...any) {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", what, strings.TrimRight(fmt.Sprintf(format, args...), "\n"))
+	}
+}

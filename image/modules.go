@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"debug/buildinfo"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// moduleDirs says where the module cache holds modules pinned in go.mod,
+// downloading what is missing.
+func moduleDirs(ctx context.Context, paths ...string) (map[string]string, error) {
+	out, err := goTool(ctx, nil, append([]string{"mod", "download", "-json"}, paths...)...)
+	if err != nil {
+		return nil, err
+	}
+	dirs := make(map[string]string)
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var m struct{ Path, Dir string }
+		if err := d.Decode(&m); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, fmt.Errorf("go mod download: %w", err)
+		}
+		dirs[m.Path] = m.Dir
+	}
+	for _, p := range paths {
+		if dirs[p] == "" {
+			return nil, fmt.Errorf("module %s is not pinned in go.mod", p)
+		}
+	}
+	return dirs, nil
+}
+
+// goTool runs the go command and returns what it prints.
+func goTool(ctx context.Context, env []string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Env = append(os.Environ(), env...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, errors.New("go is not in the PATH; install Go 1.26 or newer")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("go %s: %w\n%s", strings.Join(args[:min(3, len(args))], " "), err, stderr.Bytes())
+	}
+	return out, nil
+}
+
+// compile builds packages for a board's processor into dir. The result depends
+// on the sources alone: no paths, no time stamps, no version control state.
+func compile(ctx context.Context, goarch, version, dir string, pkgs ...string) error {
+	_, err := goTool(ctx, []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + goarch, "GOFLAGS=-buildvcs=false"},
+		append([]string{"build", "-trimpath", "-tags=station", "-ldflags=-s -w -buildid= -X main.version=" + version, "-o", dir + "/"}, pkgs...)...)
+	return err
+}
+
+// licences finds the licence texts of Go itself, of every module linked into
+// the programs, and of the modules whose files are in the image: path in the
+// image to file.
+func licences(ctx context.Context, programs, others []string) (map[string]string, error) {
+	want := make(map[string]bool)
+	for _, m := range others {
+		want[m] = true
+	}
+	for _, p := range programs {
+		info, err := buildinfo.ReadFile(p)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p, err)
+		}
+		for _, m := range info.Deps {
+			want[m.Path] = true
+		}
+	}
+	var paths []string
+	for m := range want {
+		paths = append(paths, m)
+	}
+	dirs, err := moduleDirs(ctx, paths...)
+	if err != nil {
+		return nil, err
+	}
+	goroot, err := goTool(ctx, nil, "env", "GOROOT")
+	if err != nil {
+		return nil, err
+	}
+	dirs["go"] = strings.TrimSpace(string(goroot))
+	files := make(map[string]string)
+	for path, dir := range dirs {
+		texts, err := licenceTexts(dir)
+		if err != nil {
+			return nil, err
+		}
+		if len(texts) == 0 {
+			return nil, fmt.Errorf("module %s has no licence file: it must not be shipped", path)
+		}
+		for _, t := range texts {
+			files["usr/share/licences/"+path+"/"+filepath.Base(t)] = t
+		}
+	}
+	return files, nil
+}
+
+func licenceTexts(dir string) ([]string, error) {
+	var texts []string
+	for _, pattern := range []string{"LICENSE*", "LICENCE*", "COPYING*", "NOTICE*"} {
+		more, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return nil, err
+		}
+		texts = append(texts, more...)
+	}
+	return texts, nil
+}

@@ -1,0 +1,307 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/truechimer/truechimer/boards"
+	"github.com/truechimer/truechimer/image/bootfs"
+	"github.com/truechimer/truechimer/image/disk"
+)
+
+const qemuProgram = "qemu-system-aarch64"
+
+// machineOptions say what to run.
+type machineOptions struct {
+	Board   boards.Board
+	Image   string // the image file; it is written to, as a card is
+	Dir     string // for sockets and extracted files; short, since socket paths are bounded
+	HTTP    string // the host's address that leads to the guest's port 80
+	Console string // file that takes the serial console
+	Traffic string // file that takes the guest's traffic as pcap; empty: none
+	RTC     string // what the guest's clock starts at; empty: a board without one, in the year 2000
+}
+
+// machine is a running QEMU.
+type machine struct {
+	cmd  *exec.Cmd
+	done chan struct{} // closed when QEMU has ended
+	err  error         // how; valid after done
+
+	receiver net.Conn // the guest's UART
+
+	qtestMu sync.Mutex
+	qtest   net.Conn // drives the pulse line; nil where the machine has none
+	reply   *bufio.Reader
+	gpio    string // QOM path of the GPIO controller
+}
+
+// startMachine boots an image. What boots is taken from the image's own slot a.
+func startMachine(ctx context.Context, o machineOptions) (*machine, error) {
+	kernel, cmdline, err := extractSlot(o.Image, o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"-display", "none", "-serial", "file:" + o.Console,
+		"-kernel", kernel, "-qmp", "unix:" + filepath.Join(o.Dir, "qmp") + ",server=on,wait=off",
+		"-chardev", "socket,id=gps,path=" + filepath.Join(o.Dir, "gps") + ",server=on,wait=off"}
+	host, port, err := net.SplitHostPort(o.HTTP)
+	if err != nil {
+		return nil, fmt.Errorf("-http %q: %w; write something like 127.0.0.1:8080", o.HTTP, err)
+	}
+	args = append(args, "-netdev", fmt.Sprintf("user,id=n0,hostfwd=tcp:%s:%s-:80", host, port))
+	if o.Traffic != "" {
+		args = append(args, "-object", "filter-dump,id=dump,netdev=n0,file="+o.Traffic)
+	}
+	if o.RTC == "" {
+		o.RTC = "2000-01-01T00:00:00"
+	}
+	args = append(args, "-rtc", "base="+o.RTC)
+	board, err := boardArgs(ctx, o, cmdline)
+	if err != nil {
+		return nil, err
+	}
+	args = append(args, board...)
+
+	m := &machine{done: make(chan struct{})}
+	var qtest net.Listener
+	if o.Board.Name == boards.VMArm64.Name {
+		path := filepath.Join(o.Dir, "qtest")
+		if qtest, err = net.Listen("unix", path); err != nil {
+			return nil, err
+		}
+		defer qtest.Close()
+		args = append(args, "-qtest", "unix:"+path, "-qtest-log", "none")
+	}
+	m.cmd = exec.Command(qemuProgram, args...)
+	var stderr strings.Builder
+	m.cmd.Stderr = &stderr
+	if err := m.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		m.err = m.cmd.Wait()
+		if s := strings.TrimSpace(stderr.String()); m.err != nil && s != "" {
+			m.err = fmt.Errorf("%w: %s", m.err, s)
+		}
+		close(m.done)
+	}()
+	if err := m.connect(ctx, o, qtest); err != nil {
+		m.stop()
+		if m.err != nil {
+			return nil, fmt.Errorf("%s: %w", qemuProgram, m.err)
+		}
+		return nil, err
+	}
+	return m, nil
+}
+
+// extractSlot reads kernel and command line from the image's slot a.
+func extractSlot(image, dir string) (kernel, cmdline string, err error) {
+	f, err := os.Open(image)
+	if err != nil {
+		return "", "", err
+	}
+	defer f.Close()
+	fat, err := bootfs.Open(io.NewSectionReader(f, disk.BootStart, disk.BootSize))
+	if err != nil {
+		return "", "", fmt.Errorf("%s: %w", image, err)
+	}
+	k, err := fat.ReadFile("a/vmlinuz", 128<<20)
+	if err != nil {
+		return "", "", fmt.Errorf("%s: %w", image, err)
+	}
+	c, err := fat.ReadFile("a/cmdline.txt", 4096)
+	if err != nil {
+		return "", "", fmt.Errorf("%s: %w", image, err)
+	}
+	kernel = filepath.Join(dir, "vmlinuz")
+	if err := os.WriteFile(kernel, k, 0o600); err != nil {
+		return "", "", err
+	}
+	if tree, err := fat.ReadFile("a/bcm2710-rpi-3-b.dtb", 1<<20); err == nil {
+		if err := os.WriteFile(filepath.Join(dir, "board.dtb"), tree, 0o600); err != nil {
+			return "", "", err
+		}
+	}
+	return kernel, strings.TrimSpace(string(c)), nil
+}
+
+// boardArgs are the arguments that make QEMU the board.
+func boardArgs(ctx context.Context, o machineOptions, cmdline string) ([]string, error) {
+	tree := filepath.Join(o.Dir, "machine.dtb")
+	switch o.Board.Name {
+	case boards.VMArm64.Name:
+		machine := []string{"-cpu", "cortex-a53", "-smp", "2", "-m", "512", "-accel", "tcg"}
+		plain := filepath.Join(o.Dir, "virt.dtb")
+		dump := exec.CommandContext(ctx, qemuProgram, append([]string{"-M", "virt,dumpdtb=" + plain, "-display", "none"}, machine...)...)
+		if out, err := dump.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("%s: %w: %s", qemuProgram, err, out)
+		}
+		b, err := os.ReadFile(plain)
+		if err != nil {
+			return nil, err
+		}
+		if err := editTree(b, tree, virtTree); err != nil {
+			return nil, err
+		}
+		return append(machine, "-M", "virt", "-dtb", tree, "-append", cmdline,
+			"-drive", "file="+o.Image+",format=raw,if=none,id=d0", "-device", "virtio-blk-pci,drive=d0",
+			"-device", "virtio-net-pci,netdev=n0,romfile=", "-device", "virtio-rng-pci",
+			"-device", "pci-serial,chardev=gps",
+			"-device", "i6300esb", "-action", "watchdog=reset"), nil
+	case boards.RaspberryPi.Name:
+		b, err := os.ReadFile(filepath.Join(o.Dir, "board.dtb"))
+		if err != nil {
+			return nil, err
+		}
+		if err := editTree(b, tree, raspi3bTree); err != nil {
+			return nil, err
+		}
+		// The emulated USB controller has no fast interrupts; the console is
+		// added to see the boot: on the board that UART is the receiver's.
+		return []string{"-M", "raspi3b", "-accel", "tcg", "-dtb", tree,
+			"-append", "console=ttyAMA0,115200 dwc_otg.fiq_enable=0 dwc_otg.fiq_fsm_enable=0 " + cmdline,
+			"-drive", "file=" + o.Image + ",format=raw,if=sd",
+			"-device", "usb-net,netdev=n0", "-device", "usb-serial,chardev=gps"}, nil
+	}
+	return nil, fmt.Errorf("board %s cannot be run here", o.Board.Name)
+}
+
+// connect opens the lines to the running QEMU.
+func (m *machine) connect(ctx context.Context, o machineOptions, qtest net.Listener) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	var err error
+	if m.receiver, err = m.dial(ctx, filepath.Join(o.Dir, "gps")); err != nil {
+		return err
+	}
+	if qtest == nil {
+		return nil
+	}
+	qtest.(*net.UnixListener).SetDeadline(time.Now().Add(20 * time.Second))
+	if m.qtest, err = qtest.Accept(); err != nil {
+		return fmt.Errorf("waiting for QEMU's test line: %w", err)
+	}
+	m.reply = bufio.NewReader(m.qtest)
+	qmp, err := m.dial(ctx, filepath.Join(o.Dir, "qmp"))
+	if err != nil {
+		return err
+	}
+	defer qmp.Close()
+	m.gpio, err = findDevice(qmp, "child<pl061>")
+	return err
+}
+
+func (m *machine) dial(ctx context.Context, path string) (net.Conn, error) {
+	for {
+		c, err := net.Dial("unix", path)
+		if err == nil {
+			return c, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-m.done:
+			return nil, errors.New("QEMU ended at once")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// findDevice asks QEMU's monitor for the path of a device without a name of its own.
+func findDevice(qmp net.Conn, kind string) (string, error) {
+	qmp.SetDeadline(time.Now().Add(20 * time.Second))
+	d := json.NewDecoder(qmp)
+	var answer struct {
+		QMP, Return json.RawMessage
+		Error       *struct{ Desc string }
+	}
+	ask := func(command string) error {
+		if command != "" {
+			if _, err := io.WriteString(qmp, command+"\n"); err != nil {
+				return err
+			}
+		}
+		for {
+			answer.Return, answer.QMP, answer.Error = nil, nil, nil
+			if err := d.Decode(&answer); err != nil {
+				return fmt.Errorf("QEMU's monitor: %w", err)
+			}
+			if answer.Error != nil {
+				return fmt.Errorf("QEMU's monitor: %s", answer.Error.Desc)
+			}
+			if answer.Return != nil || answer.QMP != nil {
+				return nil
+			}
+		}
+	}
+	for _, c := range []string{"", `{"execute":"qmp_capabilities"}`, `{"execute":"qom-list","arguments":{"path":"/machine/unattached"}}`} {
+		if err := ask(c); err != nil {
+			return "", err
+		}
+	}
+	var list []struct{ Name, Type string }
+	if err := json.Unmarshal(answer.Return, &list); err != nil {
+		return "", fmt.Errorf("QEMU's monitor: %w", err)
+	}
+	for _, e := range list {
+		if e.Type == kind {
+			return "/machine/unattached/" + e.Name, nil
+		}
+	}
+	return "", fmt.Errorf("this QEMU's machine has no %s", kind)
+}
+
+// pulse raises the pulse line and lowers it 100 ms later, as receivers do.
+func (m *machine) pulse(time.Time) {
+	if m.qtest == nil {
+		return
+	}
+	if m.setLine(1) == nil {
+		time.AfterFunc(100*time.Millisecond, func() { m.setLine(0) })
+	}
+}
+
+func (m *machine) setLine(level int) error {
+	m.qtestMu.Lock()
+	defer m.qtestMu.Unlock()
+	m.qtest.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := fmt.Fprintf(m.qtest, "set_irq_in %s unnamed-gpio-in %d %d\n", m.gpio, pulseLine, level); err != nil {
+		return err
+	}
+	for {
+		line, err := m.reply.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		if strings.HasPrefix(line, "OK") {
+			return nil
+		}
+		if !strings.HasPrefix(line, "IRQ") {
+			return fmt.Errorf("QEMU's test line: %s", strings.TrimSpace(line))
+		}
+	}
+}
+
+// stop ends QEMU.
+func (m *machine) stop() {
+	m.cmd.Process.Kill()
+	<-m.done
+	for _, c := range []net.Conn{m.receiver, m.qtest} {
+		if c != nil {
+			c.Close()
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/truechimer/truechimer/appliance/status"
+	"github.com/truechimer/truechimer/boards"
+	"github.com/truechimer/truechimer/image/disk"
+)
+
+func runCommand(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("image run", flag.ContinueOnError)
+	board := flags.String("board", boards.VMArm64.Name, "the board to emulate")
+	addr := flags.String("http", "127.0.0.1:8080", "where to serve the station's page on this machine")
+	ctl := flags.String("ctl", ".run/ctl", "the control socket to open")
+	gps := flags.String("gps", "on", "whether the receiver has power at first: on or off")
+	keep := flags.String("dir", ".run", "where the image, the console's log and the traffic are kept")
+	rtc := flags.String("rtc", "", "what the guest's clock starts at, like 2000-01-01T00:00:00 (the default: boards have no clock)")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	b, err := boards.ByName(*board)
+	if err != nil {
+		return err
+	}
+	log := progress("run")
+	if err := ensureQEMU(ctx, log); err != nil {
+		return err
+	}
+	// A control socket that cannot be had is known before anything is built.
+	var bed *testbed
+	ready := make(chan struct{})
+	if err := serveControl(ctx, *ctl, func(c string) error {
+		select {
+		case <-ready:
+			return bed.control(c)
+		default:
+			return errors.New("the image is not running yet")
+		}
+	}); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp("", "truechimer-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	cache, err := cacheDir()
+	if err != nil {
+		return err
+	}
+	if bed, err = newTestbed(ctx, tmp, cache, log); err != nil {
+		return err
+	}
+	defer bed.close()
+	if err := bed.control("gps " + *gps); err != nil {
+		return err
+	}
+	image, err := build(ctx, buildOptions{Board: b.Name, Dir: *keep, Config: bed.config(), Log: log})
+	if err != nil {
+		return err
+	}
+	if err := os.Truncate(image, cardSize(b)); err != nil {
+		return err
+	}
+	m, err := startMachine(ctx, machineOptions{
+		Board: b, Image: image, Dir: tmp, HTTP: *addr, RTC: *rtc,
+		Console: filepath.Join(*keep, "console.log"), Traffic: filepath.Join(*keep, "traffic.pcap"),
+	})
+	if err != nil {
+		return err
+	}
+	defer m.stop()
+	close(ready)
+	log("QEMU is running; console: %s", filepath.Join(*keep, "console.log"))
+	log("control: go run ./image ctl -ctl %s gps off   (gps, pps, server: see the README)", *ctl)
+	log("status page: http://%s", *addr)
+	log("Ctrl-C ends everything")
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go narrate(ctx, "http://"+*addr, log)
+	failed := make(chan error, 1)
+	go func() { failed <- bed.run(ctx, m.receiver, m.pulse) }()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-m.done:
+		return fmt.Errorf("QEMU ended by itself: %w", errors.Join(m.err, errors.New("see the console's log")))
+	case err := <-failed:
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("the emulated receiver: %w", err)
+	}
+}
+
+// cardSize is the size of the card the image is put on. The emulated Raspberry
+// Pi takes powers of two only.
+func cardSize(b boards.Board) int64 {
+	if b.Name == boards.RaspberryPi.Name {
+		return 4 << 30
+	}
+	return disk.DiskSize
+}
+
+// ensureQEMU finds QEMU, or installs it where that needs no questions.
+func ensureQEMU(ctx context.Context, log func(string, ...any)) error {
+	if _, err := exec.LookPath(qemuProgram); err == nil {
+		return nil
+	}
+	const hint = "QEMU is missing; install it: sudo apt-get install --no-install-recommends qemu-system-arm"
+	if os.Geteuid() != 0 {
+		return errors.New(hint)
+	}
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return errors.New("QEMU is missing; install " + qemuProgram)
+	}
+	log("installing QEMU")
+	cmd := exec.CommandContext(ctx, "apt-get", "install", "-y", "--no-install-recommends", "qemu-system-arm")
+	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s (apt-get: %w)\n%s", hint, err, out)
+	}
+	return nil
+}
+
+// narrate prints what the station says of itself whenever it changes.
+func narrate(ctx context.Context, url string, log func(string, ...any)) {
+	start := time.Now()
+	last := ""
+	for ctx.Err() == nil {
+		if s, err := fetchStatus(ctx, url); err == nil {
+			if now := s.Reference.State + ", " + s.Reference.Source; now != last {
+				last = now
+				log("%3.0f s: %s: %s", time.Since(start).Seconds(), now, s.Summary)
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func fetchStatus(ctx context.Context, url string) (s status.Status, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/v1/status", nil)
+	if err != nil {
+		return s, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return s, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return s, fmt.Errorf("%s: %s", url, resp.Status)
+	}
+	return s, json.NewDecoder(http.MaxBytesReader(nil, resp.Body, 1<<20)).Decode(&s)
+}
