@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -340,8 +341,35 @@ func FuzzWrite(f *testing.F) {
 	})
 }
 
-// BenchmarkWrite writes what a root holds: 64 MiB in 1000 files. Memory must
-// not grow with the content.
+// zeros is an endless source.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// TestStreaming: content goes through, memory does not grow with it.
+func TestStreaming(t *testing.T) {
+	const size = 256 << 20
+	c := &content{Reader: io.LimitReader(zeros{}, size)}
+	var d discard
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	n, err := squash.Write(&d, []squash.Entry{{Path: "big", Mode: 0o644, Size: size, Open: c.open}}, stamp)
+	runtime.ReadMemStats(&after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.n != n || n < size || n > size+64<<10 {
+		t.Errorf("%d bytes written, size is %d", d.n, n)
+	}
+	if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
+		t.Errorf("%d bytes were allocated for %d bytes of content, want at most 1 MiB", got, size)
+	}
+}
+
+// BenchmarkWrite writes what a root holds: 64 MiB in 1000 files.
 func BenchmarkWrite(b *testing.B) {
 	data := noise(1, 64<<20/1000)
 	var entries []squash.Entry
