@@ -12,7 +12,7 @@ const (
 	// fields that were not asked for. The rest of a longer one is cut off.
 	readSize = 512
 	// maxStrays is how many packets without the cookie one exchange looks at.
-	maxStrays = 256
+	maxStrays = 100
 )
 
 // wire is one connected socket.

@@ -240,7 +240,7 @@ func TestStraysAreCounted(t *testing.T) {
 		return flood
 	}))
 	x = p.Probe(context.Background(), target(s))
-	if x.Outcome != monitor.OutcomeInvalid || !strings.Contains(x.Detail, "256 packets") {
+	if x.Outcome != monitor.OutcomeInvalid || !strings.Contains(x.Detail, "100 packets") {
 		t.Errorf("flooded: got %s %q", x.Outcome, x.Detail)
 	}
 }
