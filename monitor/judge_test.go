@@ -1,0 +1,444 @@
+package monitor
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+const ms = 1e-3
+
+// epoch is the UTC of mono 0 in these tests, ns.
+const epoch = int64(1_800_000_000e9)
+
+// path is one exchange as it really went.
+type path struct {
+	mono       float64 // seconds, when the request leaves
+	offset     float64 // of the server, seconds
+	out, back  float64 // one-way delays, seconds
+	processing float64
+	clock      float64 // station's clock minus true time, seconds
+	err1, err4 float64 // of the station's stamps, seconds
+	stampError float64
+}
+
+func ns(seconds float64) int64 { return int64(math.Round(seconds * 1e9)) }
+
+// exchange is what the station sees of it.
+func (p path) exchange() Exchange {
+	send := epoch + ns(p.mono)
+	x := Exchange{
+		Target: "a", Outcome: OutcomeOK, Stratum: 1, StampError: p.stampError,
+		T1: send + ns(p.clock+p.err1),
+		T2: send + ns(p.out+p.offset),
+		T3: send + ns(p.out+p.processing+p.offset),
+		T4: send + ns(p.out+p.processing+p.back+p.clock+p.err4),
+	}
+	x.Diff = epoch + ns(p.clock)
+	x.Mono = x.T1 + (x.T4-x.T1)/2 - x.Diff
+	return x
+}
+
+// locked is a reading whose True is wrong by err seconds, less than bound.
+func locked(x Exchange, err, bound float64) Reading {
+	return Reading{True: epoch + x.Mono + ns(err), Known: true, Usable: true, Uncertainty: bound / 3, Bound: bound}
+}
+
+func newTestJudge() *judge {
+	return newJudge(Target{ID: "a", Server: Server{Name: "a", Limit: 25 * ms}})
+}
+
+// step is one exchange of a scripted history and what must come of it.
+type step struct {
+	at     float64 // seconds
+	offset float64 // of the server, seconds
+	rtt    float64 // symmetric, seconds; 10 ms if 0
+	what   Outcome // OutcomeOK if empty
+	noRef  bool
+	want   Verdict
+	sure   bool   // assured
+	reason string // part of it
+}
+
+func (s step) run(g *judge) Result {
+	rtt := s.rtt
+	if rtt == 0 {
+		rtt = 10 * ms
+	}
+	x := path{mono: s.at, offset: s.offset, out: rtt / 2, back: rtt / 2, stampError: 1e-6}.exchange()
+	if s.what != "" && s.what != OutcomeOK {
+		x = Exchange{Target: "a", Outcome: s.what, Mono: x.Mono, Diff: x.Diff}
+	}
+	r := locked(x, 0, 1e-6)
+	r.Final = true
+	if s.noRef {
+		r.Usable, r.Reason = false, "waiting for a fix"
+	}
+	return g.add(x, r, false)
+}
+
+func TestVerdicts(t *testing.T) {
+	tests := []struct {
+		name  string
+		steps []step
+	}{
+		{"right", []step{{want: OK, sure: true}, {at: 64, offset: -3 * ms, want: OK, sure: true}}},
+		{"right but not assured", []step{{offset: 21 * ms, want: OK}, {at: 64, offset: 24 * ms, want: OK}}},
+		{"the path could explain it", []step{
+			{offset: 80 * ms, rtt: 200 * ms, want: Doubtful, reason: "leave 100 ms open"},
+			{at: 64, offset: 80 * ms, rtt: 200 * ms, want: Doubtful},
+			{at: 128, offset: 80 * ms, rtt: 200 * ms, want: Doubtful},
+			{at: 192, offset: 80 * ms, rtt: 200 * ms, want: Doubtful},
+		}},
+		{"off after three", []step{
+			{offset: 80 * ms, want: Doubtful, reason: "1 of the 3"},
+			{at: 2, offset: 80 * ms, want: Doubtful, reason: "2 of the 3"},
+			{at: 4, offset: 80 * ms, want: Off, reason: "80 ms ahead"},
+			{at: 6, offset: 80 * ms, want: Off},
+		}},
+		{"off behind", []step{
+			{offset: -80 * ms, want: Doubtful}, {at: 2, offset: -80 * ms, want: Doubtful},
+			{at: 4, offset: -80 * ms, want: Off, reason: "80 ms behind"},
+		}},
+		{"two sides prove nothing", []step{
+			{offset: 80 * ms, want: Doubtful}, {at: 2, offset: -80 * ms, want: Doubtful, reason: "1 of the 3"},
+			{at: 4, offset: 80 * ms, want: Doubtful, reason: "1 of the 3"}, {at: 6, offset: 80 * ms, want: Doubtful},
+			{at: 8, offset: 80 * ms, want: Off},
+		}},
+		{"closer than 2 s does not count", []step{
+			{offset: 80 * ms, want: Doubtful}, {at: 1.9, offset: 80 * ms, want: Doubtful, reason: "1 of the 3"},
+			{at: 2, offset: 80 * ms, want: Doubtful, reason: "2 of the 3"},
+			{at: 3.999, offset: 80 * ms, want: Doubtful, reason: "2 of the 3"},
+			{at: 4, offset: 80 * ms, want: Off},
+		}},
+		{"one that touches starts anew", []step{
+			{offset: 80 * ms, want: Doubtful}, {at: 2, offset: 80 * ms, want: Doubtful},
+			{at: 4, offset: 80 * ms, rtt: 120 * ms, want: Doubtful, reason: "open"},
+			{at: 6, offset: 80 * ms, want: Doubtful, reason: "1 of the 3"},
+			{at: 8, offset: 80 * ms, want: Doubtful}, {at: 10, offset: 80 * ms, want: Off},
+			{at: 12, offset: 80 * ms, rtt: 120 * ms, want: Doubtful},
+			{at: 14, offset: 80 * ms, want: Doubtful, reason: "1 of the 3"},
+		}},
+		{"corrected", []step{
+			{offset: 80 * ms, want: Doubtful}, {at: 2, offset: 80 * ms, want: Doubtful},
+			{at: 4, offset: 80 * ms, want: Off}, {at: 64, want: OK, sure: true},
+		}},
+		{"a lost packet neither counts nor ends a streak", []step{
+			{offset: 80 * ms, want: Doubtful}, {at: 2, what: OutcomeTimeout, want: Doubtful, reason: "no reply to the last request"},
+			{at: 4, offset: 80 * ms, want: Doubtful, reason: "2 of the 3"},
+			{at: 6, what: OutcomeTimeout, want: Doubtful}, {at: 8, offset: 80 * ms, want: Off},
+			{at: 10, what: OutcomeTimeout, want: Off, reason: "no reply to the last request"},
+			{at: 12, what: OutcomeTimeout, want: Off, reason: "no reply to the last 2 requests"},
+			{at: 14, what: OutcomeTimeout, want: Unreachable, reason: "no reply to the last 3 requests"},
+			{at: 16, offset: 80 * ms, want: Doubtful, reason: "1 of the 3"},
+		}},
+		{"no reference within a streak", []step{
+			{offset: 80 * ms, want: Doubtful}, {at: 2, offset: 80 * ms, want: Doubtful},
+			{at: 4, offset: 80 * ms, noRef: true, want: NotJudged, reason: "waiting for a fix"},
+			{at: 6, offset: 80 * ms, want: Doubtful, reason: "1 of the 3"},
+		}},
+		{"a step of the clock within a streak", []step{
+			{offset: 80 * ms, want: Doubtful}, {at: 2, offset: 80 * ms, want: Doubtful},
+			{at: 4, what: OutcomeClockStepped, want: NotJudged, reason: "stepped"},
+			{at: 6, offset: 80 * ms, want: Doubtful, reason: "1 of the 3"},
+		}},
+		{"one loss keeps the verdict", []step{
+			{want: OK, sure: true}, {at: 64, what: OutcomeTimeout, want: OK, sure: true, reason: "no reply"},
+			{at: 128, what: OutcomeUnreachable, want: OK, sure: true, reason: "last 2 requests"},
+			{at: 192, want: OK, sure: true}, {at: 256, what: OutcomeRefused, want: OK, sure: true},
+			{at: 320, what: OutcomeTimeout, want: OK, sure: true}, {at: 384, what: OutcomeTimeout, want: Unreachable},
+			{at: 448, want: OK, sure: true},
+		}},
+		{"a loss without reference keeps no verdict", []step{
+			{want: OK, sure: true}, {at: 64, what: OutcomeTimeout, noRef: true, want: NotJudged, reason: "waiting for a fix"},
+		}},
+		{"never answered", []step{
+			{what: OutcomeTimeout, want: NotJudged, reason: "1 of the 3"}, {at: 2, what: OutcomeUnreachable, want: NotJudged},
+			{at: 4, what: OutcomeTimeout, want: Unreachable}, {at: 6, what: OutcomeTimeout, want: Unreachable, reason: "last 4"},
+		}},
+		{"never answered, no reference", []step{
+			{what: OutcomeTimeout, noRef: true, want: NotJudged}, {at: 2, what: OutcomeTimeout, noRef: true, want: NotJudged},
+			{at: 4, what: OutcomeTimeout, noRef: true, want: Unreachable},
+		}},
+		{"nothing listens", []step{{what: OutcomeRefused, want: Refused}, {at: 2, what: OutcomeRefused, want: Refused}}},
+		{"stopped listening", []step{
+			{want: OK, sure: true}, {at: 2, what: OutcomeRefused, want: OK, sure: true},
+			{at: 4, what: OutcomeRefused, want: OK, sure: true}, {at: 6, what: OutcomeRefused, want: Refused},
+		}},
+		{"plain faults need no reference", []step{
+			{what: OutcomeUnsynchronized, noRef: true, want: Unsynchronized},
+			{at: 2, what: OutcomeDenied, noRef: true, want: Denied},
+			{at: 4, what: OutcomeRateLimited, noRef: true, want: RateLimited},
+			{at: 6, what: OutcomeInvalid, noRef: true, want: Invalid},
+		}},
+		{"a loss after a kiss", []step{{what: OutcomeRateLimited, want: RateLimited},
+			{at: 600, what: OutcomeTimeout, want: RateLimited, reason: "no reply"}}},
+		{"the station's own faults", []step{
+			{want: OK, sure: true}, {at: 2, what: OutcomeSendError, want: NotJudged, reason: "could not send"},
+			{at: 4, what: OutcomeResolveError, want: NotJudged, reason: "resolve"},
+			{at: 6, what: OutcomeInternal, want: NotJudged, reason: "internal"},
+			{at: 8, what: "nonsense", want: NotJudged, reason: "internal"},
+			{at: 10, what: OutcomeTimeout, want: NotJudged, reason: "no reply"},
+			{at: 12, want: OK, sure: true},
+		}},
+		{"an unsynchronized reply ends a streak", []step{
+			{offset: 80 * ms, want: Doubtful}, {at: 2, offset: 80 * ms, want: Doubtful},
+			{at: 4, what: OutcomeUnsynchronized, want: Unsynchronized},
+			{at: 6, offset: 80 * ms, want: Doubtful, reason: "1 of the 3"},
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newTestJudge()
+			for i, s := range tt.steps {
+				got := s.run(g)
+				if got.Verdict != s.want || got.Assured != s.sure || !strings.Contains(got.Reason, s.reason) || got.Provisional {
+					t.Fatalf("step %d: %s assured %v provisional %v %q, want %s assured %v %q",
+						i, got.Verdict, got.Assured, got.Provisional, got.Reason, s.want, s.sure, s.reason)
+				}
+			}
+			if len(g.recs) != 0 {
+				t.Errorf("%d records kept although all are final", len(g.recs))
+			}
+		})
+	}
+}
+
+func TestValues(t *testing.T) {
+	g := newTestJudge()
+	x := path{mono: 100, offset: 7 * ms, out: 4 * ms, back: 6 * ms, processing: 1 * ms, clock: 3, stampError: 2e-6}.exchange()
+	r := locked(x, 0, 9e-6)
+	got := g.add(x, r, false)
+	near := func(name string, p *float64, want, tolerance float64) {
+		t.Helper()
+		if p == nil {
+			t.Errorf("%s not known, want %v", name, want)
+		} else if math.Abs(*p-want) > tolerance {
+			t.Errorf("%s %v, want %v", name, *p, want)
+		}
+	}
+	near("offset", got.Offset, 6*ms, 2e-9) // the path's asymmetry hides 1 ms
+	near("rtt", got.RTT, 10*ms, 2e-9)
+	// Half the delay, the stamps, the reference, 600 ppm of 11 ms, rounding.
+	near("bound", got.Bound, 5*ms+2e-6+9e-6+3.3e-6, 1e-8)
+	near("uncertainty", got.Uncertainty, math.Sqrt(1.5*1.5*1e-6+9e-12+4e-12), 1e-9)
+	near("score", got.Score, 1, 0)
+	near("loss", got.Loss, 0, 0)
+	if got.Stratum == nil || *got.Stratum != 1 {
+		t.Errorf("stratum %v", got.Stratum)
+	}
+	if want := time.Unix(0, r.True).UTC(); !got.Last.Equal(want) {
+		t.Errorf("last %v, want the true time %v", got.Last, want)
+	}
+	if !got.Provisional {
+		t.Error("not provisional although the reading is not final")
+	}
+
+	// A lost packet shows the last reply's values and its instant.
+	lost := Exchange{Outcome: OutcomeTimeout, Mono: x.Mono + 64e9, Diff: x.Diff}
+	after := g.add(lost, locked(lost, 0, 9e-6), false)
+	if after.Offset == nil || *after.Offset != *got.Offset || !after.Last.Equal(got.Last) {
+		t.Errorf("after a loss: offset %v last %v", after.Offset, after.Last)
+	}
+	near("loss", after.Loss, 0.5, 0)
+	near("score", after.Score, 0.95-5, 1e-12)
+
+	// Unknown true time: the offset is unknown, the instant is the station's clock.
+	x = path{mono: 300, out: 1 * ms, back: 1 * ms, clock: 3}.exchange()
+	dark := g.add(x, Reading{Reason: "cold", Bound: math.Inf(1)}, false)
+	if dark.Verdict != NotJudged || dark.Offset != nil || dark.Bound != nil || dark.Uncertainty != nil {
+		t.Errorf("without reference: %+v", dark)
+	}
+	if want := time.Unix(0, x.Mono+x.Diff).UTC(); !dark.Last.Equal(want) {
+		t.Errorf("last %v, want the station's clock %v", dark.Last, want)
+	}
+	near("rtt", dark.RTT, 2*ms, 2e-9)
+	near("loss", dark.Loss, 1./3, 1e-12) // it did answer
+	near("score", dark.Score, 0.95-5, 1e-12)
+
+	// Known but no longer good enough: shown with its bound, not judged.
+	r = locked(x, 0, 0.4)
+	r.Usable, r.Reason = false, "holdover too long"
+	loose := g.add(x, r, false)
+	if loose.Verdict != NotJudged || loose.Offset == nil || *loose.Bound < 0.4 {
+		t.Errorf("with a loose reference: %+v", loose)
+	}
+}
+
+// The station's own faults leave score and loss alone, whatever they are.
+func TestOwnFaultsCostNothing(t *testing.T) {
+	g := newTestJudge()
+	before := step{want: OK}.run(g)
+	for i, o := range []Outcome{OutcomeSendError, OutcomeResolveError, OutcomeClockStepped, OutcomeInternal} {
+		got := step{at: float64(2 * (i + 1)), what: o}.run(g)
+		if *got.Score != *before.Score || *got.Loss != *before.Loss {
+			t.Errorf("%s: score %v loss %v, want %v %v", o, *got.Score, *got.Loss, *before.Score, *before.Loss)
+		}
+	}
+	broken := path{mono: 20, out: 1 * ms, back: 1 * ms}.exchange()
+	broken.T4 = broken.T1 - 1
+	if got := g.add(broken, locked(broken, 0, 0), false); got.Verdict != NotJudged || *got.Score != *before.Score || *got.Loss != *before.Loss {
+		t.Errorf("backward stamps: %+v", got)
+	}
+	// Without reference even a loss leaves the score alone, but is counted.
+	got := step{at: 30, what: OutcomeTimeout, noRef: true}.run(g)
+	if *got.Score != *before.Score || *got.Loss != 0.5 {
+		t.Errorf("loss without reference: score %v loss %v", *got.Score, *got.Loss)
+	}
+}
+
+func TestStamps(t *testing.T) {
+	good := path{mono: 10, out: 5 * ms, back: 5 * ms, processing: 1 * ms, stampError: 1e-6}.exchange()
+	tests := []struct {
+		name   string
+		change func(x *Exchange)
+		want   Verdict
+		reason string
+	}{
+		{"right", func(*Exchange) {}, OK, ""},
+		{"no T2", func(x *Exchange) { x.T2 = 0 }, Invalid, "without"},
+		{"no T3", func(x *Exchange) { x.T3 = 0 }, Invalid, "without"},
+		{"T3 before T2", func(x *Exchange) { x.T3 = x.T2 - 1 }, Invalid, "before the request"},
+		{"negative delay", func(x *Exchange) { x.T3 += 20e6 }, Invalid, "negative"},
+		{"delay negative within the stamps", func(x *Exchange) { x.T3 = x.T2 + (x.T4 - x.T1) + 1500 }, OK, ""},
+		{"longer than any request waits", func(x *Exchange) { x.T1 -= 6e9; x.T4 += 6e9 }, Invalid, "later than"},
+		{"hostile T2", func(x *Exchange) { x.T2 = math.MinInt64 }, Invalid, ""},
+		{"hostile T3", func(x *Exchange) { x.T3 = math.MaxInt64 }, Invalid, ""},
+		{"hostile both", func(x *Exchange) { x.T2, x.T3 = math.MinInt64, math.MaxInt64 }, Invalid, ""},
+		{"far future", func(x *Exchange) { x.T2, x.T3 = math.MaxInt64-1e6, math.MaxInt64 }, Doubtful, "ahead"},
+		{"no T1", func(x *Exchange) { x.T1 = 0 }, NotJudged, "own time stamps"},
+		{"T4 before T1", func(x *Exchange) { x.T4 = x.T1 - 1 }, NotJudged, "own time stamps"},
+		{"stamp error unknown", func(x *Exchange) { x.StampError = math.NaN() }, NotJudged, "own time stamps"},
+		{"stamp error negative", func(x *Exchange) { x.StampError = -1 }, NotJudged, "own time stamps"},
+		{"stamps of another clock", func(x *Exchange) { x.Diff += 2e9 }, NotJudged, "one clock"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			x := good
+			tt.change(&x)
+			r := locked(good, 0, 1e-6)
+			got := newTestJudge().add(x, r, false)
+			if got.Verdict != tt.want || !strings.Contains(got.Reason, tt.reason) {
+				t.Errorf("%s %q, want %s %q", got.Verdict, got.Reason, tt.want, tt.reason)
+			}
+			if tt.want == Invalid && *got.Loss != 1 {
+				t.Errorf("an invalid reply counted as usable")
+			}
+			if got.RTT != nil && *got.RTT < 0 {
+				t.Errorf("a negative round trip shown: %v", *got.RTT)
+			}
+		})
+	}
+}
+
+func TestReadings(t *testing.T) {
+	x := path{mono: 10, out: 5 * ms, back: 5 * ms}.exchange()
+	for i, change := range []func(r *Reading){
+		func(r *Reading) { r.Usable = false },
+		func(r *Reading) { r.Known = false },
+		func(r *Reading) { r.Bound = math.Inf(1) },
+		func(r *Reading) { r.Bound = math.NaN() },
+		func(r *Reading) { r.Bound = -1 },
+		func(r *Reading) { r.Uncertainty = math.NaN() },
+	} {
+		r := locked(x, 0, 1e-6)
+		change(&r)
+		got := newTestJudge().add(x, r, false)
+		if got.Verdict != NotJudged || got.Reason == "" || got.Score != nil {
+			t.Errorf("reading %d: %s %q score %v", i, got.Verdict, got.Reason, got.Score)
+		}
+		if got.Bound != nil && !finite(*got.Bound) {
+			t.Errorf("reading %d: bound %v shown", i, *got.Bound)
+		}
+	}
+}
+
+func TestFinalReplacesProvisional(t *testing.T) {
+	g := newTestJudge()
+	var xs []Exchange
+	// The final readings contradict what the provisional ones had promised.
+	for i := range 4 {
+		x := path{mono: float64(2 * i), out: 1 * ms, back: 1 * ms, offset: 40 * ms}.exchange()
+		xs = append(xs, x)
+		got := g.add(x, locked(x, -60*ms, 60*ms), false)
+		want := Doubtful
+		if i >= 2 {
+			want = Off
+		}
+		if got.Verdict != want || !got.Provisional {
+			t.Fatalf("exchange %d: %s provisional %v", i, got.Verdict, got.Provisional)
+		}
+	}
+	var puts []string
+	put := func(x Exchange, r Result) {
+		puts = append(puts, fmt.Sprintf("%d %s %v %.0f", x.Mono/2e9, r.Verdict, r.Provisional, *r.Score*1000))
+	}
+	later := func(mono int64) Reading {
+		r := locked(Exchange{Mono: mono}, 20*ms, 1e-6)
+		r.Final = true
+		return r
+	}
+	if g.refine(xs[3].Mono+1e9, later, put) {
+		t.Error("refined what is too young to be final")
+	}
+	// The first two become final: no longer outside, so the streak is withdrawn.
+	if !g.refine(xs[1].Mono+smoothing, later, put) {
+		t.Fatal("nothing refined")
+	}
+	if got := g.result(); got.Verdict != Doubtful || !got.Provisional || !strings.Contains(got.Reason, "2 of the 3") {
+		t.Errorf("after two final readings: %s %q", got.Verdict, got.Reason)
+	}
+	g.refine(xs[3].Mono+smoothing, later, put)
+	if got := g.result(); got.Verdict != OK || got.Provisional || !got.Assured {
+		t.Errorf("at last: %+v", got)
+	}
+	want := "[0 ok false 1000 1 ok false 1950 2 ok false 2852 3 ok false 3710]"
+	if got := fmt.Sprint(puts); got != want {
+		t.Errorf("put %s\nwant %s", got, want)
+	}
+	if len(g.recs) != 0 || g.base.score != g.now.score {
+		t.Errorf("%d records left, score %v and %v", len(g.recs), g.base.score, g.now.score)
+	}
+}
+
+func TestNeverFinal(t *testing.T) {
+	g := newTestJudge()
+	x := path{mono: 1, out: 1 * ms, back: 1 * ms}.exchange()
+	g.add(x, locked(x, 0, 1e-6), false)
+	again := func(mono int64) Reading { return locked(Exchange{Mono: mono}, 0, 1e-6) }
+	put := func(Exchange, Result) { t.Error("something final was said") }
+	g.refine(x.Mono+patience, again, put)
+	if len(g.recs) != 1 {
+		t.Fatal("given up too early")
+	}
+	g.refine(x.Mono+patience+1, again, put)
+	if len(g.recs) != 0 {
+		t.Error("still waiting")
+	}
+	if got := g.result(); got.Verdict != OK || !got.Provisional {
+		t.Errorf("%s provisional %v", got.Verdict, got.Provisional)
+	}
+	for i := range 3 * maxRecords {
+		x := path{mono: 200 + 2*float64(i), out: 1 * ms, back: 1 * ms}.exchange()
+		g.add(x, locked(x, 0, 1e-6), false)
+	}
+	if len(g.recs) > maxRecords || g.now.loss.n != 97 {
+		t.Errorf("%d records, %d exchanges counted", len(g.recs), g.now.loss.n)
+	}
+}
+
+func TestNewLimitStartsAnew(t *testing.T) {
+	g := newTestJudge()
+	for i := range 3 {
+		step{at: float64(2 * i), offset: 80 * ms}.run(g)
+	}
+	if g.last.verdict != Off {
+		t.Fatal(g.last.verdict)
+	}
+	g.setServer(Server{Name: "a", Limit: 10 * ms})
+	if got := (step{at: 6, offset: 80 * ms}).run(g); got.Verdict != Doubtful || *got.Score < 2 {
+		t.Errorf("%s score %v: the streak should begin anew, the score go on", got.Verdict, *got.Score)
+	}
+}
