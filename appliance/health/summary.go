@@ -5,6 +5,7 @@ package health
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -23,6 +24,9 @@ const (
 // Summary says in one sentence how the station and its servers are, in plain
 // words. It does not read s.Summary.
 func Summary(s status.Status) string {
+	if u := s.Reference.Uncertainty; u != nil && (math.IsNaN(*u) || math.IsInf(*u, 0)) {
+		s.Reference.Uncertainty = nil // s is a copy
+	}
 	lead, unjudged := reference(s.Reference)
 	joint := "; "
 	what := servers(s.Servers, unjudged, "servers are")
@@ -88,7 +92,7 @@ func origin(source gpspps.Source) string {
 	case gpspps.SourcePTP:
 		return "PTP"
 	case gpspps.SourceChrony:
-		return "chrony"
+		return "Chrony"
 	case gpspps.SourceNTP:
 		return "The time server"
 	case gpspps.SourceQuorum:
