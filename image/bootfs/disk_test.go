@@ -44,17 +44,19 @@ func (m *memory) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
+// sum identifies the bytes in extents, which are whole pages.
 func (m *memory) sum(t testing.TB, extents ...Extent) string {
-	t.Helper()
-	return sumOf(t, m, extents...)
-}
-
-func sumOf(t testing.TB, r io.ReaderAt, extents ...Extent) string {
 	t.Helper()
 	h := sha256.New()
 	for _, e := range extents {
-		if _, err := io.Copy(h, io.NewSectionReader(r, e.Offset, e.Length)); err != nil {
-			t.Fatal(err)
+		if e.Offset%4096 != 0 || e.Length%4096 != 0 {
+			t.Fatalf("%v is not whole pages", e)
+		}
+		for page := e.Offset / 4096; page < (e.Offset+e.Length)/4096; page++ {
+			if b := m.pages[page]; b != nil && *b != [4096]byte{} {
+				fmt.Fprintln(h, page)
+				h.Write(b[:])
+			}
 		}
 	}
 	return fmt.Sprintf("%x", h.Sum(nil))

@@ -161,7 +161,8 @@ func allZero(b []byte) bool {
 // found is what one copy's block holds.
 type found struct {
 	record
-	err error // nil: record is valid; ErrNeverWritten: zeros
+	err   error // nil: record is valid
+	blank bool  // nothing but zeros
 }
 
 func (s *State) readCopy(kind Kind, copy int) found {
@@ -170,13 +171,13 @@ func (s *State) readCopy(kind Kind, copy int) found {
 		return found{err: fmt.Errorf("copy %d: %w", copy+1, err)}
 	}
 	if allZero(b) {
-		return found{err: ErrNeverWritten}
+		return found{err: fmt.Errorf("copy %d: blank", copy+1), blank: true}
 	}
 	r, err := decodeRecord(kind, b)
 	if err != nil {
 		err = fmt.Errorf("copy %d: %w", copy+1, err)
 	}
-	return found{r, err}
+	return found{record: r, err: err}
 }
 
 func (s *State) readCopies(kind Kind) (c [2]found) {
@@ -204,11 +205,9 @@ func (s *State) Load(kind Kind) ([]byte, error) {
 		return c[0].payload, nil
 	case c[1].err == nil:
 		return c[1].payload, nil
-	case errors.Is(c[0].err, ErrNeverWritten) && errors.Is(c[1].err, ErrNeverWritten):
-		return nil, fmt.Errorf("state record %v: %w", kind, ErrNeverWritten)
-	case errors.Is(c[1].err, ErrNeverWritten):
-		// The first Store of all begins with copy 1 and was cut: nothing was
-		// stored. Had it gone on, copy 2 would not be zeros.
+	case c[1].blank:
+		// The first Store of all begins with copy 1 and goes on to copy 2:
+		// whatever copy 1 is, nothing has been stored.
 		return nil, fmt.Errorf("state record %v: %w", kind, ErrNeverWritten)
 	}
 	return nil, fmt.Errorf("state record %v: %w: %w; %w", kind, ErrStateDamaged, c[0].err, c[1].err)

@@ -2,7 +2,9 @@ package bootfs
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -210,7 +212,13 @@ func slotSums(t *testing.T, image string) string {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	return sumOf(t, f, append(SlotExtents(SlotA), SlotExtents(SlotB)...)...)
+	h := sha256.New()
+	for _, e := range append(SlotExtents(SlotA), SlotExtents(SlotB)...) {
+		if _, err := io.Copy(h, io.NewSectionReader(f, e.Offset, e.Length)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
 func TestMdirLists(t *testing.T) {
