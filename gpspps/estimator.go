@@ -1,0 +1,203 @@
+package gpspps
+
+import (
+	"math"
+	"slices"
+)
+
+// The oscillator is modelled as a random walk of frequency. How fast it walks
+// is not known beforehand (a crystal in still air, a Pi under load, a virtual
+// machine), so a bank of filters runs and the one whose predictions come true
+// is used. Frequency per root second.
+var walks = [...]float64{1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7, 1e-6}
+
+const (
+	firstWalk     = 4     // index into walks that is believed before there is evidence
+	forget        = 0.998 // of the evidence per pulse: a memory of some 500 s
+	whitePhase    = 1e-20 // s^2 per s: white frequency noise of a good crystal, 1e-10 at 1 s
+	softNIS       = 4     // a squared normalised innovation beyond it weighs less
+	hardNIS       = 16    // and beyond this nothing
+	leastJitter   = 50e-9 // seconds; a kernel stamp is not better
+	jitterUnknown = 2e-3  // seconds; until three second differences are there
+	jitterWindow  = 64    // pulses
+)
+
+// state is phase and frequency with their covariance: x is true time less
+// paper time less a whole base, seconds; y its rate.
+type state struct {
+	x, y, pxx, pxy, pyy float64
+}
+
+func (s state) predict(dt, walk float64) state {
+	q := walk * walk
+	a := math.Abs(dt)
+	return state{
+		x:   s.x + s.y*dt,
+		y:   s.y,
+		pxx: s.pxx + 2*dt*s.pxy + dt*dt*s.pyy + q*a*a*a/3 + whitePhase*a,
+		pxy: s.pxy + dt*s.pyy + q*dt*a/2,
+		pyy: s.pyy + q*a,
+	}
+}
+
+// update takes in a measured phase z of variance r.
+func (s state) update(z, r float64) state {
+	v := s.pxx + r
+	kx, ky := s.pxx/v, s.pxy/v
+	e := z - s.x
+	return state{
+		x:   s.x + kx*e,
+		y:   s.y + ky*e,
+		pxx: (1 - kx) * s.pxx,
+		pxy: (1 - kx) * s.pxy,
+		pyy: s.pyy - ky*s.pxy,
+	}
+}
+
+// knot is the estimate right after one pulse, and what the smoother needs.
+type knot struct {
+	at       int64 // CLOCK_MONOTONIC
+	base     int64 // ns: true time is paper time + base + x
+	run      int   // knots of one run follow each other without a new start
+	s        state
+	walk     float64
+	jitter   float64 // of the pulses, robust standard deviation, seconds
+	z, r     float64 // the measurement and its variance; r is 0 where the pulse was not used
+	smoothed bool
+}
+
+// estimator is a bank of filters over one run of numbered pulses.
+type estimator struct {
+	bank   [len(walks)]state
+	proof  [len(walks)]float64 // discounted log likelihood
+	best   int
+	base   int64
+	at     int64
+	run    int
+	second int64 // UTC second of the newest pulse that was used
+	used   int64 // its instant
+	zs     []phase
+	jitter float64
+}
+
+// phase is one measured phase, used for the spread of the pulses only.
+type phase struct {
+	second int64
+	z      float64
+}
+
+// begin makes all filters start from s at the instant at.
+func (e *estimator) begin(at, base int64, s state) {
+	e.at, e.base, e.best = at, base, firstWalk
+	for i := range e.bank {
+		e.bank[i] = s
+		e.proof[i] = -0.5 * math.Abs(float64(i-firstWalk))
+	}
+}
+
+// advance moves the bank on by dt seconds to the instant at.
+func (e *estimator) advance(at int64, dt float64) {
+	for i, w := range walks {
+		e.bank[i] = e.bank[i].predict(dt, w)
+	}
+	e.at = at
+}
+
+// take updates every filter. It returns the variance used, 0 if the pulse was
+// rejected. Robust: weigh and reject by the filter in use; not robust: believe.
+func (e *estimator) take(z float64, robust bool) float64 {
+	r := e.jitter * e.jitter
+	if robust {
+		b := e.bank[e.best]
+		d := z - b.x
+		nis := d * d / (b.pxx + r)
+		if nis > hardNIS {
+			return 0
+		}
+		if nis > softNIS {
+			r *= nis / softNIS
+		}
+	}
+	for i := range e.bank {
+		v := e.bank[i].pxx + r
+		d := z - e.bank[i].x
+		e.proof[i] = forget*e.proof[i] - 0.5*(math.Log(v)+math.Min(d*d/v, hardNIS))
+		e.bank[i] = e.bank[i].update(z, r)
+	}
+	for i := range e.proof {
+		if e.proof[i] > e.proof[e.best] {
+			e.best = i
+		}
+	}
+	return r
+}
+
+func (e *estimator) knot(z, r float64) knot {
+	return knot{at: e.at, base: e.base, run: e.run, s: e.bank[e.best], walk: walks[e.best], jitter: e.jitter, z: z, r: r}
+}
+
+// note adds one phase to the window the spread is measured over.
+func (e *estimator) note(second int64, z float64) {
+	if len(e.zs) >= jitterWindow {
+		e.zs = append(e.zs[:0], e.zs[1:]...)
+	}
+	e.zs = append(e.zs, phase{second, z})
+	e.jitter = spread(e.zs)
+}
+
+// spread is the standard deviation of white noise on the phases, from the
+// median of their second differences: offset, frequency and single outliers
+// drop out. Few differences may come out too small by luck and count for more.
+func spread(zs []phase) float64 {
+	d := make([]float64, 0, jitterWindow)
+	for i := 2; i < len(zs); i++ {
+		if zs[i].second-zs[i-1].second == 1 && zs[i-1].second-zs[i-2].second == 1 {
+			d = append(d, math.Abs(zs[i].z-2*zs[i-1].z+zs[i-2].z))
+		}
+	}
+	if len(d) < 3 {
+		return jitterUnknown
+	}
+	const gauss = 1.4826 // standard deviation per median absolute deviation
+	s := gauss * median(d) / math.Sqrt(6) * (1 + 4/float64(len(d)))
+	return math.Max(s, leastJitter)
+}
+
+// median sorts v.
+func median(v []float64) float64 {
+	slices.Sort(v)
+	n := len(v)
+	if n%2 == 1 {
+		return v[n/2]
+	}
+	return (v[n/2-1] + v[n/2]) / 2
+}
+
+// inliers tells which of the points (t, z) lie on the line that most of them
+// make (Theil and Sen's estimate), so that a first pulse that came late does
+// not become what all others are measured by.
+func inliers(t, z []float64, jitter float64) []bool {
+	in := make([]bool, len(t))
+	var slopes []float64
+	for i := range t {
+		for j := i + 1; j < len(t); j++ {
+			slopes = append(slopes, (z[j]-z[i])/(t[j]-t[i]))
+		}
+	}
+	if len(slopes) == 0 {
+		for i := range in {
+			in[i] = true
+		}
+		return in
+	}
+	m := median(slopes)
+	rest := make([]float64, len(t))
+	for i := range t {
+		rest[i] = z[i] - m*t[i]
+	}
+	mid := median(slices.Clone(rest))
+	for i := range rest {
+		in[i] = math.Abs(rest[i]-mid) <= 4*jitter
+	}
+	return in
+}

@@ -1,0 +1,144 @@
+package gpspps
+
+import (
+	"math"
+	"slices"
+)
+
+const (
+	edgesLeast = 6    // pulses to begin with
+	diffuse    = 1e-2 // s^2; phase variance of one who knows nothing
+	heldWander = 1e-6 // s/s; by how much the frequency may have moved in holdover
+	displaced  = 30.0 // seconds a displaced train must last before it is followed
+)
+
+// engage begins to follow the numbered train. It says why if it does not.
+func (r *Reference) engage() (why string) {
+	from := max(r.train.since, r.fixes.began-1e9)
+	wait := ""
+	if r.phase == StateHoldover {
+		from = max(from, r.heldAt)
+		if r.moved(from) && seconds(from, r.train.last()) < displaced {
+			wait = reasonMoved
+		}
+	}
+	edges := r.train.from(from)
+	if wait != "" {
+		return wait
+	}
+	if len(edges) < edgesLeast {
+		return "pulses not numbered yet"
+	}
+	e := estimator{run: r.est.run + 1}
+	first := edges[0]
+	e.base = (r.fixes.offset+first.count)*1e9 - first.mono
+	measure := func(x edge) (int64, float64) {
+		n := r.fixes.offset + x.count
+		return n, float64(n*1e9-x.mono-e.base)*1e-9 + r.paper.added(x.mono)
+	}
+	for _, x := range r.train.edges {
+		n, z := measure(x)
+		e.zs = append(e.zs, phase{n, z})
+	}
+	e.jitter = spread(e.zs)
+
+	t, z := make([]float64, len(edges)), make([]float64, len(edges))
+	for i, x := range edges {
+		t[i] = r.paper.between(first.mono, x.mono)
+		_, z[i] = measure(x)
+	}
+	in := inliers(t, z, e.jitter)
+	used := 0
+	for _, ok := range in {
+		if ok {
+			used++
+		}
+	}
+	if used < edgesLeast*2/3 || used*2 < len(edges) {
+		return "pulses too unsteady"
+	}
+	y, pyy := 0.0, math.Pow(r.c.OscillatorPPM*1e-6, 2)
+	if r.phase == StateHoldover {
+		y, pyy = r.held.s.y, min(r.held.s.pyy+heldWander*heldWander, pyy)
+	}
+	e.begin(first.mono, e.base, state{x: z[0], y: y, pxx: diffuse, pyy: pyy})
+	var knots []knot
+	for i, x := range edges {
+		if !in[i] {
+			continue
+		}
+		e.advance(x.mono, r.paper.between(e.at, x.mono))
+		v := e.take(z[i], false)
+		e.second, e.used = r.fixes.offset+x.count, x.mono
+		knots = append(knots, e.knot(z[i], v))
+		r.counters.PulsesUsed++
+	}
+	r.knots = append(r.knots, knots...)
+	r.est = e
+	last := edges[len(edges)-1]
+	r.due = r.fixes.offset + last.count
+	r.delay, _ = r.fixes.delay()
+	r.phase, r.reason, r.after, r.ever = StateLocked, "", "", true
+	r.lockedAt, r.goodFix = r.now, r.now
+	r.jump, r.odd, r.oddCount = 0, 0, 0
+	r.against, r.with, r.round = 0, 0, r.now
+	return ""
+}
+
+// moved says whether the train lies outside what holdover allows for.
+func (r *Reference) moved(from int64) bool {
+	var rest []float64
+	for _, x := range r.train.from(from) {
+		_, d := whole(r.own(x.mono).True)
+		rest = append(rest, d)
+	}
+	if len(rest) == 0 {
+		return false
+	}
+	return math.Abs(median(slices.Clone(rest))) > r.own(r.now).Bound
+}
+
+// follow takes a pulse while locked.
+func (r *Reference) follow(mono int64) {
+	own := r.own(mono)
+	n, rest := whole(own.True)
+	if math.Abs(rest) > edgeGate || n <= r.est.second || mono <= r.est.at {
+		r.counters.PulsesDoubled++
+		return
+	}
+	e := &r.est
+	z := float64(n*1e9-mono-e.base)*1e-9 + r.paper.added(mono)
+	e.advance(mono, r.paper.between(e.at, mono))
+	e.note(n, z)
+	s := Sample{Mono: mono, Offset: math.NaN(), Residual: e.bank[e.best].x - z, Uncertainty: own.Uncertainty, State: r.shown()}
+	if r.diffSet {
+		s.Offset = float64(mono+r.diff-n*1e9) * 1e-9
+	}
+	r.sample(s)
+	if n > r.due+1 {
+		r.counters.PulsesMissing += uint64(n - r.due - 1)
+	}
+	r.due = max(r.due, n)
+	if v := e.take(z, true); v > 0 {
+		e.second, e.used = n, mono
+		r.counters.PulsesUsed++
+		r.knots = append(r.knots, e.knot(z, v))
+	}
+}
+
+// account counts the pulses that should have come by now.
+func (r *Reference) account() {
+	if r.phase != StateLocked && r.phase != StateHoldover {
+		return
+	}
+	own := r.own(r.now)
+	if !own.Known || own.Bound > secondsAgree {
+		return
+	}
+	const late = 3e8 // ns a pulse may take from its source to here
+	n := (own.True - late) / 1e9
+	if n > r.due {
+		r.counters.PulsesMissing += uint64(n - r.due)
+		r.due = n
+	}
+}

@@ -1,0 +1,100 @@
+package gpspps
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	// What fails has often been going wrong for a while before it is noticed.
+	backDate = 8 * time.Second
+	// Nothing that has been given as final may change.
+	backMost = FinalAfter - 2*time.Second
+
+	holdMost  = 24 * time.Hour
+	holdBound = 1.0 // seconds
+)
+
+// hold leaves the pulses and goes on with the oscillator, from a state before
+// the instant of the last good input.
+func (r *Reference) hold(cause int64, reason string) {
+	var k knot
+	found := false
+	keep := len(r.knots)
+	for i := len(r.knots) - 1; i >= 0 && r.knots[i].run == r.est.run; i-- {
+		// A smoothed knot knows of what came after it.
+		if found && r.knots[i].smoothed {
+			break
+		}
+		k, keep, found = r.knots[i], i+1, true
+		if k.at <= cause-int64(backDate) {
+			break
+		}
+	}
+	r.knots = r.knots[:keep]
+	r.held, r.heldAt = k, cause
+	r.phase, r.reason = StateHoldover, reason
+	r.mark(max(k.at, r.lockedAt, r.now-int64(backMost)))
+}
+
+// watch looks after a lock.
+func (r *Reference) watch() {
+	switch {
+	case seconds(r.goodFix, r.now) > silence:
+		reason := reasonNoFix
+		if seconds(r.fixes.last.Mono, r.now) <= silence {
+			reason = "the receiver says nothing that makes sense"
+		}
+		r.hold(min(r.goodFix, r.est.used), reason)
+	case seconds(r.est.used, r.now) > silence:
+		reason := reasonNoPulse
+		if seconds(r.train.last(), r.now) <= silence {
+			reason = reasonMoved
+		}
+		r.hold(r.est.used, reason)
+	default:
+		r.renumber()
+	}
+}
+
+// carry looks after a holdover: it ends with a new lock or when it is worth
+// nothing any more.
+func (r *Reference) carry() {
+	own := r.own(r.now)
+	if own.Bound > holdBound {
+		r.drop(fmt.Sprintf("holdover was given up: its bound passed %g s", holdBound))
+		return
+	}
+	if r.now-r.heldAt > int64(holdMost) {
+		r.drop(fmt.Sprintf("holdover was given up after %s", holdMost))
+		return
+	}
+	if r.renumber() {
+		return
+	}
+	fresh := seconds(r.fixes.arrived, r.now) <= silence && r.fixes.last.Valid
+	pulses := r.train.last() > r.heldAt && seconds(r.train.last(), r.now) <= silence
+	if !fresh || !pulses || r.fixes.began <= 0 || r.jump != 0 {
+		return
+	}
+	if ok, why := r.fixes.numbered(&r.train); !ok {
+		r.reason = why
+		return
+	}
+	if ok, why := r.proven(); !ok {
+		r.reason = why
+		return
+	}
+	if why := r.engage(); why != "" {
+		r.reason = why
+	}
+}
+
+// drop gives up what was known and begins again.
+func (r *Reference) drop(why string) {
+	r.phase, r.reason, r.after = StateCold, "", why
+	r.jump, r.odd, r.oddCount = 0, 0, 0
+	r.disputed, r.against, r.with = "", 0, 0
+	r.fixes.since = r.fixes.valid.Mono
+	r.number()
+}

@@ -1,0 +1,174 @@
+package gpspps
+
+import (
+	"fmt"
+	"math"
+)
+
+// Reasons that code compares or uses more than once.
+const (
+	reasonCold     = "no fix, no pulse"
+	reasonNoFix    = "no fix"
+	reasonFixLost  = "the receiver has lost its fix"
+	reasonNoPulse  = "no pulse"
+	reasonMoved    = "the pulses are not where they should be"
+	reasonUnproven = "leap seconds unconfirmed"
+	leapMost       = 30 // seconds; more than leap seconds could explain
+	wholeSecond    = 1.0
+)
+
+// evaluate draws conclusions from what has come in.
+func (r *Reference) evaluate() {
+	switch r.phase {
+	case StateLocked:
+		r.watch()
+	case StateHoldover:
+		r.carry()
+	default:
+		r.number()
+	}
+	r.mark(max(r.now, r.labels[len(r.labels)-1].from))
+}
+
+// shown is the state for the outside.
+func (r *Reference) shown() State {
+	if (r.phase == StateLocked || r.phase == StateHoldover) && (r.jump != 0 || r.disputed != "") {
+		return StateSuspect
+	}
+	return r.phase
+}
+
+// told is the reason that goes with it.
+func (r *Reference) told() string {
+	switch {
+	case r.shown() == StateSuspect && r.disputed != "":
+		return r.disputed
+	case r.shown() == StateSuspect:
+		return fmt.Sprintf("the receiver jumped %s while its pulses ran on", side(float64(r.jump)))
+	case r.after != "":
+		return r.reason + "; " + r.after
+	}
+	return r.reason
+}
+
+// side says where something d seconds ahead is.
+func side(d float64) string {
+	word := "ahead"
+	if d < 0 {
+		word = "back"
+	}
+	return amount(d) + " " + word
+}
+
+// amount is a duration for people, seconds.
+func amount(d float64) string {
+	d = math.Abs(d)
+	if n := math.Round(d); n >= 1 && math.Abs(d-n) < secondsAgree {
+		return fmt.Sprintf("%.0f s", n)
+	}
+	switch {
+	case d >= 1:
+		return fmt.Sprintf("%.3f s", d)
+	case d >= 1e-3:
+		return fmt.Sprintf("%.1f ms", d*1e3)
+	}
+	return fmt.Sprintf("%.1f µs", d*1e6)
+}
+
+// number is the way to a lock.
+func (r *Reference) number() {
+	fix := r.fixes.arrived != 0 && seconds(r.fixes.arrived, r.now) <= silence
+	pulse := r.train.last() != 0 && seconds(r.train.last(), r.now) <= silence
+	r.phase = StateNumbering
+	switch {
+	case !fix && !pulse:
+		r.phase, r.reason = StateCold, reasonCold
+		if f := r.fixes.last; f.Mono != 0 && seconds(f.Mono, r.now) <= silence {
+			r.reason = "the receiver has no fix"
+			if f.Valid {
+				r.reason = "the receiver's date cannot be right"
+			}
+		}
+		return
+	case !fix:
+		r.reason = reasonNoFix
+		return
+	case !pulse:
+		r.reason = reasonNoPulse
+		return
+	}
+	if ok, why := r.fixes.numbered(&r.train); !ok {
+		r.reason = why
+		return
+	}
+	if ok, why := r.proven(); !ok {
+		r.reason = why
+		return
+	}
+	r.reason = r.engage()
+}
+
+// candidate is the time that fixes and train together claim.
+func (r *Reference) candidate(mono int64) int64 {
+	e := r.train.edges[len(r.train.edges)-1]
+	return (r.fixes.offset+e.count)*1e9 + int64(math.Round(r.paper.between(e.mono, mono)*1e9))
+}
+
+// network is by how much most servers are ahead of a time scale, whose error
+// grows with the distance from now.
+func (r *Reference) network(scale func(mono int64) int64) (majority, bool) {
+	votes := r.voters.at(r.now, "", func(Vote) float64 { return 0 })
+	list := make([]interval, len(votes))
+	for i, v := range votes {
+		age := math.Abs(seconds(v.Mono, r.now)) * r.c.OscillatorPPM * 1e-6
+		list[i] = interval{float64(v.Time-scale(v.Mono)) * 1e-9, v.HalfWidth + age}
+	}
+	return agreement(list)
+}
+
+// confirms says whether the majority leaves no other second possible.
+func (m majority) confirms(d float64) bool {
+	return math.Abs(m.centre-d) < secondsAgree && math.Abs(m.centre-d)+m.half < wholeSecond/2
+}
+
+// proven says whether the second the receiver names is UTC's, and if not, why.
+func (r *Reference) proven() (ok bool, why string) {
+	m, asked := r.network(r.candidate)
+	if asked && m.confirms(0) {
+		return true, ""
+	}
+	if asked && math.Abs(m.centre)-m.half > secondsAgree {
+		return false, contradiction(-m.centre, fmt.Sprintf("%d servers", m.agree))
+	}
+	if r.phase == StateHoldover {
+		if own := r.own(r.now); own.Bound < secondsAgree {
+			d := float64(r.candidate(r.now)-own.True) * 1e-9
+			if math.Abs(d) < secondsAgree {
+				return true, ""
+			}
+			return false, contradiction(d, "the station's own clock")
+		}
+	}
+	f := r.fixes.valid
+	if f.LeapUTC || (r.c.ConfirmUTC != nil && r.c.ConfirmUTC(f)) {
+		return true, ""
+	}
+	if r.fixes.since != 0 && seconds(r.fixes.since, r.now) >= almanac.Seconds() {
+		return true, ""
+	}
+	return false, reasonUnproven
+}
+
+func contradiction(d float64, whom string) string {
+	word := "ahead of"
+	if d < 0 {
+		word = "behind"
+	}
+	what := reasonUnproven
+	if math.Abs(d) > leapMost {
+		what = "date unconfirmed"
+	} else if math.Abs(d) < wholeSecond/2 {
+		what = "pulse unconfirmed"
+	}
+	return fmt.Sprintf("%s: the receiver is %s %s %s", what, amount(d), word, whom)
+}

@@ -1,0 +1,216 @@
+package gpspps
+
+import (
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+)
+
+const (
+	// FinalAfter is how long a reading may still change: what comes within it
+	// is taken in by the smoother.
+	FinalAfter = 32 * time.Second
+
+	history = 11 * time.Minute // how far back readings can be asked for
+)
+
+// Config says what is known beforehand. Zero values stand for the defaults.
+type Config struct {
+	// Build is when this program was made: no earlier date is believed. The
+	// zero value stands for the start of 2025.
+	Build time.Time
+	// PulseError is how late a pulse may be stamped every time, so that no
+	// number of pulses shows it, seconds; 20e-6 if 0 (a Pi's interrupt).
+	PulseError float64
+	// OscillatorPPM is how far the oscillator may be off before it is
+	// measured, 1e-6; 100 if 0.
+	OscillatorPPM float64
+	// HoldoverPPM is how far its frequency may wander away from the measured
+	// one in holdover (95 %), 1e-6; 0.2 if 0 (a bare crystal in a room).
+	HoldoverPPM float64
+	// ConfirmUTC may vouch for a fix by what was known before the start, such
+	// as a stored count of leap seconds. Nil: nobody does.
+	ConfirmUTC func(Fix) bool
+	// Log takes changes of state; nil: nowhere.
+	Log *slog.Logger
+}
+
+// Reference takes fixes, pulses and votes and tells true time. Its methods may
+// be called from several goroutines; nothing in it reads a clock.
+type Reference struct {
+	mu  sync.Mutex
+	c   Config
+	now int64 // the latest instant heard of
+
+	paper  paper
+	train  train
+	fixes  fixes
+	voters voters
+
+	phase    State // cold, numbering, locked or holdover; suspect is put over it
+	reason   string
+	ever     bool // GPS has been locked once
+	est      estimator
+	knots    []knot
+	labels   []label
+	held     knot  // what holdover lives on
+	heldAt   int64 // the last good input before it
+	lockedAt int64
+	after    string  // why an earlier lock was given up, until the next one
+	delay    float64 // mean from pulse to message when it locked, seconds
+	due      int64   // UTC second up to which pulses are accounted for
+
+	jump     int   // seconds the receiver's numbers moved by while pulses ran on; 0 none
+	jumpAt   int64 // when it was noticed
+	odd      int   // seconds the last fixes disagreed by
+	oddCount int   // how many in a row did
+	good     int   // how many in a row agreed
+	goodFix  int64 // instant of the newest fix that counts as present
+
+	round    int64 // instant of the last round of votes
+	against  int   // rounds in a row that excluded GPS
+	with     int   // rounds in a row that did not
+	disputed string
+
+	samples  []Sample
+	diff     int64 // CLOCK_REALTIME less CLOCK_MONOTONIC, ns
+	diffSet  bool
+	counters Counters
+}
+
+// New makes a reference that knows nothing yet.
+func New(c Config) *Reference {
+	if c.Build.IsZero() {
+		c.Build = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	if c.PulseError <= 0 {
+		c.PulseError = 20e-6
+	}
+	if c.OscillatorPPM <= 0 {
+		c.OscillatorPPM = 100
+	}
+	if c.HoldoverPPM <= 0 {
+		c.HoldoverPPM = 0.2
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	r := &Reference{c: c, voters: voters{}, phase: StateCold, now: math.MinInt64}
+	r.reason = reasonCold
+	return r
+}
+
+// heard moves the present on.
+func (r *Reference) heard(mono int64) {
+	r.now = max(r.now, mono)
+	if len(r.labels) == 0 {
+		r.labels = append(r.labels, label{from: mono, state: r.phase, reason: r.reason})
+	}
+}
+
+// AddFix takes what the receiver said about one second.
+func (r *Reference) AddFix(f Fix) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.heard(f.Mono)
+	r.counters.Fixes++
+	r.counters.Checksum += uint64(max(f.Checksum, 0))
+	if f.Mono < r.fixes.last.Mono {
+		r.counters.FixesImplausible++
+		return
+	}
+	r.fixes.last = f
+	switch {
+	case !f.Valid:
+		r.counters.FixesInvalid++
+		// A burst with damaged sentences says nothing, least of all that the
+		// fix is gone.
+		if f.Checksum == 0 && (!f.Time.IsZero() || f.Mode == 1) {
+			r.fixes.since = 0
+			r.fixes.breakOff()
+			if r.phase == StateLocked {
+				r.hold(r.goodFix, reasonFixLost)
+			}
+		}
+	case f.Time.Before(r.c.Build) || f.Time.After(r.c.Build.AddDate(40, 0, 0)):
+		r.counters.FixesImplausible++
+	default:
+		r.fixes.gap(f.Mono)
+		r.fixes.match(f, &r.train)
+		r.fixes.valid, r.fixes.arrived = f, r.now
+		r.compare(f)
+	}
+	r.evaluate()
+}
+
+// AddPulse takes one edge.
+func (r *Reference) AddPulse(p Pulse) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.heard(p.Mono)
+	r.counters.Pulses++
+	inPlace := r.train.add(p.Mono)
+	switch {
+	case r.phase == StateLocked:
+		r.follow(p.Mono)
+		return
+	case inPlace:
+		r.counters.PulsesUnnumbered++
+	default:
+		r.counters.PulsesDoubled++
+	}
+	if r.phase == StateHoldover {
+		if n, rest := whole(r.own(p.Mono).True); math.Abs(rest) < edgeGate {
+			r.due = max(r.due, n)
+		}
+	}
+	r.sample(Sample{Mono: p.Mono, Offset: math.NaN(), Residual: math.NaN(), Uncertainty: math.NaN(), State: r.shown()})
+}
+
+// AddVote takes what one network server said.
+func (r *Reference) AddVote(v Vote) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.heard(v.Mono)
+	if !r.voters.add(v, r.now) {
+		return
+	}
+	r.counters.Votes++
+	r.count()
+}
+
+// Tick is to be called about once a second: what does not come is noticed by it.
+func (r *Reference) Tick(mono int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.heard(mono)
+	r.voters.expire(r.now)
+	r.account()
+	r.evaluate()
+	r.settle()
+}
+
+// Steered tells that from the instant mono on the clock's rate is changed by
+// ppm, in all, not in addition; positive: made faster.
+func (r *Reference) Steered(mono int64, ppm float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.paper.steer(mono, ppm)
+}
+
+// SetRealtime tells CLOCK_REALTIME less CLOCK_MONOTONIC, ns, so that Samples
+// can say what the station's clock shows.
+func (r *Reference) SetRealtime(diff int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.diff, r.diffSet = diff, true
+}
+
+// Confirmed says whether GPS has been locked since the start, and with it the
+// second of UTC proven.
+func (r *Reference) Confirmed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ever
+}
