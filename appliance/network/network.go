@@ -1,0 +1,171 @@
+// Package network gives a station its addresses: on the first Ethernet link
+// that has a carrier it asks for an IPv4 lease (RFC 2131) and lets the kernel
+// make IPv6 addresses from router advertisements (RFC 4862); it writes the
+// resolvers of both (RFC 2132 section 3.8, RFC 8106) into resolv.conf.
+//
+// Whatever comes from the network is bounded and checked before it is used.
+// Nothing here gives up: a cable that is out, a server that is silent and a
+// lease that ran out are states to show.
+package network
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Options are what a Manager needs to know.
+type Options struct {
+	// ResolvConf is the path of resolv.conf. The file is replaced as a whole,
+	// a symbolic link by a file; empty: it is left alone.
+	ResolvConf string
+	// Hostname is sent to the DHCP server; characters that host names lack are
+	// left out. Empty: none is sent.
+	Hostname string
+	Log      *slog.Logger // nil: nothing is logged
+	// OnChange is called with every new state, one call at a time, and must
+	// return soon. nil: nobody is told.
+	OnChange func(State)
+
+	times *times // nil: the usual
+}
+
+// State is what there is to show.
+type State struct {
+	Link      string         // name of the link in use; empty while none has a carrier
+	Reason    string         // for people: what it waits for or what failed last; empty when all is well
+	Lease     *Lease         // nil while there is none
+	Addresses []netip.Prefix // of the link, without tentative and failed ones
+	DNS       []netip.Addr   // as written to resolv.conf
+}
+
+// Lease is what a DHCP server granted, checked.
+type Lease struct {
+	Address netip.Prefix
+	Router  netip.Addr // not valid: none was given
+	DNS     []netip.Addr
+	Server  netip.Addr
+	// From the start: when to renew, when to ask any server, when it ends.
+	// The readings are monotonic, so that a step of the clock does not matter.
+	Start, Renew, Rebind, End time.Time
+	Forever                   bool // Renew, Rebind and End mean nothing
+}
+
+// times are how long things take; tests have shorter ones.
+type times struct {
+	reply      time.Duration // first wait for an answer, doubled for each of tries
+	tries      int
+	retry      time.Duration // first pause after a failure, doubled up to retryMost
+	retryMost  time.Duration
+	renewEvery time.Duration // least pause between two attempts to renew, RFC 2131 section 4.4.5
+	leaseLeast time.Duration // a shorter lease is taken for one of this length
+	look       time.Duration // between two looks at the links, should an event be lost
+	jitter     func() float64
+}
+
+func usual() *times {
+	return &times{
+		reply: 3 * time.Second, tries: 3,
+		retry: 2 * time.Second, retryMost: time.Minute,
+		renewEvery: time.Minute, leaseLeast: 2 * time.Minute,
+		look:   10 * time.Second,
+		jitter: rand.Float64,
+	}
+}
+
+// Manager looks after the links of a station.
+type Manager struct {
+	o     Options
+	times *times
+	log   *slog.Logger
+
+	telling sync.Mutex // one change at a time, from its making to OnChange's return
+	mu      sync.Mutex
+	state   State
+	rdnss   []netip.Addr
+	written []netip.Addr
+	wrote   bool
+}
+
+// New makes a Manager; Run sets it to work.
+func New(o Options) *Manager {
+	m := &Manager{o: o, times: o.times, log: o.Log}
+	if m.times == nil {
+		m.times = usual()
+	}
+	if m.log == nil {
+		m.log = slog.New(slog.DiscardHandler)
+	}
+	m.o.Hostname = hostname(o.Hostname)
+	m.state.Reason = "not started yet"
+	return m
+}
+
+// State is the present state. Any goroutine may ask.
+func (m *Manager) State() State {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state.clone()
+}
+
+func (s State) clone() State {
+	s.Addresses = slices.Clone(s.Addresses)
+	s.DNS = slices.Clone(s.DNS)
+	if s.Lease != nil {
+		l := *s.Lease
+		l.DNS = slices.Clone(l.DNS)
+		s.Lease = &l
+	}
+	return s
+}
+
+// change applies f, brings resolv.conf in line and tells of what changed.
+func (m *Manager) change(f func(s *State, rdnss *[]netip.Addr)) {
+	m.telling.Lock()
+	defer m.telling.Unlock()
+
+	m.mu.Lock()
+	before := m.state.clone()
+	f(&m.state, &m.rdnss)
+	var v4 []netip.Addr
+	if m.state.Lease != nil {
+		v4 = m.state.Lease.DNS
+	}
+	m.state.DNS = resolvers(v4, m.rdnss)
+	now := m.state.clone()
+	m.mu.Unlock()
+
+	if reflect.DeepEqual(before, now) && m.wrote {
+		return
+	}
+	if !m.wrote || !slices.Equal(m.written, now.DNS) {
+		m.writeResolvConf(now.DNS)
+	}
+	if now.Reason != before.Reason && now.Reason != "" {
+		m.log.Info("network: " + now.Reason)
+	}
+	if m.o.OnChange != nil {
+		m.o.OnChange(now)
+	}
+}
+
+func (m *Manager) reason(text string) {
+	m.change(func(s *State, _ *[]netip.Addr) { s.Reason = text })
+}
+
+// writeResolvConf is called with telling held. After an error the next change
+// tries again.
+func (m *Manager) writeResolvConf(dns []netip.Addr) {
+	m.wrote, m.written = true, dns
+	if m.o.ResolvConf == "" {
+		return
+	}
+	if err := writeFile(m.o.ResolvConf, renderResolvConf(dns)); err != nil {
+		m.wrote = false
+		m.log.Error("network: the resolvers could not be written; names will not resolve", "err", err)
+	}
+}

@@ -1,0 +1,228 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Run works until ctx ends, then takes back what it set and returns nil. It
+// returns an error at once where this process may not manage links.
+func (m *Manager) Run(ctx context.Context) error {
+	lo, err := netlink.LinkByName("lo")
+	if err == nil {
+		err = netlink.LinkSetUp(lo)
+	}
+	if err != nil {
+		return fmt.Errorf("network: the loopback link cannot be set up: %w; managing the network needs root", err)
+	}
+	events := make(chan struct{}, 1)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	wg.Go(func() { m.listen(ctx, events) })
+
+	for ctx.Err() == nil {
+		link, reason := m.pick()
+		if link == nil {
+			m.reason(reason)
+			m.wait(ctx, events)
+			continue
+		}
+		m.session(ctx, link, events)
+	}
+	return nil
+}
+
+// wait returns at the next event, or after a while, should one have been lost.
+func (m *Manager) wait(ctx context.Context, events <-chan struct{}) {
+	t := time.NewTimer(m.times.look)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-events:
+	case <-t.C:
+	}
+}
+
+// listen turns the kernel's notices about links and addresses into events. A
+// subscription ends when the kernel's buffer overflows; then a new one is made.
+func (m *Manager) listen(ctx context.Context, events chan<- struct{}) {
+	poke := func() {
+		select {
+		case events <- struct{}{}:
+		default:
+		}
+	}
+	for ctx.Err() == nil {
+		done := make(chan struct{})
+		links := make(chan netlink.LinkUpdate)
+		addrs := make(chan netlink.AddrUpdate)
+		errLinks := netlink.LinkSubscribe(links, done)
+		if errLinks != nil {
+			close(links)
+		}
+		errAddrs := netlink.AddrSubscribe(addrs, done)
+		if errAddrs != nil {
+			close(addrs)
+		}
+		if err := errors.Join(errLinks, errAddrs); err != nil {
+			m.log.Warn("network: the kernel's notices are not heard, links are looked at now and then", "err", err)
+		}
+		poke() // what happened before the subscription
+		for open := true; open; {
+			select {
+			case <-ctx.Done():
+				open = false
+			case _, open = <-links:
+			case _, open = <-addrs:
+			}
+			poke()
+		}
+		close(done)
+		// The senders leave when their sockets are closed; until then they
+		// must not be left waiting.
+		for range links {
+		}
+		for range addrs {
+		}
+		sleep(ctx, m.times.retry)
+	}
+}
+
+// pick brings every Ethernet link up, since only then its carrier shows, and
+// chooses the first that has one. Without one it says what is missing.
+func (m *Manager) pick() (netlink.Link, string) {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Sprintf("the links cannot be listed: %v", err)
+	}
+	links = slices.DeleteFunc(links, func(l netlink.Link) bool { return !ethernet(l) })
+	if len(links) == 0 {
+		return nil, "there is no Ethernet link; waiting for one to be plugged in"
+	}
+	// A pair of virtual links is what a container has; hardware goes first.
+	slices.SortStableFunc(links, func(a, b netlink.Link) int {
+		if (a.Type() == "device") != (b.Type() == "device") {
+			if a.Type() == "device" {
+				return -1
+			}
+			return 1
+		}
+		return a.Attrs().Index - b.Attrs().Index
+	})
+	var first netlink.Link
+	for _, l := range links {
+		if l.Attrs().RawFlags&unix.IFF_UP == 0 {
+			if err := netlink.LinkSetUp(l); err != nil {
+				m.log.Warn("network: a link cannot be set up", "link", l.Attrs().Name, "err", err)
+			}
+			continue
+		}
+		if first == nil && carrier(l) {
+			first = l
+		}
+	}
+	if first == nil {
+		return nil, links[0].Attrs().Name + " has no carrier; is the cable plugged in at both ends?"
+	}
+	return first, ""
+}
+
+// ethernet tells wired links from loopback, radio, bridges, tunnels and the
+// many virtual kinds.
+func ethernet(l netlink.Link) bool {
+	a := l.Attrs()
+	if a.EncapType != "ether" || a.RawFlags&unix.IFF_LOOPBACK != 0 || l.Type() != "device" && l.Type() != "veth" {
+		return false
+	}
+	for _, mark := range []string{"wireless", "phy80211"} {
+		if _, err := os.Stat(filepath.Join("/sys/class/net", a.Name, mark)); err == nil {
+			return false
+		}
+	}
+	return true
+}
+
+func carrier(l netlink.Link) bool {
+	const up = unix.IFF_UP | unix.IFF_LOWER_UP
+	return l.Attrs().RawFlags&up == up
+}
+
+// session uses link until its carrier is lost, the link is gone or ctx ends.
+func (m *Manager) session(ctx context.Context, link netlink.Link, events <-chan struct{}) {
+	name := link.Attrs().Name
+	m.log.Info("network: using " + name)
+	m.change(func(s *State, _ *[]netip.Addr) {
+		s.Link, s.Reason = name, "asking for an address on "+name
+	})
+	m.acceptRA(name)
+
+	inner, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { (&dhcp{m: m, link: link}).run(inner) })
+	wg.Go(func() { m.advertisements(inner, link.Attrs().Index) })
+	for {
+		m.refresh(link)
+		m.wait(ctx, events)
+		now, err := netlink.LinkByIndex(link.Attrs().Index)
+		if ctx.Err() != nil || err != nil || !carrier(now) {
+			break
+		}
+	}
+	cancel()
+	wg.Wait()
+	m.change(func(s *State, rdnss *[]netip.Addr) {
+		*s, *rdnss = State{Reason: name + " lost its carrier"}, nil
+	})
+}
+
+// refresh shows the link's addresses as they are.
+func (m *Manager) refresh(link netlink.Link) {
+	list, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	if err != nil {
+		return // the link is gone: the next look ends the session
+	}
+	var addrs []netip.Prefix
+	for _, a := range list {
+		if a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) != 0 {
+			continue
+		}
+		if ip, ok := netip.AddrFromSlice(a.IP); ok {
+			ones, _ := a.Mask.Size()
+			addrs = append(addrs, netip.PrefixFrom(ip.Unmap(), ones))
+		}
+	}
+	m.change(func(s *State, _ *[]netip.Addr) { s.Addresses = addrs })
+}
+
+// acceptRA lets the kernel make addresses and routes from advertisements.
+func (m *Manager) acceptRA(name string) {
+	for _, set := range [][2]string{{"disable_ipv6", "0"}, {"accept_ra", "1"}, {"autoconf", "1"}} {
+		path := filepath.Join("/proc/sys/net/ipv6/conf", name, set[0])
+		if err := os.WriteFile(path, []byte(set[1]), 0o644); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			m.log.Warn("network: IPv6 may not work", "link", name, "err", err)
+		}
+	}
+}
+
+// sleep waits for d or the end of ctx.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

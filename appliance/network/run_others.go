@@ -1,0 +1,15 @@
+//go:build !linux
+
+package network
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+)
+
+// Run fails: only a station's own Linux has its network managed by this
+// package.
+func (m *Manager) Run(context.Context) error {
+	return fmt.Errorf("network: links are managed on Linux only, this is %s; leave the addresses to the system", runtime.GOOS)
+}
