@@ -49,6 +49,8 @@ func quantity(v float64, digits int, round func(float64) float64) string {
 	switch {
 	case math.IsNaN(v) || math.IsInf(v, 0):
 		return "unknown"
+	case v > 1e12: // beyond every time stamp that NTP or a receiver can carry
+		return "over 30000 years"
 	case v < 5e-12: // no clock here resolves as much
 		return "0 ns"
 	}

@@ -21,6 +21,7 @@ const (
 	plotTop     = 22
 	plotColumns = 500  // the finest that is drawn of more; bounds the size of the page
 	plotDots    = 900  // so many pulses are drawn as a dot each
+	plotMost    = 1e9  // seconds; what is larger is no sample of a clock
 	maxSamples  = 3600 // the newest of so many are drawn
 )
 
@@ -93,15 +94,16 @@ func drawPlot(samples []status.Sample) *plot {
 func drawable(samples []status.Sample) []status.Sample {
 	var kept []status.Sample
 	for _, s := range samples {
-		if !finite(s.Age) || s.Age < 0 {
+		if !(s.Age >= 0 && s.Age <= plotMost) {
 			continue
 		}
-		if !finite(s.Offset) {
+		if !(math.Abs(s.Offset) <= plotMost) {
 			s.Offset = math.NaN()
 		}
 		if s.Uncertainty < 0 {
 			s.Uncertainty = math.NaN()
 		}
+		s.Uncertainty = min(s.Uncertainty, plotMost)
 		if math.IsNaN(s.Offset) && math.IsNaN(s.Uncertainty) {
 			continue
 		}
@@ -122,11 +124,17 @@ func drawable(samples []status.Sample) []status.Sample {
 
 func column(x float64) int { return min(int(x/plotWidth*plotColumns), plotColumns-1) }
 
-// drawBand outlines the uncertainty around 0, at most one corner a column.
+// drawBand outlines the uncertainty around 0, at most one corner in bandWidth
+// units, drawn as wide as the widest that the corner stands for.
 func drawBand(points []point, gap float64, y func(float64) float64) string {
+	const bandWidth = 8
 	var out strings.Builder
 	var run []point
+	var last point
 	flush := func() {
+		if len(run) > 0 && last.x > run[len(run)-1].x {
+			run = append(run, last)
+		}
 		for i, p := range run {
 			fmt.Fprintf(&out, "%s%s %s", pick(i == 0, "M", "L"), short(p.x), short(y(p.uncertainty)))
 		}
@@ -139,16 +147,18 @@ func drawBand(points []point, gap float64, y func(float64) float64) string {
 		run = run[:0]
 	}
 	for i, p := range points {
-		if math.IsNaN(p.uncertainty) || i > 0 && p.x-points[i-1].x > gap {
+		unknown := math.IsNaN(p.uncertainty)
+		if unknown || i > 0 && p.x-points[i-1].x > gap {
 			flush()
 		}
 		switch n := len(run); {
-		case math.IsNaN(p.uncertainty):
-		case n > 0 && column(run[n-1].x) == column(p.x):
+		case unknown:
+		case n > 0 && p.x-run[n-1].x < bandWidth:
 			run[n-1].uncertainty = max(run[n-1].uncertainty, p.uncertainty)
 		default:
 			run = append(run, p)
 		}
+		last = p
 	}
 	flush()
 	return out.String()

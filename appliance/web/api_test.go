@@ -1,0 +1,172 @@
+package web
+
+import (
+	"encoding/json"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/truechimer/truechimer/appliance/status"
+)
+
+func decode(t *testing.T, s status.Status) map[string]any {
+	t.Helper()
+	r := fetch(handler(t, Options{Source: fixed{status: s}}), "GET", "/api/v1/status")
+	var m map[string]any
+	if err := json.Unmarshal([]byte(body(t, r)), &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func keys(t *testing.T, what string, v any, want ...string) map[string]any {
+	t.Helper()
+	m, ok := v.(map[string]any)
+	if !ok {
+		t.Fatalf("%s is no object but %T", what, v)
+	}
+	got := slices.Sorted(maps.Keys(m))
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%s has fields\n%v, want\n%v", what, got, want)
+	}
+	return m
+}
+
+var (
+	topFields       = []string{"schema", "time", "summary", "station", "reference", "servers", "notices"}
+	stationFields   = []string{"id", "name", "version", "board", "slot", "uptime_s"}
+	referenceFields = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen"}
+	serverFields    = []string{"id", "name", "address", "family", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last"}
+)
+
+// Every field of the contract is present, known or not, and what is not known
+// is null.
+func TestAPIContract(t *testing.T) {
+	full := keys(t, "status", decode(t, wellStation()), topFields...)
+	keys(t, "station", full["station"], stationFields...)
+	reference := keys(t, "reference", full["reference"], referenceFields...)
+	for field, want := range map[string]any{"source": "gps+pps", "state": "locked", "reason": "", "offset_s": -2.31e-7, "holdover_s": nil, "satellites_used": 9.0} {
+		if reference[field] != want {
+			t.Errorf("reference.%s = %v, want %v", field, reference[field], want)
+		}
+	}
+	if full["schema"] != 1.0 || full["time"] != "2026-07-01T14:03:22Z" {
+		t.Errorf("schema %v, time %v", full["schema"], full["time"])
+	}
+	server := keys(t, "server", full["servers"].([]any)[1], serverFields...)
+	for field, want := range map[string]any{"verdict": "off", "offset_s": .08012, "provisional": true, "assured": false, "loss": .012, "stratum": 2.0, "last": "2026-07-01T14:03:18Z"} {
+		if server[field] != want {
+			t.Errorf("servers[1].%s = %v, want %v", field, server[field], want)
+		}
+	}
+
+	empty := keys(t, "status", decode(t, status.Status{Servers: []status.Server{{}}}), topFields...)
+	station := keys(t, "station", empty["station"], stationFields...)
+	reference = keys(t, "reference", empty["reference"], referenceFields...)
+	server = keys(t, "server", empty["servers"].([]any)[0], serverFields...)
+	if station["slot"] != nil {
+		t.Errorf("slot = %v, want null", station["slot"])
+	}
+	for _, field := range []string{"offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen"} {
+		if reference[field] != nil {
+			t.Errorf("reference.%s = %v, want null", field, reference[field])
+		}
+	}
+	for _, field := range []string{"offset_s", "uncertainty_s", "bound_s", "rtt_s", "stratum", "score", "loss", "last"} {
+		if server[field] != nil {
+			t.Errorf("server.%s = %v, want null", field, server[field])
+		}
+	}
+	if reference["source"] != "none" || reference["state"] != "cold" || server["verdict"] != "not_judged" || server["limit_s"] != .025 {
+		t.Errorf("words of a station that knows nothing: %v, %v", reference, server)
+	}
+	if s, _ := empty["summary"].(string); s == "" {
+		t.Error("there is no summary")
+	}
+}
+
+func TestAPIListsAreNeverNull(t *testing.T) {
+	m := decode(t, status.Status{})
+	for _, field := range []string{"servers", "notices"} {
+		if l, ok := m[field].([]any); !ok || len(l) != 0 {
+			t.Errorf("%s = %v, want []", field, m[field])
+		}
+	}
+}
+
+// Every word that the contract allows goes through, and the page and the
+// sentence know it.
+func TestEveryWord(t *testing.T) {
+	for _, source := range status.Sources {
+		for _, state := range status.States {
+			s := wellStation()
+			s.Reference.Source, s.Reference.State = source, state
+			r := decode(t, s)["reference"].(map[string]any)
+			if r["source"] != source || r["state"] != state {
+				t.Errorf("%s, %s became %v, %v", source, state, r["source"], r["state"])
+			}
+			v := newView(tidy(s), nil, Build{})
+			if v.Reference.Meaning == "" || v.Reference.Tone == "" || v.Reference.Facts[0].Value == "" || !marked(v.Reference.Mark) {
+				t.Errorf("the page does not know %s, %s: %+v", source, state, v.Reference)
+			}
+		}
+	}
+	for _, verdict := range status.Verdicts {
+		for _, family := range append([]string{""}, status.Families...) {
+			s := wellStation()
+			s.Servers[0].Verdict, s.Servers[0].Family = verdict, family
+			r := decode(t, s)["servers"].([]any)[0].(map[string]any)
+			if r["verdict"] != verdict || r["family"] != family {
+				t.Errorf("%s, %s became %v, %v", verdict, family, r["verdict"], r["family"])
+			}
+			if v := newServerView(s.Servers[0], testTime); v.Verdict == "" || v.Tone == "" || !marked(v.Mark) {
+				t.Errorf("the page does not know %s: %+v", verdict, v)
+			}
+		}
+	}
+}
+
+func marked(name string) bool {
+	return slices.ContainsFunc(marks, func(m mark) bool { return m.Name == name && m.Path != "" })
+}
+
+func TestTidyLeavesItsInputAlone(t *testing.T) {
+	s := wellStation()
+	s.Servers[0].RTT, s.Servers[0].Name = val(math.NaN()), "a\nb"
+	s.Notices = []string{"a\nb"}
+	got := tidy(s)
+	if got.Servers[0].RTT != nil || got.Servers[0].Name != "a b" || got.Notices[0] != "a b" {
+		t.Errorf("not tidied: %+v", got.Servers[0])
+	}
+	if s.Servers[0].RTT == nil || s.Servers[0].Name != "a\nb" || s.Notices[0] != "a\nb" {
+		t.Error("the source's own values were changed")
+	}
+}
+
+func TestTidyBoundsText(t *testing.T) {
+	s := wellStation()
+	long := strings.Repeat("x", 1<<20)
+	s.Servers[0].Reason, s.Servers[0].Name, s.Reference.Reason, s.Summary = long, long, long, long
+	s.Notices = slices.Repeat([]string{long}, 1000)
+	h := handler(t, Options{Source: fixed{status: s}})
+	for _, target := range []string{"/", "/api/v1/status", "/metrics"} {
+		if n := len(body(t, fetch(h, "GET", target))); n > 100<<10 {
+			t.Errorf("%s is %d bytes", target, n)
+		}
+	}
+}
+
+func TestTimesAreUTC(t *testing.T) {
+	s := wellStation()
+	zone := time.FixedZone("", 5*3600)
+	last := s.Servers[0].Last.In(zone)
+	s.Time, s.Servers[0].Last = s.Time.In(zone), &last
+	m := decode(t, s)
+	if m["time"] != "2026-07-01T14:03:22Z" || m["servers"].([]any)[0].(map[string]any)["last"] != "2026-07-01T14:03:19Z" {
+		t.Errorf("times are not UTC: %v", m["time"])
+	}
+}

@@ -1,0 +1,206 @@
+package web
+
+import (
+	"bytes"
+	"encoding/xml"
+	"flag"
+	"html/template"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/truechimer/truechimer/appliance/status"
+)
+
+var update = flag.Bool("update", false, "write the golden fragments anew")
+
+// golden compares one part of the page with its file, line by line without
+// indentation and empty lines.
+func golden(t *testing.T, part string, data any, file string) {
+	t.Helper()
+	tmpl, err := template.ParseFS(assets, "assets/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := tmpl.ExecuteTemplate(&b, part, data); err != nil {
+		t.Fatal(err)
+	}
+	got := lines(b.String())
+	file = filepath.Join("testdata", file)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != lines(string(want)) {
+		t.Errorf("%s differs (go test -run %s -update writes it anew):\n%s", file, t.Name(), got)
+	}
+}
+
+func lines(s string) string {
+	var kept []string
+	for _, l := range strings.Split(s, "\n") {
+		if l = strings.TrimSpace(l); l != "" {
+			kept = append(kept, l)
+		}
+	}
+	return strings.Join(kept, "\n") + "\n"
+}
+
+func TestGoldenFragments(t *testing.T) {
+	v := newView(tidy(wellStation()), nil, Build{})
+	golden(t, "verdict", v, "verdict.html")
+	golden(t, "notices", v, "notices.html")
+	golden(t, "reference", v.Reference, "reference-locked.html")
+	golden(t, "server", v.Servers[1], "server-off.html")
+	golden(t, "server", v.Servers[2], "server-unreachable.html")
+
+	s := wellStation()
+	s.Reference.State, s.Reference.Reason, s.Reference.Holdover = "holdover", "no pulse for 252 s", val(252)
+	pulses := []status.Sample{{Age: 20, Offset: 1e-6, Uncertainty: 2e-6, State: "locked"}, {Age: 10, Offset: 0, Uncertainty: 3e-6, State: "holdover"}}
+	golden(t, "reference", newView(tidy(s), pulses, Build{}).Reference, "reference-holdover.html")
+	golden(t, "servers", newView(tidy(status.Status{}), nil, Build{}), "servers-none.html")
+}
+
+func render(t *testing.T, s status.Status, samples []status.Sample) string {
+	t.Helper()
+	return body(t, fetch(handler(t, Options{Source: fixed{s, samples}}), "GET", "/"))
+}
+
+// What others wrote is text and nothing else.
+func TestHostileText(t *testing.T) {
+	const evil = `"'><script>alert(1)</script><img src=x onerror=alert(2)>{{.}}` + "\u202e"
+	s := wellStation()
+	s.Summary, s.Notices = evil, []string{evil}
+	s.Station.Name, s.Station.ID, s.Station.Version, s.Station.Board, s.Station.Slot = evil, evil, evil, evil, nil
+	s.Reference.Reason = evil
+	for i := range s.Servers {
+		v := &s.Servers[i]
+		v.ID, v.Name, v.Address, v.Reason = evil, evil, evil, evil
+	}
+	samples := []status.Sample{{Age: 1, Offset: 1e-6, Uncertainty: 1e-6, State: evil}}
+	got := render(t, s, samples)
+	for _, bad := range []string{"<script", "<img src=x", "'>", "\u202e"} {
+		if strings.Contains(got, bad) {
+			t.Errorf("the page holds %q", bad)
+		}
+	}
+	if !strings.Contains(got, "&lt;script&gt;alert(1)&lt;/script&gt;") {
+		t.Error("the text itself is missing")
+	}
+	wellFormed(t, got)
+}
+
+// void matches the elements that HTML does not close.
+var void = regexp.MustCompile(`<(meta|link|img)([^>]*)>`)
+
+// wellFormed fails on tags that do not nest: a browser would repair them, each
+// in its own way.
+func wellFormed(t *testing.T, page string) {
+	t.Helper()
+	page = strings.Replace(page, "<!DOCTYPE html>", "", 1)
+	d := xml.NewDecoder(strings.NewReader(void.ReplaceAllString(page, "<$1$2/>")))
+	for {
+		if _, err := d.Token(); err == io.EOF {
+			return
+		} else if err != nil {
+			line, _ := d.InputPos()
+			t.Fatalf("line %d: %v", line, err)
+		}
+	}
+}
+
+// The policy forbids scripts and styles within the page, so none may be there.
+func TestPageKeepsItsPolicy(t *testing.T) {
+	got := render(t, wellStation(), steady(600, 1e-7))
+	for _, bad := range []string{"<script", "<style", " style=", " onload=", "javascript:", "http://", "https://", "data:"} {
+		if strings.Contains(got, bad) {
+			t.Errorf("the page holds %q", bad)
+		}
+	}
+	wellFormed(t, got)
+}
+
+func TestPageInOrder(t *testing.T) {
+	got := render(t, wellStation(), steady(60, 1e-7))
+	at := 0
+	for _, want := range []string{
+		"<title>truechimer-7f3a: locked</title>", `<time datetime="2026-07-01T14:03:22Z">2026-07-01 14:03:22</time> UTC`,
+		"<h1>Locked to GPS within 1.2\u00a0µs; 1 of 3 servers is right, gamma is off by &#43;80\u00a0ms, epsilon does not answer.</h1>",
+		"truechimer.toml, line 12, column 9", `<h2 id="reference">`, "60 pulses", `<svg class="plot"`, `<h2 id="servers">`,
+		`scope="col">Server</th>`, `scope="row">alpha`, "gamma", "three exchanges in a row", "epsilon", "<footer>",
+		"7f3a9c0e</dd>", "v0.1.0", "1 d 3 h", `href="/api/v1/status"`, `href="/metrics"`,
+	} {
+		i := strings.Index(got[at:], want)
+		if i < 0 {
+			t.Fatalf("%q is missing or out of order", want)
+		}
+		at += i
+	}
+	if strings.Contains(got, "7f3a9c0e5b1d48f2") {
+		t.Error("the whole id is shown")
+	}
+}
+
+func TestPageStandsStillWhenAsked(t *testing.T) {
+	h := handler(t, Options{Source: fixed{status: wellStation()}})
+	const refresh = `http-equiv="refresh" content="10"`
+	if got := body(t, fetch(h, "GET", "/")); !strings.Contains(got, refresh) || !strings.Contains(got, `href="/?refresh=off"`) {
+		t.Error("the page does not renew itself, or cannot be stopped")
+	}
+	if got := body(t, fetch(h, "GET", "/?refresh=off")); strings.Contains(got, "http-equiv") || !strings.Contains(got, "Resume updates") {
+		t.Error("the page does not stand still")
+	}
+}
+
+func TestTone(t *testing.T) {
+	s := wellStation()
+	for _, c := range []struct {
+		source, state, verdict string
+		want                   tone
+	}{
+		{"gps+pps", "locked", "ok", toneGood},
+		{"gps+pps", "locked", "not_judged", toneGood},
+		{"gps+pps", "locked", "off", toneWarn},
+		{"gps+pps", "holdover", "ok", toneWarn},
+		{"gps+pps", "suspect", "off", toneBad},
+		{"quorum", "locked", "ok", toneWait},
+		{"none", "cold", "not_judged", toneWait},
+	} {
+		s.Reference.Source, s.Reference.State = c.source, c.state
+		s.Servers = []status.Server{{Verdict: c.verdict, Limit: .025}}
+		if got := newView(s, nil, Build{}).Tone; got != c.want {
+			t.Errorf("%s, %s, %s: %s, want %s", c.source, c.state, c.verdict, got, c.want)
+		}
+	}
+}
+
+func TestBuildComesBeforeStatus(t *testing.T) {
+	h := handler(t, Options{Source: fixed{status: wellStation()}, Build: Build{Version: "v9", Slot: "b", Board: "vm-arm64"}})
+	got := body(t, fetch(h, "GET", "/"))
+	for _, want := range []string{"<dd>v9</dd>", "<dd>b</dd>", "<dd>vm-arm64</dd>"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+}
+
+func TestOldExchangesShowTheirDay(t *testing.T) {
+	v := newServerView(wellStation().Servers[2], testTime)
+	if v.Last.Text != "2026-06-30 12:03:22" {
+		t.Errorf("an exchange of yesterday is at %s", v.Last.Text)
+	}
+	v = newServerView(status.Server{Limit: 1, Last: ago(time.Hour)}, testTime)
+	if v.Last.Text != "13:03:22" {
+		t.Errorf("an exchange of today is at %s", v.Last.Text)
+	}
+}
