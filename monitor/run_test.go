@@ -1,0 +1,390 @@
+package monitor
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func at(name, host string) Server { return Server{Name: name, Host: host} }
+
+// gaps are the times between requests.
+func gaps(list []request) (d []time.Duration) {
+	for i := 1; i < len(list); i++ {
+		d = append(d, list[i].at-list[i-1].at)
+	}
+	return d
+}
+
+func TestStart(t *testing.T) {
+	inWorld(t, []Server{at("a", "192.0.2.1")}, nil, func(w *fakeWorld) {
+		if r := w.result0("a"); r.Verdict != NotJudged || r.Reason == "" {
+			t.Errorf("before the first exchange: %+v", r)
+		}
+		w.pass(2100 * time.Millisecond)
+		if r := w.want("a", OK); !r.Assured || !r.Provisional || *r.Offset != 0 {
+			t.Errorf("%+v", r)
+		}
+		w.pass(8 * time.Second)
+		sent := w.requests("")
+		if len(sent) != 4 {
+			t.Fatalf("%d requests in the first 10 s, want a burst of 4: %v", len(sent), sent)
+		}
+		for _, g := range gaps(sent) {
+			if g < 2*time.Second || g > 2100*time.Millisecond {
+				t.Errorf("%s between packets of the burst", g)
+			}
+		}
+		w.pass(time.Hour)
+		sent = w.requests("")[5:]
+		if n := len(sent); n < 51 || n > 60 {
+			t.Errorf("%d requests in an hour at 64 s", n)
+		}
+		spread := map[time.Duration]bool{}
+		for _, g := range gaps(sent) {
+			if g < 57*time.Second || g > 71*time.Second {
+				t.Errorf("%s between two requests, want 64 s +-10 %%", g)
+			}
+			spread[g.Round(time.Second)] = true
+		}
+		if len(spread) < 5 {
+			t.Errorf("only %d different intervals: no jitter", len(spread))
+		}
+		r := w.want("a", OK)
+		if *r.Loss != 0 || *r.Score < 18 {
+			t.Errorf("loss %v score %v", *r.Loss, *r.Score)
+		}
+		w.pass(time.Minute)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if f, all := w.finals["a"], len(w.sent); f < all-2 || f > all {
+			t.Errorf("%d final verdicts on %d exchanges", f, all)
+		}
+	})
+}
+
+// result0 is a result before time has passed.
+func (w *fakeWorld) result0(id string) Result {
+	w.t.Helper()
+	w.pass(0)
+	return w.result(id)
+}
+
+func TestVerdictsOfARound(t *testing.T) {
+	list := []Server{
+		at("ahead", "192.0.2.1"), at("right", "192.0.2.2"), at("dead", "192.0.2.3"),
+		at("closed", "192.0.2.4"), at("unsync", "192.0.2.5"), at("denied", "192.0.2.6"),
+		at("rate", "192.0.2.7"), at("rubbish", "192.0.2.8"), at("panics", "192.0.2.9"),
+		at("stepped", "192.0.2.10"), at("right6", "2001:db8::1"),
+	}
+	setup := func(w *fakeWorld, _ *Config) {
+		w.byAddr = map[string]fakeServer{
+			"192.0.2.1": {offset: 80 * ms}, "192.0.2.3": {what: OutcomeTimeout}, "192.0.2.4": {what: OutcomeRefused},
+			"192.0.2.5": {what: OutcomeUnsynchronized}, "192.0.2.6": {what: OutcomeDenied},
+			"192.0.2.7": {what: OutcomeRateLimited}, "192.0.2.8": {what: OutcomeInvalid},
+			"192.0.2.9": {panics: true}, "192.0.2.10": {what: OutcomeClockStepped},
+		}
+	}
+	inWorld(t, list, setup, func(w *fakeWorld) {
+		w.pass(20 * time.Second)
+		for id, v := range map[string]Verdict{
+			"ahead": Off, "right": OK, "dead": Unreachable, "closed": Refused, "unsync": Unsynchronized, "denied": Denied,
+			"rate": RateLimited, "rubbish": Invalid, "panics": NotJudged, "stepped": NotJudged, "right6": OK,
+		} {
+			w.want(id, v)
+		}
+		if r := w.result("ahead"); *r.Offset < 79*ms || *r.Offset > 81*ms || *r.Stratum != 1 {
+			t.Errorf("%+v", r)
+		}
+		if r := w.result("panics"); !strings.Contains(r.Reason, "negative shift") || r.Loss != nil {
+			t.Errorf("%+v", r)
+		}
+		if n := len(w.requests("192.0.2.6")); n != 1 {
+			t.Errorf("%d requests to who denies", n)
+		}
+		var names []string
+		for _, r := range w.m.Results() {
+			names = append(names, r.Target.Server.Name)
+		}
+		if !slices.IsSorted(names) || len(names) != len(list) {
+			t.Errorf("results: %v", names)
+		}
+		w.set("192.0.2.1", fakeServer{})
+		w.set("192.0.2.3", fakeServer{})
+		w.pass(80 * time.Second)
+		w.want("ahead", OK)
+		w.want("dead", OK)
+		w.want("rate", RateLimited)
+		w.pass(25*time.Hour - 100*time.Second)
+		if n := len(w.requests("192.0.2.6")); n != 2 {
+			t.Errorf("%d requests in 25 h to who denies, want one more after a day", n)
+		}
+	})
+}
+
+func TestExactlyThreeExchangesToOff(t *testing.T) {
+	setup := func(w *fakeWorld, _ *Config) { w.byAddr["192.0.2.1"] = fakeServer{offset: -80 * ms} }
+	inWorld(t, []Server{at("a", "192.0.2.1")}, setup, func(w *fakeWorld) {
+		for w.result0("a").Verdict != Off {
+			w.pass(100 * time.Millisecond)
+			if time.Since(w.start) > 10*time.Second {
+				t.Fatal("not off within 10 s")
+			}
+		}
+		if n := len(w.requests("")); n != 3 {
+			t.Errorf("off after %d exchanges", n)
+		}
+	})
+}
+
+// A server that goes wrong long after the start is off within one interval and
+// a burst, and the burst is not repeated all the time.
+func TestConfirmation(t *testing.T) {
+	inWorld(t, []Server{at("a", "192.0.2.1")}, nil, func(w *fakeWorld) {
+		w.pass(20 * time.Minute)
+		w.set("192.0.2.1", fakeServer{offset: 80 * ms})
+		w.pass(71*time.Second + 5*time.Second)
+		w.want("a", Off)
+		// Flapping: right and wrong by turns, every two minutes.
+		before := len(w.requests(""))
+		for i := range 30 {
+			w.set("192.0.2.1", fakeServer{offset: float64(i%2) * 80 * ms, rtt: 150 * time.Millisecond})
+			w.pass(2 * time.Minute)
+		}
+		if n := len(w.requests("")) - before; n > 3600/57+5*4 {
+			t.Errorf("%d requests in an hour to a server that flaps", n)
+		}
+	})
+}
+
+func TestFloors(t *testing.T) {
+	fast := func(name, host string) Server { return Server{Name: name, Host: host, Interval: time.Second} }
+	list := []Server{fast("pub", "192.0.2.1"), fast("twice", "192.0.2.1"), fast("lan", "10.0.0.1"), fast("lo", "::1")}
+	inWorld(t, list, nil, func(w *fakeWorld) {
+		w.pass(time.Hour)
+		pub, lan := w.requests("192.0.2.1"), w.requests("10.0.0.1")
+		if n := len(pub); n > 3600/16+creditPackets+1 || n < 3600/18 {
+			t.Errorf("%d requests in an hour to a public address with two names", n)
+		}
+		if n := len(lan); n < 1500 || n > 1800 {
+			t.Errorf("%d requests in an hour to a private address", n)
+		}
+		ids := map[string]int{}
+		for _, r := range pub {
+			ids[r.id]++
+		}
+		if ids["pub"] < 60 || ids["twice"] < 60 {
+			t.Errorf("one name starves the other: %v", ids)
+		}
+		for _, list := range [][]request{pub, lan, w.requests("::1")} {
+			for _, g := range gaps(list) {
+				if g < minGap {
+					t.Fatalf("%s between packets to %s", g, list[0].addr)
+				}
+			}
+		}
+	})
+}
+
+// Assigning and taking away a server again and again gains nothing.
+func TestFloorSurvivesReassignment(t *testing.T) {
+	inWorld(t, nil, nil, func(w *fakeWorld) {
+		for i := range 300 {
+			w.assign(at(fmt.Sprint("n", i), "192.0.2.1"))
+			w.pass(2 * time.Second)
+		}
+		if n := len(w.requests("")); n > 600/16+creditPackets+1 || n < 20 {
+			t.Errorf("%d requests in ten minutes", n)
+		}
+	})
+}
+
+func TestGlobalRateAndWorkers(t *testing.T) {
+	var list []Server
+	for i := range 300 {
+		list = append(list, Server{Name: fmt.Sprint(i), Host: fmt.Sprintf("10.0.%d.%d", i/250, i%250+1), Interval: 5 * time.Second})
+	}
+	inWorld(t, list, func(w *fakeWorld, _ *Config) {
+		for i := range 300 {
+			w.byAddr[list[i].Host] = fakeServer{what: OutcomeTimeout}
+		}
+	}, func(w *fakeWorld) {
+		w.pass(10 * time.Minute)
+		sent := w.requests("")
+		if n := len(sent); n > 600*DefaultRate+globalBurst || n < 550*maxWorkers/3 && n < 550*DefaultRate {
+			t.Errorf("%d requests in ten minutes", n)
+		}
+		for i := range sent {
+			if j := i + DefaultRate + globalBurst; j < len(sent) && sent[j].at-sent[i].at < time.Second {
+				t.Fatalf("%d requests within a second", DefaultRate+globalBurst+1)
+			}
+		}
+		counts := map[string]int{}
+		for _, r := range sent {
+			counts[r.id]++
+		}
+		for id, n := range counts {
+			if n < 10 {
+				t.Errorf("server %s was asked %d times only", id, n)
+			}
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if len(counts) != 300 || w.mostUp > maxWorkers {
+			t.Errorf("%d servers asked, %d at once", len(counts), w.mostUp)
+		}
+	})
+}
+
+func TestRateKissIsObeyed(t *testing.T) {
+	inWorld(t, []Server{at("a", "192.0.2.1")}, nil, func(w *fakeWorld) {
+		w.pass(30 * time.Second)
+		w.set("192.0.2.1", fakeServer{what: OutcomeRateLimited})
+		w.pass(100 * time.Second)
+		w.want("a", RateLimited)
+		before := w.requests("")
+		w.set("192.0.2.1", fakeServer{})
+		w.pass(500 * time.Second)
+		if n := len(w.requests("")) - len(before); n != 0 {
+			t.Errorf("%d requests while four polls of 128 s should be skipped", n)
+		}
+		w.pass(250 * time.Second)
+		w.want("a", OK)
+		w.pass(2 * time.Hour)
+		sent := w.requests("")[len(before):]
+		var g []time.Duration
+		for _, d := range gaps(sent) {
+			g = append(g, d.Round(64*time.Second))
+		}
+		for i, d := range g[:min(len(g), 20)] {
+			want := 128 * time.Second
+			if i >= cleanToRecover-1 {
+				want = 64 * time.Second
+			}
+			if d != want {
+				t.Errorf("gap %d after the kiss: %s, want %s", i, d, want)
+			}
+		}
+		w.set("192.0.2.1", fakeServer{what: OutcomeRateLimited})
+		w.pass(24 * time.Hour)
+		before = w.requests("")
+		w.pass(24 * time.Hour)
+		if n := len(w.requests("")) - len(before); n < 14 || n > 19 {
+			t.Errorf("%d requests a day to a server that always says RATE, want one in 5 x 1024 s", n)
+		}
+	})
+}
+
+func TestReferenceComesLate(t *testing.T) {
+	list := []Server{at("right", "192.0.2.1"), at("ahead", "192.0.2.2"), at("dead", "192.0.2.3")}
+	setup := func(w *fakeWorld, _ *Config) {
+		w.usable = false
+		w.byAddr["192.0.2.2"] = fakeServer{offset: 80 * ms}
+		w.byAddr["192.0.2.3"] = fakeServer{what: OutcomeTimeout}
+	}
+	inWorld(t, list, setup, func(w *fakeWorld) {
+		w.pass(40 * time.Second)
+		if r := w.want("right", NotJudged); r.Reason != "waiting for a fix" {
+			t.Errorf("reason %q", r.Reason)
+		}
+		w.want("ahead", NotJudged)
+		w.want("dead", Unreachable)
+		w.setUsable(true)
+		w.pass(10 * time.Second)
+		w.want("right", OK)
+		w.want("ahead", Off)
+		w.pass(time.Minute)
+		w.setUsable(false)
+		w.pass(80 * time.Second)
+		w.want("right", NotJudged)
+		w.want("ahead", NotJudged)
+		w.setUsable(true)
+		w.pass(10 * time.Second)
+		w.want("right", OK)
+		w.want("ahead", Off)
+		// A reference that comes and goes must not become a flood.
+		before := len(w.requests("192.0.2.1"))
+		for i := range 300 {
+			w.setUsable(i%2 == 1)
+			w.pass(2 * time.Second)
+		}
+		if n := len(w.requests("192.0.2.1")) - before; n > 600/16+creditPackets+1 {
+			t.Errorf("%d requests in ten minutes with a flapping reference", n)
+		}
+	})
+}
+
+func TestProgress(t *testing.T) {
+	inWorld(t, nil, nil, func(w *fakeWorld) {
+		last := w.m.Progress()
+		for range 10 {
+			w.pass(1100 * time.Millisecond)
+			if now := w.m.Progress(); now <= last {
+				t.Fatal("no progress without servers")
+			} else {
+				last = now
+			}
+		}
+	})
+}
+
+// stuckProber breaks the contract: it returns only when the test is over.
+type stuckProber struct{ end chan struct{} }
+
+func (p stuckProber) Probe(context.Context, Target) Exchange { <-p.end; return Exchange{} }
+
+func TestNoProgressWhenAllWorkersAreStuck(t *testing.T) {
+	end := make(chan struct{})
+	var list []Server
+	for i := range 2 * maxWorkers {
+		list = append(list, at(fmt.Sprint(i), fmt.Sprintf("10.0.0.%d", i+1)))
+	}
+	inWorld(t, list, func(w *fakeWorld, c *Config) { end = make(chan struct{}); c.Prober = stuckProber{end} }, func(w *fakeWorld) {
+		w.pass(30 * time.Second)
+		before := w.m.Progress()
+		w.pass(2 * time.Minute)
+		stuck := w.m.Progress()
+		w.pass(time.Minute)
+		if before == 0 || w.m.Progress() != stuck {
+			t.Errorf("progress %d, %d, %d", before, stuck, w.m.Progress())
+		}
+		close(end)
+	})
+}
+
+func TestNew(t *testing.T) {
+	w := &fakeWorld{}
+	for _, c := range []Config{
+		{Prober: w, Assignments: w}, {Clock: w, Assignments: w}, {Clock: w, Prober: w},
+		{Clock: w, Prober: w, Assignments: w, Rate: -1},
+	} {
+		if _, err := New(c); err == nil {
+			t.Errorf("%+v accepted", c)
+		}
+	}
+	if m, err := New(Config{Clock: w, Prober: w, Assignments: w}); err != nil || len(m.Results()) != 0 {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestPhasesSpread(t *testing.T) {
+	var bins [10]int
+	for i := range 1000 {
+		bins[int(phaseOf(fmt.Sprint("ntp", i))*10)]++
+	}
+	for i, n := range bins {
+		if n < 60 || n > 140 {
+			t.Errorf("bin %d holds %d of 1000 phases", i, n)
+		}
+	}
+	rnd := rand.New(rand.NewPCG(1, 1))
+	for range 1000 {
+		if d := jitter(100*time.Second, rnd); d < 90*time.Second || d > 110*time.Second {
+			t.Fatal(d)
+		}
+	}
+}
