@@ -238,6 +238,8 @@ func TestSatellites(t *testing.T) {
 		{"two talkers", -1, 15, 0, append(gsv("GP", "", 11), gsv("GL", "", 4)...)},
 		{"signals of one talker are the same satellites", -1, 28, 0, many},
 		{"fewer on the second signal", -1, 9, 0, append(gsv("GP", ",1", 9), gsv("GP", ",6", 5)...)},
+		{"signal 0 lists what is heard on no signal", -1, 14, 0, append(gsv("GP", ",1", 9), "GPGSV,2,1,05,21,01,049,,22,04,097,,23,00,204,,25,00,204,,0", "GPGSV,2,2,05,26,01,049,,0")},
+		{"signal 0 stands for all signals", -1, 9, 0, append(gsv("GP", ",1", 7), gsv("GP", ",0", 9)...)},
 		{"an empty sky", -1, 0, 0, []string{"GPGSV,1,1,00"}},
 		{"GGA alone", 12, -1, 0, []string{"GNGGA,123519.00," + place + ",1,12,,,M,,M,,"}},
 		{"GSA counts past GGA's 12", 14, -1, 3, []string{

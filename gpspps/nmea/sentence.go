@@ -164,14 +164,17 @@ func (p *Parser) gsv(f *fields, talker uint16) (last bool) {
 		return true
 	}
 	var signal byte
-	count := 0
+	count, heard := 0, false
 	for f.rest != nil {
 		x := f.next()
-		if count++; f.rest == nil && count%4 == 1 && len(x) == 1 {
+		count++
+		if f.rest == nil && count%4 == 1 && len(x) == 1 {
 			signal = x[0]
 		}
+		heard = heard || count%4 == 0 && len(x) > 0 // C/N0
 	}
-	p.sky.setView(talker, signal, total)
+	v := p.sky.view(talker, signal)
+	v.total, v.epoch, v.heard = total, p.sky.epoch, heard || part > 1 && v.heard
 	return part == parts
 }
 

@@ -24,6 +24,7 @@ type view struct {
 	talker uint16
 	signal byte // 0 where the sentence names none
 	total  int
+	heard  bool   // one of them at least has a C/N0
 	epoch  uint32 // when it was last said
 }
 
@@ -40,13 +41,14 @@ func (s *sky) addUsed(system, id uint32) {
 	}
 }
 
-func (s *sky) setView(talker uint16, signal byte, total int) {
+// view is the entry of a talker's signal; a new one takes the place of the
+// oldest when there is no more room.
+func (s *sky) view(talker uint16, signal byte) *view {
 	oldest := 0
 	for i := range s.views[:s.viewCount] {
 		v := &s.views[i]
 		if v.talker == talker && v.signal == signal {
-			v.total, v.epoch = total, s.epoch
-			return
+			return v
 		}
 		if v.epoch < s.views[oldest].epoch {
 			oldest = i
@@ -56,7 +58,8 @@ func (s *sky) setView(talker uint16, signal byte, total int) {
 		oldest = s.viewCount
 		s.viewCount++
 	}
-	s.views[oldest] = view{talker, signal, total, s.epoch}
+	s.views[oldest] = view{talker: talker, signal: signal, epoch: s.epoch}
+	return &s.views[oldest]
 }
 
 // usedNow is the count of this epoch if it said one, else the last one said,
@@ -74,26 +77,43 @@ func (s *sky) usedNow() int {
 	return s.used
 }
 
-// seen sums the talkers' satellites in view: for a talker the most on any one
-// signal, as the same satellites are listed again for each; -1 unknown.
+// seen sums the talkers' satellites in view; -1 unknown. The same satellites
+// are listed again for each signal, so the most on any one signal count. Signal
+// 0 is all signals together where it is the only one; beside others a list of
+// which none is heard holds those satellites that are heard on no signal, as
+// u-blox sends it, and these come on top.
 func (s *sky) seen() int {
 	sum := -1
-	for i, v := range s.views[:s.viewCount] {
-		if s.epoch-v.epoch > maxAge {
+	for i := range s.views[:s.viewCount] {
+		if !s.fresh(i) || !s.first(i) {
 			continue
 		}
-		most, first := v.total, true
-		for j, w := range s.views[:s.viewCount] {
-			if w.talker == v.talker && s.epoch-w.epoch <= maxAge {
-				most = max(most, w.total)
-				first = first && j >= i
+		most, silent := 0, 0
+		for j, v := range s.views[:s.viewCount] {
+			switch {
+			case v.talker != s.views[i].talker || !s.fresh(j):
+			case v.signal == '0' && !v.heard:
+				silent = v.total
+			default:
+				most = max(most, v.total)
 			}
 		}
-		if first {
-			sum = max(sum, 0) + most
-		}
+		sum = max(sum, 0) + most + silent
 	}
 	return sum
+}
+
+// fresh says whether view i is not too old.
+func (s *sky) fresh(i int) bool { return s.epoch-s.views[i].epoch <= maxAge }
+
+// first says whether view i is the first fresh one of its talker.
+func (s *sky) first(i int) bool {
+	for j := range s.views[:i] {
+		if s.views[j].talker == s.views[i].talker && s.fresh(j) {
+			return false
+		}
+	}
+	return true
 }
 
 // clearUsed forgets the satellites used when an epoch has been emitted or a
