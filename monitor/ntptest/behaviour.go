@@ -77,11 +77,12 @@ func Root(delay, dispersion uint32) Behaviour {
 }
 
 // Unsynchronized answers as chronyd does before it has a time: leap indicator
-// 3, stratum 0, no reference id, no reference time.
+// 3, stratum 0, no reference id, no reference time, root delay and dispersion
+// of a second (chronyd 4.3).
 func Unsynchronized() Behaviour {
 	return change(func(m *manner) {
 		m.leap, m.stratum, m.refID, m.noReference = 3, 0, 0, true
-		m.rootDelay, m.rootDispersion = 0, 1<<16
+		m.rootDelay, m.rootDispersion = 1<<16, 1<<16
 	})
 }
 
