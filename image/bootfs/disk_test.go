@@ -135,12 +135,10 @@ func imageFile(t testing.TB, s Spec) string {
 // tool runs one of dosfstools or mtools; CI installs them.
 func tool(t testing.TB, name string, args ...string) (string, error) {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		for _, dir := range []string{"/usr/sbin", "/sbin"} {
-			if p := filepath.Join(dir, name); path == "" && exec.Command("test", "-x", p).Run() == nil {
-				path = p
-			}
+	var path string
+	for _, p := range []string{name, "/usr/sbin/" + name, "/sbin/" + name} { // not in every user's PATH
+		if found, err := exec.LookPath(p); path == "" && err == nil {
+			path = found
 		}
 	}
 	if path == "" {

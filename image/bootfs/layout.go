@@ -18,9 +18,10 @@
 //
 // Every area begins on a multiple of 4 MiB, the size of a card's erase blocks.
 // The FAT entries of a slot fill whole 4 KiB pages of the FAT, so not even a
-// card that loses the page around a torn write can damage the other slot's.
-// That is why the reserved sectors fill nearly 2 MiB: with them, the cluster
-// whose number is a multiple of 256 (one FAT sector) lies on a multiple of 2 MiB.
+// card that loses the page around a torn write can damage the other slot's: a
+// slot is a multiple of 16 MiB for that. The reserved sectors fill nearly 2 MiB
+// so that a cluster whose number is a multiple of 256 (one FAT sector) lies on a
+// multiple of 2 MiB.
 //
 // ROOM.BIN owns each cluster of its slot that no other file of the slot uses.
 // So the slots look full to a PC, which puts a person's files into the general

@@ -192,10 +192,13 @@ func TestLongNamesThatDoNotBelong(t *testing.T) {
 	cut := func(b []byte, change func([]byte) []byte) []byte { return change(slices.Clone(b)) }
 	slash := longEntries("a_rather long name.txt", short.checksum())
 	slash[32+longPositions[1]] = '/'
+	three := longEntries("a name that takes three entries.txt", short.checksum())
 	for name, c := range map[string]struct {
 		dir  []byte
 		want string
 	}{
+		"three":          {three, "a name that takes three entries.txt"},
+		"middle missing": {append(slices.Clone(three[:32]), three[64:]...), "SHORT.TXT"},
 		"whole":          {long, "a rather long name.txt"},
 		"none":           {nil, "SHORT.TXT"},
 		"other checksum": {longEntries("a rather long name.txt", 1), "SHORT.TXT"},

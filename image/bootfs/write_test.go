@@ -218,6 +218,22 @@ func TestWriteSlotStaysInside(t *testing.T) {
 	}
 }
 
+// TestNothingBehindTheEnd: the rest of a file's last cluster is zeros, so that
+// equal files have equal clusters.
+func TestNothingBehindTheEnd(t *testing.T) {
+	const size = 3<<20 + 1
+	m := mustWrite(t, Spec{Label: "X", Time: when, A: []File{file("vmlinuz", size)}})
+	ext, err := open(t, m).Extents("/a/vmlinuz")
+	if err != nil || len(ext) != 1 || ext[0].Length != size {
+		t.Fatal(ext, err)
+	}
+	rest := make([]byte, ClusterSize-1)
+	m.ReadAt(rest, ext[0].Offset+size)
+	if !allZero(rest) {
+		t.Errorf("% x ...", rest[:16])
+	}
+}
+
 // TestSlotFilledToTheBrim: nothing is left for ROOM.BIN.
 func TestSlotFilledToTheBrim(t *testing.T) {
 	for _, c := range []struct {
