@@ -11,12 +11,12 @@
 //	  0        boot sector, then reserved sectors up to the FAT
 //	  2 MiB    root directory, 512 entries; the FAT ends where it begins
 //	  2 MiB+   general area: firmware, truechimer.toml, room for a person's files
-//	 60 MiB    pointer files, one sector each, in 4 MiB where nothing else is put
+//	 60 MiB    pointer files, one sector each, in 4 MiB where Write puts nothing else
 //	 64 MiB    slot a: directory /a, its files, /a/ROOM.BIN for what is left over
 //	160 MiB    slot b, the same
 //	256 MiB    end
 //
-// Every area begins on a multiple of 4 MiB, the size of a card's erase blocks.
+// Pointers and slots begin on multiples of 4 MiB, the size of a card's erase blocks.
 // The FAT entries of a slot fill whole 4 KiB pages of the FAT, so not even a
 // card that loses the page around a torn write can damage the other slot's: a
 // slot is a multiple of 16 MiB for that. The reserved sectors fill nearly 2 MiB
