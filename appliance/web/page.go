@@ -94,6 +94,7 @@ type view struct {
 	Title       string
 	Name        string
 	Time        *moment
+	Unproven    bool // Time is what a clock says that nothing vouches for
 	Tone        tone
 	Summary     string
 	Notices     []string
@@ -139,6 +140,10 @@ func newView(s status.Status, samples []status.Sample, b Build) view {
 	}
 	if v.Name == "" {
 		v.Name = "truechimer"
+	}
+	switch gpspps.State(s.Reference.State) {
+	case gpspps.StateCold, gpspps.StateNumbering, gpspps.StateSuspect:
+		v.Unproven = true
 	}
 	v.Title = v.Name + ": " + s.Reference.State
 	v.Tone = v.Reference.Tone

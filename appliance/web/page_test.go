@@ -6,6 +6,8 @@ import (
 	"flag"
 	"html/template"
 	"io"
+	"math"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -182,6 +184,63 @@ func TestTone(t *testing.T) {
 			t.Errorf("%s, %s, %s: %s, want %s", c.source, c.state, c.verdict, got, c.want)
 		}
 	}
+}
+
+// A station that was just switched on may think it is the year 2000.
+func TestUnprovenTimeIsCalledThat(t *testing.T) {
+	for state, want := range map[string]bool{"cold": true, "numbering": true, "suspect": true, "locked": false, "holdover": false} {
+		s := wellStation()
+		s.Reference.State = state
+		if got := strings.Contains(render(t, s, nil), "</time> UTC, not proven"); got != want {
+			t.Errorf("%s: not proven is %v, want %v", state, got, want)
+		}
+	}
+	if got := render(t, status.Status{}, nil); !strings.Contains(got, "time not known yet") {
+		t.Error("the zero time is shown as a time")
+	}
+}
+
+func FuzzPage(f *testing.F) {
+	f.Add("gamma", "too far ahead", "locked", 0.08, 1e-3, 12.0)
+	f.Add("<b>", "\"'>&\x00\xff]]>", "<", math.Inf(1), math.NaN(), -1.0)
+	f.Add("{{.}}", "</title></svg>", "holdover", math.MaxFloat64, math.SmallestNonzeroFloat64, 1e9)
+	h, err := New(Options{Source: fixed{}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	p := h.(*site).paths["/"].(*page)
+	f.Fuzz(func(t *testing.T, name, reason, word string, a, b, age float64) {
+		s := wellStation()
+		s.Station.Name, s.Summary, s.Notices, s.Reference.Reason = name, reason, []string{reason}, reason
+		s.Reference.Source, s.Reference.State = word, word
+		s.Reference.Offset, s.Reference.Uncertainty, s.Reference.Bound, s.Reference.Holdover, s.Reference.Frequency = &a, &b, &b, &a, &b
+		v := &s.Servers[0]
+		v.Name, v.Address, v.Reason, v.Verdict = name, reason, reason, word
+		v.Offset, v.Uncertainty, v.Bound, v.Limit, v.RTT, v.Score, v.Loss = &a, &b, &b, b, &a, &b, &a
+		samples := []status.Sample{{Age: age, Offset: a, Uncertainty: b, State: word}, {Age: b, Offset: b, Uncertainty: a, State: "holdover"}}
+		q := *p
+		q.options.Source = fixed{s, samples}
+		r := fetch(&q, "GET", "/")
+		if r.StatusCode != 200 {
+			t.Fatalf("status %d", r.StatusCode)
+		}
+		wellFormed(t, body(t, r))
+	})
+}
+
+// BenchmarkPage draws the page of ten minutes of pulses and reports its size.
+func BenchmarkPage(b *testing.B) {
+	h, err := New(Options{Source: fixed{wellStation(), steady(600, 1e-7)}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	size := 0
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		size = w.Body.Len()
+	}
+	b.ReportMetric(float64(size), "page-bytes")
 }
 
 func TestBuildComesBeforeStatus(t *testing.T) {

@@ -46,7 +46,7 @@ func valueScale(points []point) float64 {
 			loose = add(add(loose, p.offset), p.uncertainty)
 		}
 	}
-	top := quantile(settled, 0.98)
+	top := quantile(settled, 0.995)
 	widest := quantile(drift, 1)
 	switch {
 	case len(settled) > 0:
@@ -54,7 +54,7 @@ func valueScale(points []point) float64 {
 	case len(drift) > 0:
 		top = widest
 	default:
-		top = quantile(loose, 0.98)
+		top = quantile(loose, 0.995)
 	}
 	return niceAbove(max(1.1*top, 1e-9))
 }
