@@ -31,7 +31,7 @@ func vote(x monitor.Exchange) (v gpspps.Vote, ok bool) {
 	}
 	return gpspps.Vote{
 		Server:   x.Target,
-		Group:    network(x.Addr),
+		Group:    neighbourhood(x.Addr),
 		Upstream: upstream(x),
 		Mono:     x.Mono,
 		Time:     x.ServerTime(),
@@ -40,9 +40,9 @@ func vote(x monitor.Exchange) (v gpspps.Vote, ok bool) {
 	}, true
 }
 
-// network names who may have but one vote: everybody in a public /24 or /48,
+// neighbourhood names who may have but one vote: everybody in a public /24 or /48,
 // and every private address and port by itself.
-func network(a netip.AddrPort) string {
+func neighbourhood(a netip.AddrPort) string {
 	ip := a.Addr().Unmap()
 	bits := 24
 	if ip.Is6() {

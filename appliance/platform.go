@@ -27,7 +27,6 @@ type platform struct {
 	volatile   bool   // /perm is not on the card
 	listen     string
 	build      time.Time // no date before it is believed
-	observe    bool      // leave the clock alone even with the right to set it
 }
 
 // oldestDate is the date that a process not built into an image believes to

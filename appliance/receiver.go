@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -83,7 +83,7 @@ func readPort(ctx context.Context, name string, baud int, ref *gpspps.Reference,
 	defer port.Close()
 	defer context.AfterFunc(ctx, func() { port.Close() })()
 	log.Info("listening for a receiver", "port", name, "baud", baud)
-	p := nmea.New(nmea.Config{Emit: ref.AddFix, Pivot: pivot, ByteTime: 10 * time.Second / time.Duration(baud)})
+	p := nmea.New(nmea.Config{Emit: ref.AddFix, Pivot: pivot, ByteTime: port.ByteTime()})
 
 	heard := time.Now()
 	sentences := uint64(0)
@@ -93,10 +93,10 @@ func readPort(ctx context.Context, name string, baud int, ref *gpspps.Reference,
 		port.SetReadDeadline(time.Now().Add(idle))
 		n, first, err := port.ReadStamped(buf[:])
 		switch {
-		case errors.Is(err, serial.ErrTimeout):
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			p.Idle(first)
 		case err != nil:
-			return fmt.Errorf("%s: %w", name, err)
+			return err
 		default:
 			p.Feed(buf[:n], first)
 		}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
-	"github.com/truechimer/truechimer/appliance/health"
 	"github.com/truechimer/truechimer/appliance/hostlink"
 	"github.com/truechimer/truechimer/appliance/network"
 	"github.com/truechimer/truechimer/appliance/web"
@@ -36,10 +36,13 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 	if err != nil {
 		return err
 	}
+	if !p.station {
+		kernel = observed{kernel}
+	}
 	ref := gpspps.New(gpspps.Config{Build: p.build, Log: log})
 	s := &station{
 		platform: p, conf: conf, ref: ref, kernel: kernel,
-		notes: newNotes(notices), live: health.NewLiveness(), born: time.Now(), log: log,
+		notes: newNotes(notices), live: liveness(), born: time.Now(), log: log,
 	}
 	prober := probe.New()
 	s.monitor, err = monitor.New(monitor.Config{
@@ -53,7 +56,10 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 	if err != nil {
 		return err
 	}
-	handler, err := web.New(web.Options{Source: s, Alive: s.alive, Log: log})
+	handler, err := web.New(web.Options{
+		Source: s, Alive: s.alive, Log: log,
+		Build: web.Build{Version: version, Slot: p.slot, Board: p.board.Name},
+	})
 	if err != nil {
 		return err
 	}
@@ -70,15 +76,16 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 	}
 	go serve(listener)
 	log.Info("serving the page", "address", listener.Addr())
-	if l, err := hostlink.Listen(log); err != nil {
-		log.Warn("no link to the host", "error", err)
-	} else if l != nil {
-		go serve(l)
-	}
 	if p.station {
 		go s.keepNetwork(ctx)
 		go s.showSignsOfLife(ctx, listener.Addr())
 		go logOpenSockets(ctx, log)
+		// Elsewhere the machine's host is not the station's.
+		if l, err := hostlink.Listen(log); err != nil {
+			log.Warn("no link to the host", "error", err)
+		} else if l != nil {
+			go serve(l)
+		}
 	}
 	go src.receive(ctx, ref, p.build, s.notes.set, log)
 	go s.keepTime(ctx)
@@ -104,11 +111,17 @@ func (s *station) keepTime(ctx context.Context) {
 	owner := discipline.New(s.kernel, s.ref, s.log)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	probed := s.monitor.Progress()
 	for {
-		mono, _, err := s.kernel.Now()
+		if p := s.monitor.Progress(); p != probed {
+			probed = p
+			s.live.Beat("monitor")
+		}
+		mono, diff, err := s.kernel.Now()
 		if err != nil {
 			s.log.Error("reading the clock", "error", err)
 		} else {
+			s.ref.SetRealtime(diff)
 			s.ref.Tick(mono)
 			owner.Tick(mono)
 			s.live.Beat("time")
@@ -121,22 +134,37 @@ func (s *station) keepTime(ctx context.Context) {
 	}
 }
 
+// observed is a clock that somebody else looks after: only a station's own
+// clock is steered.
+type observed struct{ discipline.Kernel }
+
+func (observed) SetFrequency(float64) error          { return errObserved }
+func (observed) Step(int64) error                    { return errObserved }
+func (observed) Report(float64, float64, bool) error { return errObserved }
+
+var errObserved = fmt.Errorf("this clock is somebody else's: %w", fs.ErrPermission)
+
 // keepNetwork configures the network, and starts over after a fault.
 func (s *station) keepNetwork(ctx context.Context) {
+	m := network.New(network.Options{
+		ResolvConf: "/tmp/resolv.conf", // what the image's /etc/resolv.conf points to
+		Hostname:   s.platform.name,
+		Log:        s.log,
+		OnChange: func(st network.State) {
+			text := ""
+			if len(st.Addresses) == 0 && st.Reason != "" {
+				text = "Network: " + st.Reason + "."
+			}
+			s.notes.set("network", text)
+		},
+	})
 	for ctx.Err() == nil {
-		err := network.Run(ctx, network.Options{
-			ResolvConf: "/tmp/resolv.conf", // what the image's /etc/resolv.conf points to
-			Hostname:   s.platform.name,
-			Log:        s.log,
-		})
+		err := m.Run(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		s.log.Error("network", "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(5 * time.Second):
-		}
+		wait(ctx, again)
 	}
 }
 

@@ -36,7 +36,6 @@ func runSimulated(ctx context.Context, p *platform, log *slog.Logger) error {
 		return err
 	}
 	p.name = "simulation"
-	p.observe = true
 	return run(ctx, p, conf, []string{"A simulation: receiver, pulse and servers are made up on this machine."}, simulated{kernel}, log)
 }
 

@@ -37,7 +37,6 @@ func (s *station) Put(x monitor.Exchange, r monitor.Result) {
 	if v, ok := vote(x); ok && r.Provisional {
 		s.ref.AddVote(v)
 	}
-	s.live.Beat("monitor")
 }
 
 // Status implements web.Source.
@@ -134,6 +133,15 @@ func (s *station) Samples() []status.Sample {
 		})
 	}
 	return out
+}
+
+// liveness watches the parts that must not stop: the tick that keeps time, and
+// the monitor's loop.
+func liveness() *health.Liveness {
+	l := health.NewLiveness(time.Now)
+	l.Watch("time", 10*time.Second)
+	l.Watch("monitor", 10*time.Second)
+	return l
 }
 
 // alive says what has stopped moving, if anything has.

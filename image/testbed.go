@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,7 +32,13 @@ func newTestbed(ctx context.Context, dir, cache string, log func(string, ...any)
 		return nil, err
 	}
 	t := &testbed{receiver: gpstest.New(time.Now().UnixNano())}
-	if t.chronyd, err = ntptest.StartChronyd(ctx, program, filepath.Join(dir, "chronyd")); err != nil {
+	port, err := freeUDPPort()
+	if err != nil {
+		return nil, err
+	}
+	if t.chronyd, err = ntptest.StartChronyd(ctx, ntptest.ChronydOptions{
+		Path: program, Dir: filepath.Join(dir, "chronyd"), Port: port,
+	}); err != nil {
 		return nil, err
 	}
 	if t.servers, err = ntptest.StartSet(); err != nil {
@@ -41,6 +48,16 @@ func newTestbed(ctx context.Context, dir, cache string, log func(string, ...any)
 	t.servers.Add("chronyd", t.chronyd.Addr())
 	log("NTP servers on this machine: %s", strings.Join(t.servers.Names(), ", "))
 	return t, nil
+}
+
+// freeUDPPort is a port on loopback that nobody has right now.
+func freeUDPPort() (uint16, error) {
+	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).AddrPort().Port(), nil
 }
 
 // config is the truechimer.toml that assigns the servers to a guest.
