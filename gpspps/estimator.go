@@ -14,6 +14,7 @@ var walks = [...]float64{1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7, 1e-6}
 const (
 	firstWalk     = 4     // index into walks that is believed before there is evidence
 	forget        = 0.998 // of the evidence per pulse: a memory of some 500 s
+	clearly       = 1     // by how much another filter's evidence must be greater
 	whitePhase    = 1e-20 // s^2 per s: white frequency noise of a good crystal, 1e-10 at 1 s
 	softNIS       = 4     // a squared normalised innovation beyond it weighs less
 	hardNIS       = 16    // and beyond this nothing
@@ -124,10 +125,14 @@ func (e *estimator) take(z float64, robust bool) float64 {
 		e.proof[i] = forget*e.proof[i] - 0.5*(math.Log(v)+math.Min(d*d/v, hardNIS))
 		e.bank[i] = e.bank[i].update(z, r)
 	}
+	best := e.best
 	for i := range e.proof {
-		if e.proof[i] > e.proof[e.best] {
-			e.best = i
+		if e.proof[i] > e.proof[best] {
+			best = i
 		}
+	}
+	if e.proof[best] > e.proof[e.best]+clearly {
+		e.best = best
 	}
 	return r
 }

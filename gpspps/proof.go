@@ -134,7 +134,8 @@ func (m majority) confirms(d float64) bool {
 // proven says whether the second the receiver names is UTC's, and if not, why.
 func (r *Reference) proven() (ok bool, why string) {
 	m, asked := r.network(r.candidate)
-	if asked && m.confirms(0) {
+	settled := r.now-r.firstVote >= int64(voteFirst)
+	if asked && settled && m.confirms(0) {
 		return true, ""
 	}
 	if asked && math.Abs(m.centre)-m.half > secondsAgree {

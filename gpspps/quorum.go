@@ -10,6 +10,7 @@ import (
 const (
 	voteAge      = 15 * time.Minute // an older vote says nothing any more
 	voteAhead    = 25 * time.Second // a reading takes in votes this much younger than itself
+	voteFirst    = 20 * time.Second // from the first vote on until they are counted: the quickest need not be right
 	voteLate     = 7 * time.Second  // a vote that comes later than this after its exchange is dropped
 	voteWidest   = 1.5              // seconds; NTP's own limit of a root distance (RFC 5905, MAXDIST)
 	votesKept    = 64               // per server

@@ -140,6 +140,9 @@ func whole(t int64) (int64, float64) {
 
 // quorum is what most servers agree on.
 func (r *Reference) quorum(mono int64, judged string) (Reading, bool) {
+	if r.counters.Votes == 0 || mono-r.firstVote < int64(voteFirst) {
+		return Reading{}, false
+	}
 	age := func(v Vote) float64 { return math.Abs(seconds(v.Mono, mono)) * r.c.OscillatorPPM * 1e-6 }
 	votes := r.voters.at(mono, judged, age)
 	if len(votes) == 0 {

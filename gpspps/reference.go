@@ -68,10 +68,11 @@ type Reference struct {
 	good     int   // how many in a row agreed
 	goodFix  int64 // instant of the newest fix that counts as present
 
-	round    int64 // instant of the last round of votes
-	against  int   // rounds in a row that excluded GPS
-	with     int   // rounds in a row that did not
-	disputed string
+	firstVote int64
+	round     int64 // instant of the last round of votes
+	against   int   // rounds in a row that excluded GPS
+	with      int   // rounds in a row that did not
+	disputed  string
 
 	samples  []Sample
 	diff     int64 // CLOCK_REALTIME less CLOCK_MONOTONIC, ns
@@ -175,6 +176,9 @@ func (r *Reference) AddVote(v Vote) {
 	r.heard(v.Mono)
 	if !r.voters.add(v, r.now) {
 		return
+	}
+	if r.counters.Votes == 0 {
+		r.firstVote = v.Mono
 	}
 	r.counters.Votes++
 	r.count()
