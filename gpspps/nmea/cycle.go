@@ -43,14 +43,12 @@ func (c *cycle) see(addr uint64, whole bool) bool {
 		c.kinds++
 		n = 1
 	}
-	if c.pending && c.streak >= known && c.last == c.end {
-		c.streak = 0 // it went on where it should have ended
-	}
 	c.last, c.pending = ending{addr, n}, true
 	return whole && c.streak >= known && c.last == c.end
 }
 
-// learn is called when a burst has ended by itself.
+// learn is called when a burst has ended by itself. One that went on where it
+// should have ended has another ending, which is learned anew.
 func (c *cycle) learn() {
 	switch {
 	case !c.pending:

@@ -31,6 +31,8 @@ func TestResolve(t *testing.T) {
 		{"for 30 years", 56, 6, 1, "2026-01-01", "2056-06-01", 0},
 		{"next century", 3, 2, 1, "2099-12-01", "2103-02-01", 0},
 		{"the eighties of this century", 85, 1, 1, "2080-01-01", "2085-01-01", 0},
+		{"last day of a century, by a builder's clock", 99, 12, 31, "2100-01-01", "2099-12-31", 0},
+		{"three periods, not the eighties of this century", 84, 1, 1, "2026-01-01", "2042-11-16", 3072},
 		{"no pivot", 26, 11, 23, "", "2026-11-23", 0},
 		{"no pivot, last century", 99, 8, 22, "", "1999-08-22", 0},
 		{"leap day", 28, 2, 29, "2026-01-01", "2028-02-29", 0},

@@ -97,14 +97,52 @@ func TestWithoutSilenceTheTimeEndsTheEpoch(t *testing.T) {
 
 func TestSatellitesBeforeTheTime(t *testing.T) {
 	l := newLine()
-	for n := range 3 {
+	for n := range 8 {
 		l.wait(int64(n)*1e9 + 80*ms)
 		s := second(noon.Add(time.Duration(n) * time.Second))
 		l.send(append(append([]string{}, s[2:]...), s[:2]...)...)
+		if out := len(l.fixes) == n+1; out != (n > known) {
+			t.Errorf("second %d: out with the last sentence: %v", n, out)
+		}
 		l.wait(int64(n)*1e9 + 999*ms)
 		if f := l.fixes[n]; f.Mono != int64(n)*1e9+80*ms || f.Used != 9 || f.Mode != 3 || !f.Valid {
 			t.Errorf("second %d: %+v", n, f)
 		}
+	}
+}
+
+func TestFourTimesASecond(t *testing.T) {
+	l := newLine()
+	for n := range 8 {
+		l.wait(int64(n) * 250 * ms)
+		at := noon.Add(time.Duration(n) * 250 * time.Millisecond)
+		l.send("GPGSA,A,3,01,02,03,04,,,,,,,,,1.5,0.9,1.2", "GPRMC,"+at.Format("150405.00")+",A,"+place+",,,231126,,,A")
+		if out := len(l.fixes) == n+1; out != (n > known) {
+			t.Errorf("fix %d: out with the last sentence: %v", n, out)
+		}
+		l.wait(int64(n)*250*ms + 249*ms)
+		if f := l.fixes[n]; f.Mono != int64(n)*250*ms || !f.Time.Equal(at) || !f.Valid || f.Used != 4 {
+			t.Errorf("fix %d: %+v", n, f)
+		}
+	}
+}
+
+func TestEndingWithSatellitesThatComeAndGo(t *testing.T) {
+	l := newLine()
+	for n := range 8 {
+		l.wait(int64(n)*1e9 + 80*ms)
+		l.send(second(noon.Add(time.Duration(n) * time.Second))[0], "GPGSV,1,1,04,01,40,083,46,1")
+		parts := 1 + n%3
+		for i := range parts {
+			if len(l.fixes) > n {
+				t.Errorf("second %d: out before part %d of %d", n, i+1, parts)
+			}
+			l.send(fmt.Sprintf("GPGSV,%d,%d,%02d,01,40,083,46,6", parts, i+1, 4*parts))
+		}
+		if out := len(l.fixes) == n+1; out != (n > known) {
+			t.Errorf("second %d: out with the last part: %v", n, out)
+		}
+		l.wait(int64(n)*1e9 + 999*ms)
 	}
 }
 
@@ -181,6 +219,17 @@ func TestDateIsNotCarriedOverAJump(t *testing.T) {
 	l.wait(1e9)
 	l.send("GPGGA,150000.00," + place + ",1,05,,,M,,M,,")
 	l.wait(2e9)
+	if len(l.fixes) != 2 || !l.fixes[1].Time.IsZero() || l.fixes[1].Valid {
+		t.Errorf("got %+v", l.fixes)
+	}
+}
+
+func TestDateIsNotCarriedOverASilence(t *testing.T) {
+	l := newLine()
+	l.send(rmc)
+	l.wait(70e9)
+	l.send("GPGGA,123549.00," + place + ",1,05,,,M,,M,,")
+	l.wait(71e9)
 	if len(l.fixes) != 2 || !l.fixes[1].Time.IsZero() || l.fixes[1].Valid {
 		t.Errorf("got %+v", l.fixes)
 	}
