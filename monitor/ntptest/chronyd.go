@@ -69,11 +69,11 @@ func StartChronyd(ctx context.Context, o ChronydOptions) (*Chronyd, error) {
 		return nil, fmt.Errorf("chronyd: %w", err)
 	}
 
-	// -x: do not control the clock. -d: stay in the foreground, log here.
-	args := []string{"-d", "-x", "-f", conf}
-	if os.Geteuid() == 0 {
-		args = append(args, "-u", "root") // its usual user may not exist
-	} else {
+	// -x: do not control the clock. -d: stay in the foreground, log here. -u:
+	// its usual user may not exist; root always does, and who is root already
+	// stays so, while who is not cannot become it.
+	args := []string{"-d", "-x", "-u", "root", "-f", conf}
+	if os.Geteuid() != 0 {
 		args = append(args, "-U") // do not insist on being root
 	}
 	c := &Chronyd{

@@ -84,6 +84,8 @@ func classifyTimes(x *monitor.Exchange, p packet, timeout time.Duration) {
 		set(x, monitor.OutcomeInvalid, "poll exponent -128")
 	case p.precision == badExponent:
 		set(x, monitor.OutcomeInvalid, "precision exponent -128")
+	case x.T4 < x.T1:
+		set(x, monitor.OutcomeInternal, "the station's own time stamps run backwards, by %v", time.Duration(x.T1-x.T4))
 	case delay < 0:
 		set(x, monitor.OutcomeInvalid, "negative delay: %v at the server, %v until the reply came",
 			time.Duration(x.T3-x.T2), time.Duration(x.T4-x.T1))

@@ -8,10 +8,14 @@ type Clock interface {
 }
 
 const (
-	// stepTolerance is how far REALTIME may move against MONOTONIC during an
-	// exchange before the exchange is void, ns. Slewing moves both alike, so
-	// nothing but noise is left; what is tolerated goes into StampError.
+	// stepTolerance is how far REALTIME may move against MONOTONIC during a
+	// good exchange before it is void, ns, beyond what the two readings may be
+	// wrong by. Slewing moves both alike, so hardly anything but noise is left;
+	// what is tolerated goes into StampError.
 	stepTolerance = 1_000_000
+	// stampSlack is how far outside the user-space stamps around it a kernel
+	// stamp may lie and still be believed, ns.
+	stampSlack = 10_000
 	// A reading is repeated for as long as it was interrupted, at most so often.
 	diffTries = 5
 	diffGood  = 2_000 // ns
@@ -45,12 +49,17 @@ func combine(before, after diffReading) (diff, err int64) {
 	if after.spread < before.spread {
 		diff = after.diff
 	}
-	moved := max(abs(after.diff-before.diff)-before.spread-after.spread, 0)
-	return diff, min(before.spread, after.spread) + moved
+	return diff, min(before.spread, after.spread) + abs(stepped(before, after))
 }
 
-func stepped(before, after diffReading) bool {
-	return abs(after.diff-before.diff) > stepTolerance+before.spread+after.spread
+// stepped returns by how much REALTIME moved against MONOTONIC between the
+// readings, ns; 0 if their brackets explain it.
+func stepped(before, after diffReading) int64 {
+	moved := after.diff - before.diff
+	if abs(moved) <= before.spread+after.spread {
+		return 0
+	}
+	return moved
 }
 
 func abs(v int64) int64 { return max(v, -v) }

@@ -145,7 +145,10 @@ func TestClockStepped(t *testing.T) {
 		{"not at all", 0, nil, monitor.OutcomeOK},
 		{"within tolerance", 900 * time.Microsecond, nil, monitor.OutcomeOK},
 		{"a kiss is a kiss", time.Second, func(b []byte) { b[1] = 0; copy(b[12:], "DENY") }, monitor.OutcomeDenied},
-		{"no fault is read from it", -time.Hour, nil, monitor.OutcomeClockStepped},
+		{"so far back that T4 precedes T1", -time.Hour, nil, monitor.OutcomeClockStepped},
+		{"a small one with a fault", 900 * time.Microsecond, func(b []byte) { b[32] = 0xff }, monitor.OutcomeClockStepped},
+		{"a fault without one", 0, func(b []byte) { b[32] = 0xff }, monitor.OutcomeInvalid},
+		{"no time is no time", time.Second, func(b []byte) { b[1] = 16 }, monitor.OutcomeUnsynchronized},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -167,6 +170,20 @@ func TestClockStepped(t *testing.T) {
 				t.Errorf("difference %d, want the new one, %d", x.Diff, v.real-v.mono)
 			}
 		})
+	}
+}
+
+// Stamps that run backwards without the clock having been stepped are nothing
+// to blame a server for.
+func TestOwnStampsBackwards(t *testing.T) {
+	v := &virtual{real: at("2026-11-23T00:00:00Z"), mono: 5e9}
+	w := &script{clock: v}
+	w.replies = []func([]byte) ([]byte, error){func(request []byte) ([]byte, error) {
+		w.t1 += 1e9
+		return v.reply(0, nil)(request)
+	}}
+	if x := w.probe(t); x.Outcome != monitor.OutcomeInternal || !strings.Contains(x.Detail, "station's own") {
+		t.Errorf("got %s %q", x.Outcome, x.Detail)
 	}
 }
 

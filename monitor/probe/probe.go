@@ -134,13 +134,27 @@ func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 	if x.T1 != 0 && x.T4 != 0 {
 		x.StampError += float64(diffErr) / 1e9
 	}
-	if stepped(before, after) && (x.Outcome == monitor.OutcomeOK || x.Outcome == monitor.OutcomeInvalid) {
+	if moved := stepped(before, after); moved != 0 && voids(x.Outcome, moved) {
 		p.count.stepped.Add(1)
 		x.Outcome = monitor.OutcomeClockStepped
-		x.Detail = fmt.Sprintf("the station's clock was set by %v during the exchange", time.Duration(after.diff-before.diff))
+		x.Detail = fmt.Sprintf("the station's clock was set by %v during the exchange", time.Duration(moved))
 		x.Diff, x.Mono = after.diff, p.clock.Monotonic()
 	}
 	return x
+}
+
+// voids says whether an outcome is worth nothing after the clock was stepped by
+// so many ns. A good exchange bears a small step, as part of its StampError; a
+// fault found in time stamps might be the step's; a kiss code, or a server that
+// says it has no time, is neither.
+func voids(o monitor.Outcome, moved int64) bool {
+	switch o {
+	case monitor.OutcomeOK:
+		return abs(moved) > stepTolerance
+	case monitor.OutcomeInvalid, monitor.OutcomeInternal:
+		return abs(moved) > stampSlack
+	}
+	return false
 }
 
 // query lets beevik/ntp have the exchange over c and catches its panics.

@@ -150,10 +150,6 @@ func (w *kernelWire) close() {
 // but for a reply overtaking it on another core.
 const txWait = 5 * time.Millisecond
 
-// stampSlack is how far outside the user-space stamps around it a kernel stamp
-// may lie and still be believed, ns.
-const stampSlack = 10_000
-
 func (w *kernelWire) stamps(replied bool) stamps {
 	s := stamps{t1: w.before, t4: w.read, wanted: w.wanted}
 	if !replied {
