@@ -56,7 +56,7 @@ type Monitor struct {
 	servers  map[string]*server // by name
 	ids      map[string]bool    // Target.IDs in use
 	due      queue
-	paces    map[netip.Addr]*pace
+	paces    map[netip.AddrPort]*pace
 	global   bucket
 	flying   int
 	lookups  int
@@ -115,7 +115,7 @@ func New(cfg Config) (*Monitor, error) {
 		shown:    map[string]Result{},
 		servers:  map[string]*server{},
 		ids:      map[string]bool{},
-		paces:    map[netip.Addr]*pace{},
+		paces:    map[netip.AddrPort]*pace{},
 		global:   bucket{every: time.Second / time.Duration(cfg.Rate), size: globalBurst},
 		done:     make(chan arrival, maxWorkers),
 		resolved: make(chan resolution, maxLookups),
@@ -286,6 +286,9 @@ func (m *Monitor) arrived(a arrival, now time.Time) {
 		changed: before != after && after != NotJudged,
 		confirm: t.incomplete(),
 	}, m.cfg.Rand)
+	if x.Outcome == OutcomeRateLimited {
+		t.pace.until = t.plan.due
+	}
 	heap.Push(&m.due, t)
 	m.lookAgain(t, now)
 	if before != after {
@@ -298,9 +301,9 @@ func (m *Monitor) ticked(now time.Time) {
 	if m.flying < maxWorkers || now.Sub(m.lastDone) < stuckAfter {
 		m.progress.Add(1)
 	}
-	for addr, p := range m.paces {
+	for key, p := range m.paces {
 		if p.users == 0 && p.idle(now) {
-			delete(m.paces, addr)
+			delete(m.paces, key)
 		}
 	}
 	if m.anchor.mono == 0 {

@@ -58,8 +58,19 @@ func (b *bucket) giveBack() { b.full = b.full.Add(-b.every) }
 type pace struct {
 	bucket
 	last  time.Time // end of the last exchange
+	until time.Time // a RATE kiss holds for every name of the address
 	busy  bool
 	users int // targets at this address
+}
+
+// paceKey is what a pace is for: a public address whatever the port; on the
+// local network, where many may share an address behind a forwarding host,
+// each port by itself.
+func paceKey(a netip.AddrPort) netip.AddrPort {
+	if public(a.Addr()) {
+		return netip.AddrPortFrom(a.Addr(), 0)
+	}
+	return a
 }
 
 func newPace(addr netip.Addr) *pace {
@@ -79,6 +90,9 @@ func (p *pace) next(now time.Time) time.Time {
 	if g := p.last.Add(minGap); !p.last.IsZero() && g.After(at) {
 		at = g
 	}
+	if p.until.After(at) {
+		at = p.until
+	}
 	if p.busy && !at.After(now) {
 		at = now.Add(minGap / 8)
 	}
@@ -87,7 +101,7 @@ func (p *pace) next(now time.Time) time.Time {
 
 // idle says that forgetting the pace allows nothing that it forbids.
 func (p *pace) idle(now time.Time) bool {
-	return !p.busy && p.full.Before(now) && now.Sub(p.last) > minGap
+	return !p.busy && p.full.Before(now) && p.until.Before(now) && now.Sub(p.last) > minGap
 }
 
 func public(addr netip.Addr) bool {

@@ -149,14 +149,15 @@ func (m *Monitor) join(s *server, addr netip.Addr, id string, now time.Time) {
 	}
 	m.hideServer(s)
 	m.ids[id] = true
-	p := m.paces[addr]
+	what := Target{ID: id, Server: s.Server, Addr: netip.AddrPortFrom(addr, s.Port)}
+	p := m.paces[paceKey(what.Addr)]
 	if p == nil {
 		p = newPace(addr)
-		m.paces[addr] = p
+		m.paces[paceKey(what.Addr)] = p
 	}
 	p.users++
 	t := &target{
-		judge: *newJudge(Target{ID: id, Server: s.Server, Addr: netip.AddrPortFrom(addr, s.Port)}),
+		judge: *newJudge(what),
 		plan:  newPlan(id, addr, s.Interval, now),
 		pace:  p,
 		from:  s,

@@ -176,6 +176,25 @@ func TestAssignmentsChange(t *testing.T) {
 	})
 }
 
+func TestUnresolvedServerChanges(t *testing.T) {
+	inWorld(t, []Server{at("a", "a.example"), at("m", "224.0.1.1")}, nil, func(w *fakeWorld) {
+		w.pass(time.Minute)
+		a := at("a", "a.example")
+		a.Limit = 0.1
+		w.assign(a, at("m", "224.0.1.1"))
+		w.pass(2 * time.Second)
+		if r := w.result("a"); r.Target.Server.Limit != 0.1 || !strings.Contains(r.Reason, "no such host") {
+			t.Errorf("%+v", r)
+		}
+		w.want("m", NotJudged)
+		w.assign(at("a", "b.example"))
+		w.setName("b.example", "192.0.2.7")
+		w.pass(4 * time.Second)
+		w.wantIDs("a=192.0.2.7")
+		w.want("a", OK)
+	})
+}
+
 // A list that changes without end neither stops the exchanges nor the loop.
 func TestRestlessAssignments(t *testing.T) {
 	inWorld(t, []Server{at("a", "192.0.2.1")}, nil, func(w *fakeWorld) {

@@ -117,6 +117,22 @@ func TestCannotSend(t *testing.T) {
 	})
 }
 
+// Some requests cannot be sent, the others are not answered: one dead link.
+func TestSilentAndCannotSend(t *testing.T) {
+	inWorld(t, four(), nil, func(w *fakeWorld) {
+		w.pass(20 * time.Minute)
+		w.setAll(fakeServer{what: OutcomeTimeout})
+		w.set("192.0.2.2", fakeServer{what: OutcomeSendError})
+		w.pass(5 * time.Minute)
+		for _, id := range []string{"a", "c", "d"} {
+			if r := w.want(id, NotJudged); r.Reason != nothingAnswers || *r.Loss != 0 {
+				t.Errorf("%s: %q loss %v", id, r.Reason, *r.Loss)
+			}
+		}
+		w.want("b", NotJudged)
+	})
+}
+
 // Losses of single servers stay theirs although others answer in between.
 func TestLossIsCountedOnce(t *testing.T) {
 	inWorld(t, four(), nil, func(w *fakeWorld) {
