@@ -84,7 +84,7 @@ type Reading struct {
 
 // Info is what is shown about the reference beside a Reading.
 type Info struct {
-	FrequencyPPM   float64       // of the oscillator, true minus nominal rate as corrected for; NaN unknown
+	FrequencyPPM   float64       // of the oscillator left alone, 1e-6; positive: it runs fast; NaN unknown
 	Holdover       time.Duration // age of the holdover, 0 when not in holdover
 	SatellitesUsed int           // -1 unknown
 	SatellitesSeen int           // -1 unknown
