@@ -30,16 +30,22 @@ func Summary(s status.Status) string {
 	lead, unjudged := reference(s.Reference)
 	joint := "; "
 	what := servers(s.Servers, unjudged, "servers are")
-	if among(s.Reference) && len(s.Servers) > 0 {
+	if _, ok := among(s.Reference); ok && len(s.Servers) > 0 {
 		joint = "; meanwhile servers are judged by each other: "
 		what = servers(s.Servers, unjudged, "are")
 	}
 	return lead + joint + what + "."
 }
 
-// among says whether servers stand in for a receiver that is waited for.
-func among(r status.Reference) bool {
-	return gpspps.Source(r.Source) == gpspps.SourceQuorum && gpspps.State(r.State) == gpspps.StateLocked && r.Reason != ""
+// among says whether servers stand in for a receiver that is waited for, and
+// what it lacks. The reference tells so behind the word receiver in its reason:
+// `5 of 6 servers agree; receiver: no pulse`.
+func among(r status.Reference) (lacks string, ok bool) {
+	if gpspps.Source(r.Source) != gpspps.SourceQuorum || gpspps.State(r.State) != gpspps.StateLocked {
+		return "", false
+	}
+	_, lacks, ok = strings.Cut(r.Reason, "receiver: ")
+	return lacks, ok
 }
 
 // reference says what the time rests on, and what to say of servers when none
@@ -49,8 +55,8 @@ func reference(r status.Reference) (lead, unjudged string) {
 	const until = "no server can be judged until then"
 	switch state {
 	case gpspps.StateLocked:
-		if among(r) {
-			return "Waiting for the receiver" + because(r.Reason), "none has been judged yet"
+		if lacks, ok := among(r); ok {
+			return "Waiting for the receiver" + because(lacks), "none has been judged yet"
 		}
 		return locked(source, r.Uncertainty), "no server has been judged yet"
 	case gpspps.StateHoldover:
