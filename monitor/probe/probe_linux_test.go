@@ -6,11 +6,13 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/beevik/ntp"
+	"golang.org/x/sys/unix"
 
 	"github.com/truechimer/truechimer/monitor"
 	"github.com/truechimer/truechimer/monitor/ntptest"
@@ -49,6 +51,31 @@ func TestKernelStamps(t *testing.T) {
 		}
 		if n := p.Counters().NoStamp - before; n != 0 {
 			t.Errorf("%s: %d exchanges of 100 without stamps, the socket kept for them is no use", addr, n)
+		}
+	}
+}
+
+func TestKeeperWantsStamps(t *testing.T) {
+	k, ok := openKeeper().(*os.File)
+	if !ok {
+		t.Fatal("no socket kept")
+	}
+	defer k.Close()
+	if got, err := unix.GetsockoptInt(int(k.Fd()), unix.SOL_SOCKET, unix.SO_TIMESTAMPING_NEW); err != nil || got != stampFlags {
+		t.Errorf("stamps wanted: %#x, %v; want %#x", got, err, stampFlags)
+	}
+}
+
+// The error queue names the ICMP message behind a refusal, and its sender.
+func TestRefusedBy(t *testing.T) {
+	for addr, want := range map[string]string{
+		"127.0.0.1:0": "connection refused: icmp type 3 code 3 from 127.0.0.1",
+		"[::1]:0":     "connection refused: icmp type 1 code 4 from ::1",
+	} {
+		s := serve(t, addr)
+		s.Close()
+		if x := prober(t).Probe(context.Background(), target(s)); x.Detail != want {
+			t.Errorf("got %q, want %q", x.Detail, want)
 		}
 	}
 }
@@ -113,6 +140,8 @@ func TestAgreesWithBeevik(t *testing.T) {
 }
 
 func TestNothingLeaks(t *testing.T) {
+	// The collector would close forgotten files.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	good, dead := serve(t, ""), serve(t, "", ntptest.Dead())
 	closed := serve(t, "")
 	closed.Close()
