@@ -61,7 +61,7 @@ func (g *judge) refine(mono int64, at func(mono int64) Reading, put func(Exchang
 		}
 		if r := at(rec.x.Mono); r.Final {
 			rec.r, rec.settled = r, true
-			done[i], changed = !rec.open, true
+			done[i], changed = true, true
 		} else if mono-rec.x.Mono > patience {
 			rec.settled, changed = true, true
 		}

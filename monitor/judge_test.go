@@ -344,6 +344,45 @@ func TestFinalReplacesProvisional(t *testing.T) {
 	}
 }
 
+// Failures stay open until it is known whose they were; then each is put for
+// good, and what was not the server's is taken back.
+func TestOpenFailures(t *testing.T) {
+	for _, tt := range []struct {
+		void    bool
+		puts    string
+		loss    float64
+		verdict Verdict
+	}{
+		{true, "[not_judged not_judged not_judged]", 0, NotJudged},
+		{false, "[ok ok unreachable]", 0.75, Unreachable},
+	} {
+		g := newTestJudge()
+		before := step{want: OK}.run(g)
+		for i := range 3 {
+			x := Exchange{Outcome: OutcomeTimeout, Mono: int64(i+2) * 64e9, Diff: epoch}
+			if got := g.add(x, locked(x, 0, 1e-6), true); !got.Provisional || *got.Loss == 0 {
+				t.Errorf("open failure %d: provisional %v loss %v", i, got.Provisional, *got.Loss)
+			}
+		}
+		var puts []Verdict
+		put := func(x Exchange, r Result) {
+			puts = append(puts, r.Verdict)
+			if r.Provisional {
+				t.Errorf("%s still provisional", r.Verdict)
+			}
+		}
+		g.decide(tt.void, put)
+		g.decide(!tt.void, put) // nothing is open any more
+		got := g.result()
+		if fmt.Sprint(puts) != tt.puts || got.Verdict != tt.verdict || got.Provisional || *got.Loss != tt.loss {
+			t.Errorf("void %v: put %v, then %s loss %v; want %s, %s %v", tt.void, puts, got.Verdict, *got.Loss, tt.puts, tt.verdict, tt.loss)
+		}
+		if tt.void != (*got.Score == *before.Score) {
+			t.Errorf("void %v: score %v, was %v", tt.void, *got.Score, *before.Score)
+		}
+	}
+}
+
 func TestNeverFinal(t *testing.T) {
 	g := newTestJudge()
 	x := path{mono: 1, out: 1 * ms, back: 1 * ms}.exchange()
