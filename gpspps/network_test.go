@@ -322,3 +322,44 @@ func TestNeverLockedAndWrong(t *testing.T) {
 		t.Errorf("locked to GPS in %d of %d seconds: nothing was shown", locked, all)
 	}
 }
+
+// TestVetoTakesThreeRounds: servers that share an upset for a moment, and for
+// longer.
+func TestVetoTakesThreeRounds(t *testing.T) {
+	for _, c := range []struct {
+		rounds  int
+		suspect bool
+	}{{1, false}, {2, false}, {3, true}} {
+		w := newWorld(t, quiet(7), gpspps.Config{})
+		w.right(4)
+		for i := range w.servers {
+			w.servers[i].interval = 1 << 30 // they vote when they are made to
+		}
+		w.run(60)
+		suspects := 0
+		round := func(offset float64) {
+			for _, s := range w.servers[:3] {
+				mono := w.at(float64(w.n) - 0.3)
+				w.ref.AddVote(gpspps.Vote{Server: s.name, Group: s.group, Mono: mono, HalfWidth: s.half, Time: w.truth(mono) + int64(offset*1e9)})
+			}
+			if w.now().State == gpspps.StateSuspect {
+				suspects++
+			}
+			w.run(30)
+		}
+		round(0)
+		for range c.rounds {
+			round(0.05)
+		}
+		if (suspects > 0) != c.suspect {
+			t.Errorf("%d rounds against GPS: suspect %v", c.rounds, suspects > 0)
+		}
+		if c.suspect {
+			round(0)
+			round(0)
+			w.want(gpspps.StateSuspect, "reference disputed")
+			round(0)
+			w.want(gpspps.StateLocked, "")
+		}
+	}
+}

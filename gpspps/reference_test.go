@@ -347,3 +347,20 @@ func TestHostileNumbers(t *testing.T) {
 		}
 	}
 }
+
+// TestBouncingPulse: a second edge shortly after each pulse is none.
+func TestBouncingPulse(t *testing.T) {
+	w := newWorld(t, quiet(11), gpspps.Config{})
+	w.run(60)
+	was := w.ref.Info(0).Counters
+	for range 60 {
+		w.run(1)
+		// The pulse itself came 0.7 s before the tick.
+		w.ref.AddPulse(gpspps.Pulse{Mono: w.ref.Info(0).LastPulse + 3e3})
+	}
+	c := w.ref.Info(0).Counters
+	if c.PulsesDoubled-was.PulsesDoubled != 60 || c.PulsesUsed-was.PulsesUsed > 60 {
+		t.Errorf("doubled %d, used %d of 60", c.PulsesDoubled-was.PulsesDoubled, c.PulsesUsed-was.PulsesUsed)
+	}
+	w.want(gpspps.StateLocked, "")
+}
