@@ -2,6 +2,7 @@ package gpspps_test
 
 import (
 	"math"
+	"sync"
 	"testing"
 	"time"
 
@@ -113,4 +114,34 @@ func TestSamplesAndInfo(t *testing.T) {
 	if c := info.Counters; c.Pulses != 830 || c.PulsesUsed < 820 || c.PulsesMissing != 0 || c.PulsesDoubled != 0 {
 		t.Errorf("counters %+v", c)
 	}
+}
+
+// TestManyAtOnce is for the race detector: everybody asks while the world goes on.
+func TestManyAtOnce(t *testing.T) {
+	w := newWorld(t, pi(5), gpspps.Config{})
+	w.right(4)
+	w.run(1)
+	from := w.at(0)
+	done := make(chan struct{})
+	var askers sync.WaitGroup
+	for i := range int64(3) {
+		askers.Go(func() {
+			for n := int64(0); ; n++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				w.ref.At(from+(n%100)*1e9, "s1")
+				w.ref.Info(from + i)
+				w.ref.Samples(10)
+				w.ref.Confirmed()
+				w.ref.SetRealtime(n)
+			}
+		})
+	}
+	w.run(100)
+	close(done)
+	askers.Wait()
+	w.want(gpspps.StateLocked, "")
 }

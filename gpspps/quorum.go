@@ -103,8 +103,7 @@ func (v voters) at(mono int64, judged string, age func(Vote) float64) []Vote {
 // through others, by network or by upstream.
 func oncePerGroup(list []Vote) []Vote {
 	parent := make([]int, len(list))
-	var root func(int) int
-	root = func(i int) int {
+	root := func(i int) int {
 		for parent[i] != i {
 			parent[i] = parent[parent[i]]
 			i = parent[i]
