@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -37,7 +36,8 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 		return err
 	}
 	if !p.station {
-		kernel = observed{kernel}
+		// Only a station's own clock is steered.
+		kernel = discipline.Observe(kernel)
 	}
 	ref := gpspps.New(gpspps.Config{Build: p.build, Log: log})
 	s := &station{
@@ -133,16 +133,6 @@ func (s *station) keepTime(ctx context.Context) {
 		}
 	}
 }
-
-// observed is a clock that somebody else looks after: only a station's own
-// clock is steered.
-type observed struct{ discipline.Kernel }
-
-func (observed) SetFrequency(float64) error          { return errObserved }
-func (observed) Step(int64) error                    { return errObserved }
-func (observed) Report(float64, float64, bool) error { return errObserved }
-
-var errObserved = fmt.Errorf("this clock is somebody else's: %w", fs.ErrPermission)
 
 // keepNetwork configures the network, and starts over after a fault.
 func (s *station) keepNetwork(ctx context.Context) {

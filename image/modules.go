@@ -109,14 +109,20 @@ func licences(ctx context.Context, programs, others []string) (map[string]string
 	return files, nil
 }
 
+// licenceTexts are the files of a module's root that hold its licence.
 func licenceTexts(dir string) ([]string, error) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
 	var texts []string
-	for _, pattern := range []string{"LICENSE*", "LICENCE*", "COPYING*", "NOTICE*"} {
-		more, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil {
-			return nil, err
+	for _, f := range files {
+		name := strings.ToUpper(f.Name())
+		for _, stem := range []string{"LICENSE", "LICENCE", "COPYING", "NOTICE"} {
+			if strings.HasPrefix(name, stem) && f.Type().IsRegular() {
+				texts = append(texts, filepath.Join(dir, f.Name()))
+			}
 		}
-		texts = append(texts, more...)
 	}
 	return texts, nil
 }

@@ -401,3 +401,15 @@ func (broken) Now() (int64, int64, error)          { return 0, 0, errors.New("no
 func (broken) SetFrequency(float64) error          { return errors.New("no clock") }
 func (broken) Step(int64) error                    { return errors.New("no clock") }
 func (broken) Report(float64, float64, bool) error { return errors.New("no clock") }
+
+func TestObserve(t *testing.T) {
+	l := newLoop(t, quiet(), -825e6)
+	l.owner = discipline.New(discipline.Observe(l.k), l.ref, nil)
+	l.run(200)
+	if l.k.asked != 0 || l.owner.Steps() != 0 || !l.owner.Observing() {
+		t.Errorf("set %d times, %d steps, observing %v", l.k.asked, l.owner.Steps(), l.owner.Observing())
+	}
+	if off, known := l.owner.Offset(); !known || math.Abs(off-l.k.offset()) > 1e-5 {
+		t.Errorf("offset %g s, is %g", off, l.k.offset())
+	}
+}
