@@ -17,19 +17,22 @@ import (
 // moduleDirs says where the module cache holds modules pinned in go.mod,
 // downloading what is missing.
 func moduleDirs(ctx context.Context, paths ...string) (map[string]string, error) {
-	out, err := goTool(ctx, nil, append([]string{"mod", "download", "-json"}, paths...)...)
-	if err != nil {
-		return nil, err
-	}
+	out, failed := goTool(ctx, nil, append([]string{"mod", "download", "-json"}, paths...)...)
 	dirs := make(map[string]string)
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
-		var m struct{ Path, Dir string }
+		var m struct{ Path, Dir, Error string }
 		if err := d.Decode(&m); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			return nil, fmt.Errorf("go mod download: %w", err)
+			return nil, fmt.Errorf("go mod download: %w", errors.Join(err, failed))
+		}
+		if m.Error != "" {
+			return nil, fmt.Errorf("module %s: %s", m.Path, m.Error)
 		}
 		dirs[m.Path] = m.Dir
+	}
+	if failed != nil {
+		return nil, failed
 	}
 	for _, p := range paths {
 		if dirs[p] == "" {
@@ -39,7 +42,7 @@ func moduleDirs(ctx context.Context, paths ...string) (map[string]string, error)
 	return dirs, nil
 }
 
-// goTool runs the go command and returns what it prints.
+// goTool runs the go command and returns what it prints, also where it fails.
 func goTool(ctx context.Context, env []string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Env = append(os.Environ(), env...)
@@ -50,7 +53,7 @@ func goTool(ctx context.Context, env []string, args ...string) ([]byte, error) {
 		return nil, errors.New("go is not in the PATH; install Go 1.26 or newer")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("go %s: %w\n%s", strings.Join(args[:min(3, len(args))], " "), err, stderr.Bytes())
+		return out, fmt.Errorf("go %s: %w\n%s", strings.Join(args[:min(3, len(args))], " "), err, stderr.Bytes())
 	}
 	return out, nil
 }
