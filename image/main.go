@@ -32,7 +32,7 @@ const usage = `usage: image COMMAND [FLAGS]
 
   build   build a board's image                   -board B -o DIR [-config FILE]
   run     build it and run it in QEMU             -board B -http ADDR -ctl SOCKET [-gps off]
-  ctl     send one command to a running image     -ctl SOCKET COMMAND...`
+  ctl     send one command to a running image     -ctl SOCKET COMMAND`
 
 func logic(ctx context.Context, args []string) error {
 	if len(args) == 0 {

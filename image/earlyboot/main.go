@@ -19,14 +19,12 @@ import (
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("init: ")
-	if err := logic(); err != nil {
-		log.Printf("%v", err)
-		// Without the runtime there is neither page nor update: the kernel's
-		// panic=10 and the boot loader's rules decide what is booted next.
-		os.Exit(1)
-	}
+	// Without the runtime there is neither page nor update: the kernel's
+	// panic=10 and the boot loader's rules decide what is booted next.
+	log.Fatal(logic())
 }
 
+// logic returns only when the station cannot be brought up.
 func logic() error {
 	// Before gokrazy opens it: its own pinger feeds the watchdog whatever the
 	// appliance does.
