@@ -18,6 +18,7 @@ type Fix struct {
 	Mono     int64     // CLOCK_MONOTONIC when the burst's first byte arrived, ns
 	Time     time.Time // UTC as the receiver says, of the burst; zero if it said none
 	Valid    bool      // the receiver vouches for Time
+	NoFix    bool      // the receiver says that it has none; without it and Valid it said neither
 	Mode     int       // 0 unknown, 1 none, 2 2D, 3 3D, as gpsd numbers them
 	Used     int       // satellites used; -1 unknown
 	Seen     int       // satellites in view; -1 unknown

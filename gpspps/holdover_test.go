@@ -157,3 +157,26 @@ func TestDisplacedPulses(t *testing.T) {
 		}
 	}
 }
+
+// TestFixThatSaysNothing: a burst that a busy computer tore apart may name the
+// time without saying whether there is a fix. That ends no lock.
+func TestFixThatSaysNothing(t *testing.T) {
+	w := newWorld(t, quiet(8), gpspps.Config{})
+	w.run(30)
+	w.want(gpspps.StateLocked, "")
+	mono := w.at(float64(w.n) - 0.2)
+	silent := gpspps.Fix{Mono: mono, Time: start.Add(time.Duration(w.n-1) * time.Second), Used: -1, Seen: -1}
+	w.ref.AddFix(silent)
+	w.want(gpspps.StateLocked, "")
+	if c := w.ref.Info(mono).Counters; c.FixesInvalid != 1 {
+		t.Errorf("counters %+v, want one fix that is not valid", c)
+	}
+	w.run(10)
+	w.want(gpspps.StateLocked, "")
+	denied := silent
+	denied.Mono, denied.NoFix = w.at(float64(w.n)-0.2), true
+	w.ref.AddFix(denied)
+	if r := w.ref.At(denied.Mono, ""); r.State != gpspps.StateHoldover || r.Reason != "the receiver has lost its fix" {
+		t.Errorf("%s (%s) after the receiver said that it has no fix", r.State, r.Reason)
+	}
+}

@@ -125,9 +125,9 @@ func (r *Reference) AddFix(f Fix) {
 	switch {
 	case !f.Valid:
 		r.counters.FixesInvalid++
-		// A burst with damaged sentences says nothing, least of all that the
-		// fix is gone.
-		if f.Checksum == 0 && (!f.Time.IsZero() || f.Mode == 1) {
+		// A burst with damaged or missing sentences says nothing, least of all
+		// that the fix is gone.
+		if f.Checksum == 0 && (f.NoFix || f.Mode == 1) {
 			r.fixes.since = 0
 			r.fixes.breakOff()
 			if r.phase == StateLocked {

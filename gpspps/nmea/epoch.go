@@ -16,12 +16,21 @@ type epoch struct {
 	mono    int64
 	clock   int64 // time of day, ns; noTime
 
-	rmc, rmcOK bool
-	gga, ggaOK bool
-	rmcDate    time.Time
-	zdaDate    time.Time
-	rolled     bool
+	said         kind // which sentences named this time
+	rmcOK, ggaOK bool
+	rmcDate      time.Time
+	zdaDate      time.Time
+	rolled       bool
 }
+
+// kind is a sentence that names the time of day.
+type kind uint8
+
+const (
+	ofRMC kind = 1 << iota
+	ofGGA
+	ofZDA
+)
 
 // dated is the last epoch that named its day.
 type dated struct {
@@ -102,8 +111,9 @@ func (p *Parser) finish() {
 	}
 	if e.clock != noTime && !day.IsZero() {
 		f.Time = day.Add(time.Duration(e.clock))
-		f.Valid = (e.rmc || e.gga) && (!e.rmc || e.rmcOK) && (!e.gga || e.ggaOK) && !conflict
+		f.Valid = e.said&(ofRMC|ofGGA) != 0 && !e.denied() && !conflict
 	}
+	f.NoFix = e.denied()
 	p.stats.Fixes++
 	if e.rolled {
 		p.stats.Rollover++
@@ -114,20 +124,30 @@ func (p *Parser) finish() {
 	p.emit(f)
 }
 
-// at makes the epoch that of the time of day clock, named by the sentence that
-// began at start. It may be one that has been emitted: then it only tells the
-// day for the next.
-func (p *Parser) at(clock, start int64) *epoch {
+// denied says whether the receiver said that it has no fix.
+func (e *epoch) denied() bool {
+	return e.said&ofRMC != 0 && !e.rmcOK || e.said&ofGGA != 0 && !e.ggaOK
+}
+
+// at makes the epoch that of the time of day clock, named by a sentence of the
+// kind k that began at start. It may be one that has been emitted: then it only
+// tells the day for the next.
+func (p *Parser) at(clock, start int64, k kind) *epoch {
 	e := &p.ep
 	switch {
 	case !e.open:
-	case e.emitted && p.begin > e.mono && p.begin-e.mono >= int64(sameTimeApart):
-		// Another burst. Even if it names the same time: the receiver's clock
-		// stands still, or has none.
+	case p.another(k):
 	case clock == e.clock || clock == noTime:
+		if e.emitted && p.begin > e.mono {
+			// The rest of a burst that was held up: what follows it without a
+			// silence did not begin with it.
+			p.begin = e.mono
+		}
+		e.said |= k
 		return e
 	case e.clock == noTime && !e.emitted:
 		e.clock = clock
+		e.said |= k
 		return e
 	default:
 		p.finish()
@@ -141,6 +161,16 @@ func (p *Parser) at(clock, start int64) *epoch {
 	if !e.open || p.begin > e.mono {
 		mono = p.begin // the first time named in this burst
 	}
-	*e = epoch{open: true, mono: mono, clock: clock}
+	*e = epoch{open: true, mono: mono, clock: clock, said: k}
 	return e
+}
+
+// another says whether the sentence being read belongs to another burst than
+// the epoch that was emitted, even if it names the same time: the receiver's
+// clock stands still, or has none. A burst that a busy computer or a slow line
+// tore apart goes on with sentences that have not come yet.
+func (p *Parser) another(k kind) bool {
+	e := &p.ep
+	apart := p.begin - e.mono
+	return e.emitted && (apart >= longestBurst || apart >= sameTimeApart && e.said&k != 0)
 }

@@ -34,7 +34,9 @@ const (
 	maxWait = 300 * time.Millisecond
 	// A burst that names the same time as the one before is another one, of a
 	// receiver whose clock stands still, if it begins this much later.
-	sameTimeApart = 500 * time.Millisecond
+	sameTimeApart = int64(500 * time.Millisecond)
+	// No burst lasts longer: the next one would have no room.
+	longestBurst = int64(time.Second)
 	// Satellites are shown from the last sentences that named them; receivers
 	// may send those every few seconds only.
 	maxAge = 10

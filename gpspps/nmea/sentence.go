@@ -66,7 +66,7 @@ func (p *Parser) rmc(f *fields, start int64) {
 	day := f.next()
 	f.skip(2)
 	mode := f.next()
-	e := p.at(clock, start)
+	e := p.at(clock, start, ofRMC)
 	good := string(status) == "A" && place
 	if len(mode) > 0 {
 		switch mode[0] {
@@ -76,7 +76,7 @@ func (p *Parser) rmc(f *fields, start int64) {
 		}
 	}
 	// Of several talkers' one suffices, as they share the receiver's clock.
-	e.rmc, e.rmcOK = true, e.rmcOK || good
+	e.rmcOK = e.rmcOK || good
 	if n, ok := digits(day, 6); ok && len(day) == 6 {
 		if t, weeks, ok := Resolve(n%100, n/100%100, n/10000, p.pivot); ok {
 			p.setDay(e, &e.rmcDate, t, weeks)
@@ -93,7 +93,7 @@ func (p *Parser) zda(f *fields, start int64) {
 	dd, ok1 := digits(f.next(), 2)
 	mm, ok2 := digits(f.next(), 2)
 	yyyy, ok3 := digits(f.next(), 4)
-	e := p.at(clock, start)
+	e := p.at(clock, start, ofZDA)
 	if !ok1 || !ok2 || !ok3 || yyyy < 100 {
 		return
 	}
@@ -111,7 +111,7 @@ func (p *Parser) gga(f *fields, start int64) {
 	place := position(f)
 	quality := f.next()
 	used, usedOK := digits(f.next(), 3)
-	e := p.at(clock, start)
+	e := p.at(clock, start, ofGGA)
 	good := false
 	if place && len(quality) == 1 && !(usedOK && used == 0) {
 		switch quality[0] {
@@ -119,7 +119,7 @@ func (p *Parser) gga(f *fields, start int64) {
 			good = true
 		}
 	}
-	e.gga, e.ggaOK = true, e.ggaOK || good
+	e.ggaOK = e.ggaOK || good
 	if usedOK {
 		p.sky.gga = max(p.sky.gga, used)
 	}
