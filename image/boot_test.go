@@ -3,13 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -198,6 +201,46 @@ func judged(st status.Status) string {
 	return ""
 }
 
+// anyJudged says what is missing until the first server's time is judged.
+func anyJudged(st status.Status) string {
+	for _, v := range st.Servers {
+		if v.Verdict == "ok" || v.Verdict == "off" {
+			return ""
+		}
+	}
+	return "no server's time is judged"
+}
+
+// residentAtMost bounds the appliance's memory on the device, bytes: a board
+// has 512 MB for everything.
+const residentAtMost = 40 << 20
+
+// memory holds the appliance to its bound.
+func (s *bench) memory() {
+	s.t.Helper()
+	resp, err := http.Get(s.url + "/metrics")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^process_resident_memory_bytes (\S+)$`).FindSubmatch(b)
+	if m == nil {
+		s.t.Fatalf("no resident memory among the metrics:\n%s", b)
+	}
+	resident, err := strconv.ParseFloat(string(m[1]), 64)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Logf("the appliance's resident memory is %.1f MB", resident/1e6)
+	if resident <= 0 || resident > residentAtMost {
+		s.t.Errorf("resident memory %.0f, at most %d are allowed", resident, residentAtMost)
+	}
+}
+
 func value(p *float64) any {
 	if p == nil {
 		return nil
@@ -248,13 +291,17 @@ func TestStation(t *testing.T) {
 	t.Run("receiver", func(t *testing.T) {
 		s := startBench(t, boards.VMArm64)
 		s.await("the page answers", 60*time.Second, func(status.Status) string { return "" })
-		s.await("locked, every server judged", 120*time.Second-time.Since(s.started), both(reference("locked", "gps+pps"), judged))
+		s.await("first lock", 120*time.Second-time.Since(s.started), reference("locked", "gps+pps"))
+		s.await("first verdict drawn from the time", 120*time.Second-time.Since(s.started), anyJudged)
+		s.await("every server judged", 120*time.Second-time.Since(s.started), both(reference("locked", "gps+pps"), judged))
 		s.await("the open sockets are known", 60*time.Second, func(status.Status) string {
 			if len(s.consoleLines("open sockets")) == 0 {
 				return "not logged yet"
 			}
 			return ""
 		})
+
+		s.memory()
 
 		s.do("gps off")
 		first := s.await("holdover", 30*time.Second, reference("holdover", "gps+pps"))
