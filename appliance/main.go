@@ -25,10 +25,8 @@ var version = "development"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := logic(ctx, os.Args[1:]); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			os.Exit(2)
-		}
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
+	if err := logic(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintf(os.Stderr, "appliance: %v\n", err)
 		os.Exit(1)
 	}
@@ -44,6 +42,9 @@ func logic(ctx context.Context, args []string) error {
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("%q means nothing here; write appliance -help", flags.Arg(0))
+	}
+	if *sim && *file != "" {
+		return errors.New("-sim makes up its own servers: leave out -sim or -config")
 	}
 	p, err := detectPlatform()
 	if err != nil {
@@ -63,7 +64,7 @@ func logic(ctx context.Context, args []string) error {
 	for _, n := range notices {
 		log.Warn(n)
 	}
-	return run(ctx, p, conf, notices, hardware{conf: conf, board: p.board}, log)
+	return run(ctx, p, conf, notices, newHardware(conf, p.board), log)
 }
 
 // logWriter is where the log goes: on a station also to the console, since

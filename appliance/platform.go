@@ -22,7 +22,8 @@ type platform struct {
 	id, name   string
 	board      boards.Board
 	slot       string
-	bootDevice string // partition with the FAT that people edit; empty: none
+	bootDevice string // partition with the FAT that people edit
+	perm       string // where the last good configuration is kept
 	alive      string // socket that takes signs of life; empty: none
 	volatile   bool   // /perm is not on the card
 	listen     string
@@ -49,6 +50,7 @@ func detectPlatform() (*platform, error) {
 		board:      b,
 		slot:       os.Getenv("TRUECHIMER_SLOT"),
 		bootDevice: os.Getenv("TRUECHIMER_BOOT_DEVICE"),
+		perm:       config.Dir,
 		alive:      os.Getenv("TRUECHIMER_ALIVE"),
 		volatile:   os.Getenv("TRUECHIMER_PERM_VOLATILE") != "",
 		listen:     ":80",
@@ -86,7 +88,12 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 		return config.Default(), nil, nil
 	}
 	if file != "" {
-		b, err := os.ReadFile(file)
+		f, err := os.Open(file)
+		if err != nil {
+			return config.Config{}, nil, err
+		}
+		defer f.Close()
+		b, err := io.ReadAll(io.LimitReader(f, config.MaxSize+1)) // Parse refuses more
 		if err != nil {
 			return config.Config{}, nil, err
 		}
@@ -94,20 +101,21 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 		return c, nil, err
 	}
 	var notices []string
-	keep := config.Dir
+	keep := p.perm
 	if p.volatile {
 		keep = ""
 		notices = append(notices, "The card's storage cannot be used: settings and results are lost when the power goes. Replace the card when you can.")
 	}
 	card, err := p.readCard(config.FileName)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		notices = append(notices, fmt.Sprintf("The configuration on the card cannot be read (%v): running on the last good one.", err))
 	}
 	l := config.Load(card, keep)
 	return l.Config, append(notices, l.Notices...), nil
 }
 
-// readCard reads a file from the boot file system, which is never mounted.
+// readCard reads a file from the boot file system, which is never mounted. A
+// file that is not there is nil; a card that is not there is an error.
 func (p *platform) readCard(name string) ([]byte, error) {
 	f, err := os.Open(p.bootDevice)
 	if err != nil {
@@ -122,5 +130,9 @@ func (p *platform) readCard(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fat.ReadFile(name, config.MaxSize)
+	b, err := fat.ReadFile(name, config.MaxSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return b, err
 }

@@ -6,13 +6,10 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/boards"
-	"github.com/truechimer/truechimer/gpspps"
-	"github.com/truechimer/truechimer/gpspps/nmea"
 	"github.com/truechimer/truechimer/gpspps/pulse"
 	"github.com/truechimer/truechimer/gpspps/serial"
 )
@@ -21,53 +18,65 @@ const (
 	// patience is how long a serial port may say nothing that a receiver says
 	// before the next one is tried.
 	patience = 10 * time.Second
-	// again is how long to wait before hardware that was not there is looked
-	// for once more.
-	again = 5 * time.Second
+	// idle is how long the line may be silent before the parser is told.
+	idle = 50 * time.Millisecond
+	// lineBuffer is what the kernel keeps of a line for a reader who is late:
+	// all of it is read at once, since its stamp counts back from its end.
+	lineBuffer = 4096 // bytes
 )
+
+// port is what is needed of a *serial.Port.
+type port interface {
+	ReadStamped(b []byte) (n int, first int64, err error)
+	SetReadDeadline(time.Time) error
+	ByteTime() time.Duration
+	Close() error
+}
 
 // hardware is the receiver on a serial port and its pulse on a line.
 type hardware struct {
-	conf  config.Config
-	board boards.Board
+	conf     config.Config
+	board    boards.Board
+	openPort func(name string, baud int) (port, error)
+	openLine func(name string) (pulse.Pin, error)
 }
 
-func (h hardware) receive(ctx context.Context, ref *gpspps.Reference, pivot time.Time, note func(topic, text string), log *slog.Logger) {
-	var parts sync.WaitGroup
-	parts.Go(func() { h.sentences(ctx, ref, pivot, note, log) })
-	parts.Go(func() { h.pulses(ctx, ref, note, log) })
-	parts.Wait()
+func newHardware(conf config.Config, board boards.Board) hardware {
+	return hardware{
+		conf: conf, board: board,
+		openPort: func(name string, baud int) (port, error) { return serial.Open(name, baud) },
+		openLine: pulse.Open,
+	}
 }
 
-// sentences reads the receiver, port after port where it is not known, for ever.
-func (h hardware) sentences(ctx context.Context, ref *gpspps.Reference, pivot time.Time, note func(topic, text string), log *slog.Logger) {
+// listen reads the receiver, port after port where it is not known.
+func (h hardware) listen(ctx context.Context, in *inbox) error {
 	ports := h.board.Serial
 	if d := h.conf.Receiver.Device; d != config.Auto {
 		ports = []string{d}
 	}
 	if len(ports) == 0 {
-		log.Info("no serial port to look for a receiver on")
-		return
+		in.log.Info("no serial port to look for a receiver on")
+		return nil
 	}
-	baud := h.conf.Receiver.Baud
+	in.log.Info("looking for a receiver", "ports", strings.Join(ports, ", "), "baud", h.conf.Receiver.Baud)
 	for ctx.Err() == nil {
 		var failed []string
 		for _, name := range ports {
-			err := readPort(ctx, name, baud, ref, pivot, len(ports) > 1, log)
+			err := h.readPort(ctx, in, name, len(ports) > 1)
 			if ctx.Err() != nil {
-				return
+				return nil
 			}
 			if !errors.Is(err, errQuiet) {
 				failed = append(failed, err.Error())
 			}
 		}
 		if len(failed) == len(ports) {
-			note("receiver", "No serial port can be read: "+strings.Join(failed, "; ")+".")
+			in.notes.set("receiver", "No serial port can be read: "+strings.Join(failed, "; ")+".")
 			wait(ctx, again)
-			continue
 		}
-		note("receiver", "")
 	}
+	return nil
 }
 
 // errQuiet says that a port works and that no receiver is heard on it.
@@ -75,32 +84,44 @@ var errQuiet = errors.New("no receiver is heard")
 
 // readPort feeds a port's sentences to the reference until the port fails, or,
 // where there are others to try, until nothing was heard for too long.
-func readPort(ctx context.Context, name string, baud int, ref *gpspps.Reference, pivot time.Time, others bool, log *slog.Logger) error {
-	port, err := serial.Open(name, baud)
+func (h hardware) readPort(ctx context.Context, in *inbox, name string, others bool) error {
+	port, err := h.openPort(name, h.conf.Receiver.Baud)
 	if err != nil {
 		return err
 	}
 	defer port.Close()
 	defer context.AfterFunc(ctx, func() { port.Close() })()
-	log.Info("listening for a receiver", "port", name, "baud", baud)
-	p := nmea.New(nmea.Config{Emit: ref.AddFix, Pivot: pivot, ByteTime: port.ByteTime()})
+	in.notes.set("receiver", "")
+	p, count := in.parser(port.ByteTime())
 
 	heard := time.Now()
 	sentences := uint64(0)
-	var buf [512]byte
+	var read int64 // all that had come in by this instant was read
+	var buf [lineBuffer]byte
 	for {
 		// The parser needs to know of silence too: it ends a burst.
-		port.SetReadDeadline(time.Now().Add(idle))
+		if err := port.SetReadDeadline(time.Now().Add(idle)); err != nil {
+			return err
+		}
 		n, first, err := port.ReadStamped(buf[:])
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			p.Idle(first)
+			// What came in while this process was held up is not read yet: the
+			// line was silent until the last read, no longer.
+			p.Idle(read)
+			read = first
 		case err != nil:
 			return err
 		default:
-			p.Feed(buf[:n], first)
+			end := first + int64(n)*int64(port.ByteTime())
+			p.Feed(buf[:n], max(first, read))
+			read = end
 		}
+		count()
 		if now := p.Stats().Sentences; now != sentences {
+			if sentences == 0 {
+				in.notes.say(slog.LevelInfo, "receiver heard", "a receiver is heard on "+name)
+			}
 			sentences, heard = now, time.Now()
 		} else if others && time.Since(heard) > patience {
 			return errQuiet
@@ -108,65 +129,55 @@ func readPort(ctx context.Context, name string, baud int, ref *gpspps.Reference,
 	}
 }
 
-// idle is how long the line may be silent before the parser is told.
-const idle = 50 * time.Millisecond
-
-// pulses reads the pulse line for ever.
-func (h hardware) pulses(ctx context.Context, ref *gpspps.Reference, note func(topic, text string), log *slog.Logger) {
+// watch reads the pulse line.
+func (h hardware) watch(ctx context.Context, in *inbox) error {
 	lines := h.board.Pulse
 	switch l := h.conf.Receiver.Pulse; l {
 	case config.Auto:
 	case config.Off:
-		return
+		return nil
 	default:
 		lines = []string{l}
 	}
 	if len(lines) == 0 {
-		log.Info("no line to look for a pulse on")
-		return
+		in.log.Info("no line to look for a pulse on")
+		return nil
 	}
 	for ctx.Err() == nil {
-		var pin pulse.Pin
 		var failed []string
 		for _, name := range lines {
-			p, err := pulse.Open(name)
-			if err == nil {
-				pin = p
-				break
+			pin, err := h.openLine(name)
+			if err != nil {
+				failed = append(failed, err.Error())
+				continue
+			}
+			in.notes.set("pulse", "")
+			in.notes.say(slog.LevelInfo, "pulse line", "waiting for pulses on "+pin.Name())
+			err = readPulses(ctx, in, pin)
+			if ctx.Err() != nil {
+				return nil
 			}
 			failed = append(failed, err.Error())
+			break
 		}
-		if pin == nil {
-			note("pulse", "No pulse line can be used: "+strings.Join(failed, "; ")+".")
-			wait(ctx, again)
-			continue
-		}
-		note("pulse", "")
-		log.Info("waiting for pulses", "line", pin.Name())
-		err := readPulses(ctx, pin, ref)
-		if ctx.Err() != nil {
-			return
-		}
-		log.Error("pulse line", "error", err)
+		in.notes.set("pulse", "No pulse line can be used: "+strings.Join(failed, "; ")+".")
 		wait(ctx, again)
 	}
+	return nil
 }
 
-func readPulses(ctx context.Context, pin pulse.Pin, ref *gpspps.Reference) error {
+// readPulses delivers a line's edges until it gives none any more.
+func readPulses(ctx context.Context, in *inbox, pin pulse.Pin) error {
 	defer pin.Close()
 	s := pulse.NewSource(pin)
+	lost := uint64(0)
 	for {
 		p, err := s.Read(ctx)
 		if err != nil {
 			return err
 		}
-		ref.AddPulse(p)
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
+		in.ref.AddPulse(p)
+		in.tally.edges.Add(s.Lost() - lost)
+		lost = s.Lost()
 	}
 }

@@ -19,15 +19,8 @@ import (
 	"github.com/truechimer/truechimer/monitor/probe"
 )
 
-// source is a receiver and its pulse: the hardware, or a simulation.
-type source interface {
-	// receive delivers fixes and pulses to ref until ctx ends, and comes back
-	// by itself after every fault. note tells people what it is doing.
-	receive(ctx context.Context, ref *gpspps.Reference, pivot time.Time, note func(topic, text string), log *slog.Logger)
-}
-
 // run is the station's life: it starts every part, joins them, and returns
-// when ctx ends.
+// when ctx ends and all of them have. Once it runs, no part that fails ends it.
 func run(ctx context.Context, p *platform, conf config.Config, notices []string, src source, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -39,23 +32,9 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 		// Only a station's own clock is steered.
 		kernel = discipline.Observe(kernel)
 	}
-	ref := gpspps.New(gpspps.Config{Build: p.build, Log: log})
-	s := &station{
-		platform: p, conf: conf, ref: ref, kernel: kernel,
-		notes: newNotes(notices), live: liveness(), born: time.Now(), log: log,
-	}
 	prober := probe.New()
-	s.monitor, err = monitor.New(monitor.Config{
-		Clock:       referenceClock{ref},
-		Prober:      prober,
-		Resolver:    net.DefaultResolver,
-		Assignments: fixed(conf.Servers),
-		Sink:        s,
-		Log:         log,
-	})
-	if err != nil {
-		return err
-	}
+	defer prober.Close()
+	s := newStation(p, conf, kernel, prober, notices, log)
 	handler, err := web.New(web.Options{
 		Source: s, Alive: s.alive, Log: log,
 		Build: web.Build{Version: version, Slot: p.slot, Board: p.board.Name},
@@ -63,63 +42,108 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 	if err != nil {
 		return err
 	}
+	server := web.Server(handler, log)
 	listener, err := net.Listen("tcp", p.listen)
 	if err != nil {
-		return fmt.Errorf("the page cannot be served: %w; choose another address with -http", err)
-	}
-	server := web.Server(handler)
-	fail := make(chan error, 2)
-	serve := func(l net.Listener) {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			fail <- err
+		if !p.station {
+			return fmt.Errorf("the page cannot be served: %w; choose another address with -http", err)
 		}
+		log.Error("the page cannot be served yet", "error", err)
+	} else {
+		s.page.Store(listener.Addr())
+		log.Info("serving the page", "address", listener.Addr())
 	}
-	go serve(listener)
-	log.Info("serving the page", "address", listener.Addr())
-	if p.station {
-		go s.keepNetwork(ctx)
-		go s.showSignsOfLife(ctx, listener.Addr())
-		go logOpenSockets(ctx, log)
-		// Elsewhere the machine's host is not the station's.
-		if l, err := hostlink.Listen(log); err != nil {
-			log.Warn("no link to the host", "error", err)
-		} else if l != nil {
-			go serve(l)
-		}
-	}
-	go src.receive(ctx, ref, p.build, s.notes.set, log)
-	go s.keepTime(ctx)
-	go func() { fail <- s.monitor.Run(ctx) }()
 
-	select {
-	case <-ctx.Done():
-		err = nil
-	case err = <-fail:
-		if ctx.Err() != nil {
-			err = nil
-		}
+	all := &parts{notes: s.notes}
+	all.keep(ctx, "page", func(context.Context) error {
+		l := listener
+		listener = nil
+		return s.servePage(server, l)
+	})
+	if p.station {
+		all.keep(ctx, "network", s.network())
+		all.keep(ctx, "watchdog", s.showSignsOfLife)
+		all.keep(ctx, "list of sockets", func(ctx context.Context) error { return logOpenSockets(ctx, log) })
+		// Elsewhere the machine's host is not the station's.
+		all.keep(ctx, "link to the host", func(context.Context) error { return serveHost(server, log) })
 	}
-	cancel()
+	all.keep(ctx, "receiver", func(ctx context.Context) error { return src.listen(ctx, s.inbox) })
+	all.keep(ctx, "pulse", func(ctx context.Context) error { return src.watch(ctx, s.inbox) })
+	all.keep(ctx, "clock", s.keepTime)
+	all.keep(ctx, "monitor", s.judge)
+
+	<-ctx.Done()
 	shut, done := context.WithTimeout(context.Background(), time.Second)
 	defer done()
-	server.Shutdown(shut)
-	return err
+	if server.Shutdown(shut) != nil {
+		server.Close() // whoever is still reading has had his time
+	}
+	all.running.Wait()
+	return nil
+}
+
+// servePage serves the page on l, or on a new listener where there is none.
+func (s *station) servePage(server *http.Server, l net.Listener) error {
+	if l == nil {
+		var err error
+		if l, err = net.Listen("tcp", s.platform.listen); err != nil {
+			return err
+		}
+		s.page.Store(l.Addr())
+		s.log.Info("serving the page", "address", l.Addr())
+	}
+	if err := server.Serve(web.Limit(l)); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// serveHost serves the page to the host of a virtual machine.
+func serveHost(server *http.Server, log *slog.Logger) error {
+	l, err := hostlink.Listen(log)
+	if l == nil {
+		return err
+	}
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// judge runs a monitor, whose verdicts begin anew each time.
+func (s *station) judge(ctx context.Context) error {
+	m, err := monitor.New(monitor.Config{
+		Clock:       referenceClock{s.ref},
+		Prober:      s.prober,
+		Resolver:    net.DefaultResolver,
+		Assignments: fixed(s.conf.Servers),
+		Sink:        s,
+		Log:         s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.monitor.Store(m)
+	if err := m.Run(ctx); ctx.Err() == nil {
+		return err
+	}
+	return nil
 }
 
 // keepTime ticks the reference and steers the clock once a second.
-func (s *station) keepTime(ctx context.Context) {
+func (s *station) keepTime(ctx context.Context) error {
 	owner := discipline.New(s.kernel, s.ref, s.log)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	probed := s.monitor.Progress()
+	var probed uint64
 	for {
-		if p := s.monitor.Progress(); p != probed {
-			probed = p
+		if m := s.monitor.Load(); m != nil && m.Progress() != probed {
+			probed = m.Progress()
 			s.live.Beat("monitor")
 		}
 		mono, diff, err := s.kernel.Now()
 		if err != nil {
-			s.log.Error("reading the clock", "error", err)
+			s.notes.say(slog.LevelError, "clock", err.Error())
 		} else {
 			s.ref.SetRealtime(diff)
 			s.ref.Tick(mono)
@@ -128,14 +152,14 @@ func (s *station) keepTime(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
 		}
 	}
 }
 
-// keepNetwork configures the network, and starts over after a fault.
-func (s *station) keepNetwork(ctx context.Context) {
+// network is the part that configures the network.
+func (s *station) network() func(context.Context) error {
 	m := network.New(network.Options{
 		ResolvConf: "/tmp/resolv.conf", // what the image's /etc/resolv.conf points to
 		Hostname:   s.platform.name,
@@ -148,14 +172,23 @@ func (s *station) keepNetwork(ctx context.Context) {
 			s.notes.set("network", text)
 		},
 	})
-	for ctx.Err() == nil {
-		err := m.Run(ctx)
-		if ctx.Err() != nil {
-			return
+	return func(ctx context.Context) error {
+		if err := m.Run(ctx); ctx.Err() == nil {
+			return err
 		}
-		s.log.Error("network", "error", err)
-		wait(ctx, again)
+		return nil
 	}
+}
+
+// newStation makes a station whose parts do not run yet.
+func newStation(p *platform, conf config.Config, kernel discipline.Kernel, prober *probe.Prober, notices []string, log *slog.Logger) *station {
+	s := &station{
+		platform: p, conf: conf, kernel: kernel, prober: prober,
+		ref:   gpspps.New(gpspps.Config{Build: p.build, Log: log}),
+		notes: newNotes(notices, log), live: liveness(), born: time.Now(), log: log,
+	}
+	s.inbox = &inbox{ref: s.ref, pivot: p.build, notes: s.notes, log: log}
+	return s
 }
 
 // fixed is a list of assignments that never changes.

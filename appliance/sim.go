@@ -4,10 +4,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"io"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
@@ -42,47 +39,77 @@ func runSimulated(ctx context.Context, p *platform, log *slog.Logger) error {
 // simulated is a receiver and its pulse inside this process.
 type simulated struct{ clock discipline.Kernel }
 
-func (s simulated) receive(ctx context.Context, ref *gpspps.Reference, pivot time.Time, note func(topic, text string), log *slog.Logger) {
-	r, w := io.Pipe()
-	receiver := gpstest.New(time.Now().UnixNano())
-	p := nmea.New(nmea.Config{Emit: ref.AddFix, Pivot: pivot, ByteTime: 10 * time.Second / config.DefaultBaud})
-	var parts sync.WaitGroup
-	parts.Go(func() {
-		defer w.Close()
-		err := receiver.Run(ctx, w, func(edge time.Time) {
-			if _, diff, err := s.clock.Now(); err == nil {
-				ref.AddPulse(gpspps.Pulse{Mono: edge.UnixNano() - diff})
-			}
-		}, gpstest.RealClock{})
-		if err != nil && !errors.Is(err, context.Canceled) {
-			log.Error("simulated receiver", "error", err)
-		}
-	})
-	defer context.AfterFunc(ctx, func() { r.Close() })()
-	var feeding sync.Mutex
-	parts.Go(func() {
-		for range time.Tick(idle) {
-			if ctx.Err() != nil {
-				return
-			}
-			if mono, _, err := s.clock.Now(); err == nil {
-				feeding.Lock()
-				p.Idle(mono)
-				feeding.Unlock()
-			}
-		}
-	})
-	var buf [512]byte
+func (s simulated) listen(ctx context.Context, in *inbox) error {
+	l := &simulatedLine{clock: s.clock, ref: in.ref}
+	l.parser, l.count = in.parser(simulatedByte)
+	err := gpstest.New(time.Now().UnixNano()).Run(ctx, l, l.pulse, l)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// watch has nothing to do: the receiver gives its own pulse.
+func (simulated) watch(context.Context, *inbox) error { return nil }
+
+// simulatedByte is how long a byte takes on the simulated line.
+const simulatedByte = 10 * time.Second / config.DefaultBaud
+
+// simulatedLine is both the clock that a simulated receiver lives by and the
+// line it sends on. A byte is stamped with the instant at which a real line
+// would have brought it, and silence is told to the parser only up to an
+// instant before which everything was sent, so that a busy machine neither
+// tears bursts apart nor delays them. One goroutine uses it.
+type simulatedLine struct {
+	gpstest.RealClock
+	clock  discipline.Kernel
+	ref    *gpspps.Reference
+	parser *nmea.Parser
+	count  func()
+	at     time.Time // the instant the receiver lives in
+	last   int64     // CLOCK_MONOTONIC told to the parser
+}
+
+// SleepUntil implements gpstest.Clock: what is due at t has not happened
+// before it returns, and all that was due earlier has.
+func (l *simulatedLine) SleepUntil(ctx context.Context, t time.Time) error {
 	for {
-		n, err := r.Read(buf[:])
-		if err != nil {
-			break
+		next := l.Now().Add(idle)
+		if !next.Before(t) {
+			l.at = t
+			return l.RealClock.SleepUntil(ctx, t)
 		}
-		if mono, _, err := s.clock.Now(); err == nil {
-			feeding.Lock()
-			p.Feed(buf[:n], mono)
-			feeding.Unlock()
+		if err := l.RealClock.SleepUntil(ctx, next); err != nil {
+			return err
+		}
+		if mono, ok := l.mono(next); ok {
+			l.parser.Idle(mono)
 		}
 	}
-	parts.Wait()
+}
+
+// Write takes bytes the last of which is through at the instant.
+func (l *simulatedLine) Write(b []byte) (int, error) {
+	if mono, ok := l.mono(l.at.Add(-time.Duration(len(b)) * simulatedByte)); ok {
+		l.parser.Feed(b, mono)
+		l.count()
+	}
+	return len(b), nil
+}
+
+func (l *simulatedLine) pulse(edge time.Time) {
+	if _, diff, err := l.clock.Now(); err == nil {
+		l.ref.AddPulse(gpspps.Pulse{Mono: edge.UnixNano() - diff})
+	}
+}
+
+// mono is an instant on the monotonic clock, which does not run backwards even
+// if somebody sets the machine's clock back.
+func (l *simulatedLine) mono(t time.Time) (int64, bool) {
+	_, diff, err := l.clock.Now()
+	if err != nil {
+		return 0, false
+	}
+	l.last = max(l.last, t.UnixNano()-diff)
+	return l.last, true
 }

@@ -20,17 +20,17 @@ const settled = 20 * time.Second
 
 // logOpenSockets logs, once the station has settled, every socket on which it
 // can be reached from the network: what a person would find with ss.
-func logOpenSockets(ctx context.Context, log *slog.Logger) {
+func logOpenSockets(ctx context.Context, log *slog.Logger) error {
 	wait(ctx, settled)
 	if ctx.Err() != nil {
-		return
+		return nil
 	}
 	list, err := openSockets("/proc")
 	if err != nil {
-		log.Warn("open sockets are not known", "error", err)
-		return
+		return fmt.Errorf("open sockets are not known: %w", err)
 	}
 	log.Info("open sockets", "list", strings.Join(list, ", "))
+	return nil
 }
 
 func openSockets(proc string) ([]string, error) {

@@ -8,4 +8,4 @@ import (
 )
 
 // logOpenSockets is for stations, which run Linux.
-func logOpenSockets(context.Context, *slog.Logger) {}
+func logOpenSockets(context.Context, *slog.Logger) error { return nil }

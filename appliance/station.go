@@ -1,14 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"math"
-	"net"
-	"net/http"
-	"slices"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
@@ -17,6 +13,7 @@ import (
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
 	"github.com/truechimer/truechimer/monitor"
+	"github.com/truechimer/truechimer/monitor/probe"
 )
 
 // station joins the parts: it is the monitor's sink and the page's source.
@@ -24,8 +21,11 @@ type station struct {
 	platform *platform
 	conf     config.Config
 	ref      *gpspps.Reference
+	inbox    *inbox
 	kernel   discipline.Kernel
-	monitor  *monitor.Monitor
+	prober   *probe.Prober
+	monitor  atomic.Pointer[monitor.Monitor] // nil until it runs
+	page     atomic.Value                    // net.Addr; nothing until it is served
 	notes    *notes
 	live     *health.Liveness
 	born     time.Time
@@ -67,8 +67,12 @@ func (s *station) Status() status.Status {
 		out.Time = time.Unix(0, r.True).UTC()
 	}
 	out.Reference = reference(r, info, diff)
-	for _, res := range s.monitor.Results() {
-		out.Servers = append(out.Servers, server(res))
+	out.Reference.Counters = counters(info.Counters, &s.inbox.tally)
+	out.Probe = probed(s.prober.Counters())
+	if m := s.monitor.Load(); m != nil {
+		for _, res := range m.Results() {
+			out.Servers = append(out.Servers, server(res))
+		}
 	}
 	out.Summary = health.Summary(out)
 	return out
@@ -94,6 +98,21 @@ func reference(r gpspps.Reading, info gpspps.Info, diff int64) status.Reference 
 		out.SatellitesSeen = &info.SatellitesSeen
 	}
 	return out
+}
+
+func counters(c gpspps.Counters, t *tally) status.Counters {
+	return status.Counters{
+		Fixes: c.Fixes, FixesInvalid: c.FixesInvalid, FixesImplausible: c.FixesImplausible,
+		// The reference knows of those beside a fix, the tally of all.
+		Checksum: t.damaged.Load(), NoiseBytes: t.noise.Load(),
+		Pulses: c.Pulses, PulsesUsed: c.PulsesUsed, PulsesDoubled: c.PulsesDoubled,
+		PulsesMissing: c.PulsesMissing, PulsesUnnumbered: c.PulsesUnnumbered, PulsesLost: t.edges.Load(),
+		Votes: c.Votes, Vetoes: c.Vetoes,
+	}
+}
+
+func probed(c probe.Counters) status.Probe {
+	return status.Probe{Exchanges: c.Exchanges, Strays: c.Strays, Unstamped: c.NoStamp, Voided: c.Stepped, Panics: c.Panics}
 }
 
 func server(r monitor.Result) status.Server {
@@ -131,98 +150,6 @@ func (s *station) Samples() []status.Sample {
 		out = append(out, status.Sample{
 			Age: float64(mono-p.Mono) / 1e9, Offset: p.Residual, Uncertainty: p.Uncertainty, State: string(p.State),
 		})
-	}
-	return out
-}
-
-// liveness watches the parts that must not stop: the tick that keeps time, and
-// the monitor's loop.
-func liveness() *health.Liveness {
-	l := health.NewLiveness(time.Now)
-	l.Watch("time", 10*time.Second)
-	l.Watch("monitor", 10*time.Second)
-	return l
-}
-
-// alive says what has stopped moving, if anything has.
-func (s *station) alive() error { return s.live.Check(time.Now()) }
-
-// showSignsOfLife tells init that the station works: its parts move and its
-// own page answers. Init feeds the hardware watchdog only then.
-func (s *station) showSignsOfLife(ctx context.Context, page net.Addr) {
-	_, port, err := net.SplitHostPort(page.String())
-	if err != nil || s.platform.alive == "" {
-		return
-	}
-	client := &http.Client{Timeout: 5 * time.Second}
-	tick := time.NewTicker(5 * time.Second)
-	defer tick.Stop()
-	for {
-		if err := pageAnswers(ctx, client, "http://"+net.JoinHostPort("127.0.0.1", port)+"/healthz"); err != nil {
-			s.log.Warn("no sign of life given", "error", err)
-		} else if c, err := net.Dial("unixgram", s.platform.alive); err != nil {
-			s.log.Warn("no sign of life given", "error", err)
-		} else {
-			c.Write([]byte("alive"))
-			c.Close()
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-func pageAnswers(ctx context.Context, client *http.Client, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the page says %s", resp.Status)
-	}
-	return nil
-}
-
-// notes are what people should know, by topic: a new note on a topic replaces
-// the old one, an empty one ends it.
-type notes struct {
-	mu      sync.Mutex
-	first   []string
-	byTopic map[string]string
-}
-
-func newNotes(first []string) *notes {
-	return &notes{first: first, byTopic: make(map[string]string)}
-}
-
-func (n *notes) set(topic, text string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if text == "" {
-		delete(n.byTopic, topic)
-		return
-	}
-	n.byTopic[topic] = text
-}
-
-func (n *notes) list() []string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	out := append([]string{}, n.first...)
-	var topics []string
-	for t := range n.byTopic {
-		topics = append(topics, t)
-	}
-	slices.Sort(topics)
-	for _, t := range topics {
-		out = append(out, n.byTopic[t])
 	}
 	return out
 }

@@ -17,6 +17,7 @@ type Status struct {
 	Station   Station   `json:"station"`
 	Reference Reference `json:"reference"`
 	Servers   []Server  `json:"servers"`
+	Probe     Probe     `json:"probe"`
 	// Notices are things a person should know: a configuration error with
 	// file, line and column, a card that cannot be written. Never null.
 	Notices []string `json:"notices"`
@@ -44,6 +45,35 @@ type Reference struct {
 	Holdover       *float64 `json:"holdover_s"`
 	SatellitesUsed *int     `json:"satellites_used"`
 	SatellitesSeen *int     `json:"satellites_seen"`
+	Counters       Counters `json:"counters"`
+}
+
+// Counters count what came in for the reference and what was wrong with it,
+// since the start of the process.
+type Counters struct {
+	Fixes            uint64 `json:"fixes"`             // all of them
+	FixesInvalid     uint64 `json:"fixes_invalid"`     // the receiver did not vouch for them
+	FixesImplausible uint64 `json:"fixes_implausible"` // they named a time that cannot be
+	Checksum         uint64 `json:"checksum"`          // sentences dropped: wrong checksum, cut short, no text
+	NoiseBytes       uint64 `json:"noise_bytes"`       // bytes from the receiver that were no sentence
+	Pulses           uint64 `json:"pulses"`            // all of them
+	PulsesUsed       uint64 `json:"pulses_used"`
+	PulsesDoubled    uint64 `json:"pulses_doubled"`    // between the seconds
+	PulsesMissing    uint64 `json:"pulses_missing"`    // should have come and did not
+	PulsesUnnumbered uint64 `json:"pulses_unnumbered"` // came while nothing was locked; some are used later
+	PulsesLost       uint64 `json:"pulses_lost"`       // the kernel saw them and they were not read in time
+	Votes            uint64 `json:"votes"`             // of network servers on the time
+	Vetoes           uint64 `json:"vetoes"`            // times that they outvoted the receiver
+}
+
+// Probe counts what the station's exchanges with servers met with, since the
+// start of the process.
+type Probe struct {
+	Exchanges uint64 `json:"exchanges"`
+	Strays    uint64 `json:"strays"`    // packets that answered no request
+	Unstamped uint64 `json:"unstamped"` // exchanges that the kernel did not stamp
+	Voided    uint64 `json:"voided"`    // exchanges during which the station's clock was set
+	Panics    uint64 `json:"panics"`    // faults of the protocol code, caught
 }
 
 // Server is one address of an assigned server and the verdict on it.

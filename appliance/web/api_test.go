@@ -37,9 +37,11 @@ func keys(t *testing.T, what string, v any, want ...string) map[string]any {
 }
 
 var (
-	topFields       = []string{"schema", "time", "summary", "station", "reference", "servers", "notices"}
+	topFields       = []string{"schema", "time", "summary", "station", "reference", "servers", "probe", "notices"}
 	stationFields   = []string{"id", "name", "version", "board", "slot", "uptime_s"}
-	referenceFields = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen"}
+	referenceFields = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "counters"}
+	counterFields   = []string{"fixes", "fixes_invalid", "fixes_implausible", "checksum", "noise_bytes", "pulses", "pulses_used", "pulses_doubled", "pulses_missing", "pulses_unnumbered", "pulses_lost", "votes", "vetoes"}
+	probeFields     = []string{"exchanges", "strays", "unstamped", "voided", "panics"}
 	serverFields    = []string{"id", "name", "address", "family", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last"}
 )
 
@@ -53,6 +55,11 @@ func TestAPIContract(t *testing.T) {
 		if reference[field] != want {
 			t.Errorf("reference.%s = %v, want %v", field, reference[field], want)
 		}
+	}
+	counters := keys(t, "counters", reference["counters"], counterFields...)
+	probe := keys(t, "probe", full["probe"], probeFields...)
+	if counters["fixes"] != 98765.0 || counters["noise_bytes"] != 4021.0 || counters["vetoes"] != 0.0 || probe["strays"] != 7.0 {
+		t.Errorf("counters %v, probe %v", counters, probe)
 	}
 	if full["schema"] != 1.0 || full["time"] != "2026-07-01T14:03:22Z" {
 		t.Errorf("schema %v, time %v", full["schema"], full["time"])

@@ -96,6 +96,9 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	} {
 		ch <- d
 	}
+	for _, d := range counterDescs {
+		ch <- d
+	}
 }
 
 // Collect implements prometheus.Collector.
@@ -123,6 +126,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	if r.Frequency != nil {
 		gauge(ch, clockFrequency, 1-*r.Frequency/1e6)
 	}
+	collectCounters(ch, r.Counters, s.Probe)
 	// One name twice in one family would void the whole scrape: the second goes
 	// by its id.
 	seen := map[[2]string]bool{}

@@ -34,6 +34,17 @@ func TestMetrics(t *testing.T) {
 # HELP clock_frequency_adjustment_ratio Rate that makes the station's undisciplined clock run true: 1 minus its frequency error, below 1 for a clock that runs fast.
 # TYPE clock_frequency_adjustment_ratio gauge
 clock_frequency_adjustment_ratio 1.000003214
+# HELP gnss_fixes_total Times that the receiver named the second, by what became of it.
+# TYPE gnss_fixes_total counter
+gnss_fixes_total{result="good"} 98762
+gnss_fixes_total{result="implausible"} 0
+gnss_fixes_total{result="invalid"} 3
+# HELP gnss_noise_bytes_total Bytes from the receiver's line that were no sentence.
+# TYPE gnss_noise_bytes_total counter
+gnss_noise_bytes_total 4021
+# HELP gnss_sentences_dropped_total Sentences from the receiver that were damaged.
+# TYPE gnss_sentences_dropped_total counter
+gnss_sentences_dropped_total 12
 # HELP ntp_probe_loss_ratio Share of the last 100 exchanges that had no usable reply.
 # TYPE ntp_probe_loss_ratio gauge
 ntp_probe_loss_ratio{family="ipv4",server="alpha"} 0
@@ -43,6 +54,9 @@ ntp_probe_loss_ratio{family="ipv6",server="epsilon"} 1
 # TYPE ntp_probe_offset_seconds gauge
 ntp_probe_offset_seconds{family="ipv4",server="alpha"} 0.000214
 ntp_probe_offset_seconds{family="ipv4",server="gamma"} 0.08012
+# HELP ntp_probe_panics_total Panics in the protocol code, caught.
+# TYPE ntp_probe_panics_total counter
+ntp_probe_panics_total 1
 # HELP ntp_probe_score Score by the NTP Pool's formula on this station's exchanges; 20 is the best.
 # TYPE ntp_probe_score gauge
 ntp_probe_score{family="ipv4",server="alpha"} 20
@@ -52,6 +66,16 @@ ntp_probe_score{family="ipv6",server="epsilon"} -98
 # TYPE ntp_probe_stratum gauge
 ntp_probe_stratum{family="ipv4",server="alpha"} 1
 ntp_probe_stratum{family="ipv4",server="gamma"} 2
+# HELP ntp_probe_stray_packets_total Packets that answered no request.
+# TYPE ntp_probe_stray_packets_total counter
+ntp_probe_stray_packets_total 7
+# HELP pps_pulses_total Pulses by what became of them; those missing and lost never came, those not numbered at first may be used later.
+# TYPE pps_pulses_total counter
+pps_pulses_total{result="doubled"} 1
+pps_pulses_total{result="lost"} 2
+pps_pulses_total{result="missing"} 5
+pps_pulses_total{result="unnumbered"} 24
+pps_pulses_total{result="used"} 98741
 # HELP reference_offset_seconds Station's clock minus true time.
 # TYPE reference_offset_seconds gauge
 reference_offset_seconds -2.31e-07
@@ -68,6 +92,7 @@ station_build_info{board="rpi",slot="a",version="v9"} 1
 `
 	err := testutil.GatherAndCompare(registry(t, wellStation(), Build{Version: "v9"}), strings.NewReader(want),
 		"clock_frequency_adjustment_ratio", "ntp_probe_loss_ratio", "ntp_probe_offset_seconds", "ntp_probe_score", "ntp_probe_stratum",
+		"gnss_fixes_total", "gnss_noise_bytes_total", "gnss_sentences_dropped_total", "ntp_probe_panics_total", "ntp_probe_stray_packets_total", "pps_pulses_total",
 		"reference_offset_seconds", "reference_state", "station_build_info",
 		"reference_holdover_seconds") // not known, so it must be absent
 	if err != nil {
@@ -93,6 +118,9 @@ func TestMetricNames(t *testing.T) {
 		"ntp_probe_verdict": 3 * len(status.Verdicts), "reference_state": len(status.States), "reference_source": len(status.Sources),
 		"reference_offset_seconds": 1, "reference_uncertainty_seconds": 1, "reference_bound_seconds": 1, "reference_holdover_seconds": 1,
 		"clock_frequency_adjustment_ratio": 1, "station_build_info": 1, "go_goroutines": 1,
+		"gnss_fixes_total": 3, "gnss_sentences_dropped_total": 1, "gnss_noise_bytes_total": 1, "pps_edges_total": 1, "pps_pulses_total": 5,
+		"reference_votes_total": 1, "reference_vetoes_total": 1,
+		"ntp_probe_exchanges_total": 1, "ntp_probe_stray_packets_total": 1, "ntp_probe_unstamped_total": 1, "ntp_probe_voided_total": 1, "ntp_probe_panics_total": 1,
 	} {
 		if samples[name] != want {
 			t.Errorf("%s has %d samples, want %d", name, samples[name], want)
@@ -106,7 +134,11 @@ func TestMetricsOfNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	allowed := map[string]bool{"ntp_probe_verdict": true, "ntp_probe_limit_seconds": true, "reference_state": true, "reference_source": true, "station_build_info": true}
+	allowed := map[string]bool{
+		"ntp_probe_exchanges_total": true, "ntp_probe_stray_packets_total": true, "ntp_probe_unstamped_total": true, "ntp_probe_voided_total": true,
+		"ntp_probe_panics_total": true, "reference_votes_total": true, "reference_vetoes_total": true,
+		"ntp_probe_verdict": true, "ntp_probe_limit_seconds": true, "reference_state": true, "reference_source": true, "station_build_info": true,
+	}
 	for _, f := range families {
 		n := f.GetName()
 		if (strings.HasPrefix(n, "ntp_") || strings.HasPrefix(n, "reference_") || strings.HasPrefix(n, "clock_")) && !allowed[n] {

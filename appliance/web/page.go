@@ -100,6 +100,7 @@ type view struct {
 	Notices     []string
 	Reference   referenceView
 	Servers     []serverView
+	Probe       []fact
 	Marks       []mark // the shapes in use
 	Footer      []fact
 }
@@ -154,6 +155,7 @@ func newView(s status.Status, samples []status.Sample, b Build) view {
 			v.Tone = toneWarn // the station is well, what it watches is not
 		}
 	}
+	v.Probe = probeCounts(s.Probe)
 	v.Marks = marks
 	v.Footer = footer(s.Station, b)
 	return v
@@ -194,6 +196,7 @@ type referenceView struct {
 	Reason  string
 	Facts   []fact
 	Plot    *plot
+	Counts  []fact
 }
 
 var stateViews = map[gpspps.State]struct {
@@ -220,7 +223,7 @@ var sourceNames = map[gpspps.Source]string{
 
 func newReferenceView(r status.Reference, samples []status.Sample) referenceView {
 	sv := stateViews[gpspps.State(r.State)]
-	v := referenceView{State: r.State, Tone: sv.tone, Mark: sv.mark, Meaning: sv.meaning, Reason: r.Reason, Plot: drawPlot(samples)}
+	v := referenceView{State: r.State, Tone: sv.tone, Mark: sv.mark, Meaning: sv.meaning, Reason: r.Reason, Plot: drawPlot(samples), Counts: referenceCounts(r.Counters)}
 	if gpspps.Source(r.Source) == gpspps.SourceQuorum && v.Tone == toneGood {
 		v.Tone, v.Meaning = toneWait, "The time is taken from the servers themselves, which is coarser than a receiver."
 	}

@@ -78,10 +78,11 @@ func New(o Options) (http.Handler, error) {
 }
 
 // Server returns an HTTP server for h whose limits suit a small device on an
-// open network: slow and greedy clients are cut off.
-func Server(h http.Handler) *http.Server {
+// open network: slow and greedy clients are cut off. log takes its complaints.
+func Server(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
+		ErrorLog:          newQuiet(log, time.Now),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      20 * time.Second,

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -36,7 +37,10 @@ func wellStation() status.Status {
 		Schema: 1, Time: testTime,
 		Station: status.Station{ID: "7f3a9c0e5b1d48f2", Name: "truechimer-7f3a", Version: "v0.1.0", Board: "rpi", Slot: &slot, Uptime: 98765},
 		Reference: status.Reference{Source: "gps+pps", State: "locked", Offset: val(-2.31e-7), Uncertainty: val(1.2e-6), Bound: val(1.19e-5),
-			Frequency: val(-3.214), SatellitesUsed: whole(9), SatellitesSeen: whole(13)},
+			Frequency: val(-3.214), SatellitesUsed: whole(9), SatellitesSeen: whole(13),
+			Counters: status.Counters{Fixes: 98765, FixesInvalid: 3, Checksum: 12, NoiseBytes: 4021, Pulses: 98760, PulsesUsed: 98741, PulsesDoubled: 1,
+				PulsesMissing: 5, PulsesUnnumbered: 24, PulsesLost: 2, Votes: 6123}},
+		Probe: status.Probe{Exchanges: 6789, Strays: 7, Panics: 1},
 		Servers: []status.Server{
 			{ID: "alpha", Name: "alpha", Address: "192.0.2.10:123", Family: "ipv4", Verdict: "ok", Assured: true, Offset: val(2.14e-4), Uncertainty: val(1.9e-4),
 				Bound: val(1.4e-3), Limit: .025, RTT: val(2.71e-3), Stratum: whole(1), Score: val(20), Loss: val(0), Last: ago(3 * time.Second)},
@@ -183,7 +187,7 @@ func TestBrokenSource(t *testing.T) {
 }
 
 func TestServerIsBounded(t *testing.T) {
-	s := Server(http.NotFoundHandler())
+	s := Server(http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 	if s.ReadHeaderTimeout <= 0 || s.ReadTimeout <= 0 || s.WriteTimeout <= 0 || s.IdleTimeout <= 0 || s.MaxHeaderBytes <= 0 || s.MaxHeaderBytes > 64<<10 {
 		t.Errorf("a limit is missing: %+v", s)
 	}
