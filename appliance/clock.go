@@ -48,12 +48,13 @@ func neighbourhood(a netip.AddrPort) string {
 	if ip.Is6() {
 		bits = 48
 	}
+	single := netip.AddrPortFrom(ip, a.Port()).String()
 	if ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast() {
-		return a.String()
+		return single
 	}
 	p, err := ip.Prefix(bits)
 	if err != nil {
-		return a.String()
+		return single
 	}
 	return p.String()
 }
