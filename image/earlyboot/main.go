@@ -1,72 +1,95 @@
 // Command earlyboot is /gokrazy/init of a station image: the first process.
 //
-// It gives the station its identity, makes the file system of /perm at the
-// first boot, hands over to gokrazy's runtime for mounting and supervision,
-// starts the appliance, and feeds the hardware watchdog for as long as the
-// appliance shows that it is alive.
+// It makes the file system of /perm at the first boot, hands over to gokrazy's
+// runtime for mounting and supervision, gives the station its identity, starts
+// the appliance, and feeds the hardware watchdog for as long as the appliance
+// shows that it is alive.
 package main
 
 import (
+	"fmt"
 	"log"
 	"os"
 	"os/exec"
 	"time"
 
 	"github.com/gokrazy/gokrazy"
+	"github.com/truechimer/truechimer/image/disk"
 	"golang.org/x/sys/unix"
 )
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("init: ")
-	// Without the runtime there is neither page nor update: the kernel's
-	// panic=10 and the boot loader's rules decide what is booted next.
-	log.Fatal(logic())
+	if err := logic(); err != nil {
+		log.Printf("the station cannot be brought up: %v", err)
+	}
+	// The first process must not end: the kernel would panic and boot again,
+	// and again. A station that could not be brought up shows no sign of life,
+	// so the watchdog resets it, but only as often as it may.
+	for {
+		time.Sleep(time.Hour)
+	}
 }
 
-// logic returns only when the station cannot be brought up.
+// logic brings the station up. What it starts goes on when it has returned.
 func logic() error {
 	// Before gokrazy opens it: its own pinger feeds the watchdog whatever the
 	// appliance does.
-	dog := openWatchdog()
-	if err := mountKernelFilesystems(); err != nil {
-		return err
-	}
-	disk := findDisk()
-	station := prepare(disk)
+	guard := &dog{clock: sinceBoot}
+	missing := guard.open()
+	mountKernelFilesystems()
+	card := findDisk()
+	guard.watchOver(card)
+	usable := card.makePerm(formatPerm)
 
-	if err := gokrazy.Boot(station.build); err != nil {
-		return err
+	if err := gokrazy.Boot(readLine("/etc/truechimer/build")); err != nil {
+		return fmt.Errorf("gokrazy: %w", err)
+	}
+	if missing != nil { // the driver may be among the modules loaded since
+		missing = guard.open()
+	}
+	if missing != nil {
+		log.Printf("no hardware watchdog: %v", missing)
+	}
+	guard.listen(aliveSocket)
+
+	station := &station{
+		board:      readLine("/etc/truechimer/board"),
+		slot:       slotOf(readLine("/proc/cmdline")),
+		bootDevice: card.partition[disk.Boot],
+		volatile:   settlePerm(usable),
+	}
+	serial := boardSerial(readLine("/proc/device-tree/serial-number"))
+	station.identity = identify(card.state, serial, readLine(machineID))
+	if err := keepMachineID(machineID, station.identity.ID); err != nil {
+		log.Printf("keeping the machine id: %v", err)
 	}
 	if err := unix.Sethostname([]byte(station.name())); err != nil {
 		log.Printf("setting the host name: %v", err)
 	}
-	station.settlePerm()
-	go dog.feed(disk)
 
-	env := append(os.Environ(), station.environment()...)
 	appliance := exec.Command("/user/appliance")
-	appliance.Env = env
+	appliance.Env = append(os.Environ(), station.environment()...)
 	randomd := exec.Command("/gokrazy/randomd")
 	if err := gokrazy.SuperviseServices([]*gokrazy.Service{
 		gokrazy.NewService(appliance),
 		gokrazy.NewService(randomd),
 	}); err != nil {
-		return err
+		return fmt.Errorf("gokrazy: %w", err)
 	}
 	log.Printf("%s is up after %s", station.name(), sinceBoot().Round(10*time.Millisecond))
-	select {}
+	return nil
 }
 
 // mountKernelFilesystems mounts /proc and /sys, which finding the disk needs;
-// gokrazy.Boot accepts that they are there.
-func mountKernelFilesystems() error {
+// gokrazy.Boot accepts that they are there, and mounts them where this fails.
+func mountKernelFilesystems() {
 	for _, m := range []struct{ fs, at string }{{"proc", "/proc"}, {"sysfs", "/sys"}} {
 		if err := unix.Mount(m.fs, m.at, m.fs, unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil && err != unix.EBUSY {
-			return &os.PathError{Op: "mount", Path: m.at, Err: err}
+			log.Printf("mounting %s: %v", m.at, err)
 		}
 	}
-	return nil
 }
 
 func sinceBoot() time.Duration {

@@ -1,10 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"io"
 	"log"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -17,44 +18,50 @@ import (
 
 // makePerm makes the file system of /perm at the first boot. The record in the
 // state partition is written after the last block is on the card, so a power
-// cut repeats the work; once it stands, /perm is never formatted again.
-func (s *station) makePerm() {
-	if s.disk.state == nil {
-		return
-	}
-	boot, err := s.disk.state.LoadBoot()
-	if err == nil && boot.PermMade {
-		s.permMade = true
-		return
-	}
-	if err != nil && !errors.Is(err, bootfs.ErrNeverWritten) {
-		// The record is damaged: /perm may hold a station's memory.
+// cut repeats the work; once it stands, /perm is never formatted again. What
+// the record does not vouch for is not usable: the next boot would format it
+// with all that was kept there.
+func (d *stationDisk) makePerm(format func(device string) error) (usable bool) {
+	boot, err := d.loadBoot()
+	if err != nil {
+		// It may hold a station's memory: used if it can be mounted, never formatted.
 		log.Printf("the boot record cannot be read (%v): /perm is left as it is", err)
-		return
+		return true
+	}
+	if boot.PermMade {
+		return true
 	}
 	start := time.Now()
-	if err := formatPerm(s.disk.partition[disk.Perm]); err != nil {
+	if err := format(d.partition[disk.Perm]); err != nil {
 		log.Printf("making /perm: %v", err)
-		return
+		return false
 	}
-	boot.PermMade = true
-	if err := s.disk.state.StoreBoot(boot); err != nil && !errors.Is(err, bootfs.ErrOneCopy) {
-		log.Printf("keeping the boot record: %v", err)
-		return
+	if err := d.changeBoot(func(b *bootfs.Boot) { b.PermMade = true }); err != nil {
+		log.Printf("keeping the boot record: %v; /perm will be made again at the next boot", err)
+		return false
 	}
-	s.permMade = true
 	log.Printf("first boot: made /perm in %v", time.Since(start).Round(time.Millisecond))
+	return true
 }
 
+// formatPerm makes an empty ext4 and returns when it is on the card.
 func formatPerm(device string) error {
 	f, err := os.OpenFile(device, os.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	if size != disk.PermSize {
+		return fmt.Errorf("%s has %d bytes, not the %d of /perm: it is not formatted; write the image anew", device, size, disk.PermSize)
+	}
 	if _, err := ext4.Create(file.New(f, false), disk.PermSize, 0, 512, &ext4.Params{
 		VolumeName: "perm",
-		Checksum:   true,
+		// So that a block the card has spoilt is noticed, the journal's too.
+		Features: []ext4.FeatureOpt{ext4.WithFeatureMetadataChecksums(true)},
 	}); err != nil {
 		return fmt.Errorf("ext4 on %s: %w", device, err)
 	}
@@ -64,27 +71,28 @@ func formatPerm(device string) error {
 	return nil
 }
 
-// settlePerm puts a tmpfs where /perm could not be mounted (the station runs
-// on, and says so), and writes the machine id there.
-func (s *station) settlePerm() {
-	if !mounted("/perm", readLine("/proc/self/mounts")) {
-		log.Printf("/perm cannot be used: running on memory, what is kept there ends with the power")
-		if err := unix.Mount("tmpfs", "/perm", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=16M"); err != nil {
-			log.Printf("tmpfs on /perm: %v", err)
+// settlePerm puts a tmpfs where /perm could not be mounted, or must not be
+// used: the station runs on, and says so.
+func settlePerm(usable bool) (volatile bool) {
+	isMounted := mounted("/perm", readLine("/proc/self/mounts"))
+	if usable && isMounted {
+		return false
+	}
+	log.Printf("/perm cannot be used: running on memory, what is kept there ends with the power")
+	if isMounted {
+		if err := unix.Unmount("/perm", 0); err != nil {
+			log.Printf("unmounting /perm: %v", err) // the tmpfs will hide it
 		}
-		s.permTmp = true
-		os.Mkdir("/perm/var", 0o755)
 	}
-	const path = "/perm/machine-id"
-	want := s.identity.ID + "\n"
-	if have, err := os.ReadFile(path); err == nil && string(have) == want {
-		return
-	}
-	if err := writeFileSynced(path, want); err != nil {
+	if err := unix.Mount("tmpfs", "/perm", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=16M"); err != nil {
+		log.Printf("tmpfs on /perm: %v", err)
+	} else if err := os.Mkdir("/perm/var", 0o755); err != nil { // what the root's /var points to
 		log.Printf("%v", err)
 	}
+	return true
 }
 
+// mounted says whether a table of mounts (proc_pid_mounts(5)) has one at a directory.
 func mounted(at, mounts string) bool {
 	for line := range strings.Lines(mounts) {
 		if f := strings.Fields(line); len(f) > 1 && f[1] == at {
@@ -95,8 +103,13 @@ func mounted(at, mounts string) bool {
 }
 
 // writeFileSynced replaces a file so that a power cut leaves the old or the new one.
-func writeFileSynced(path, content string) error {
+func writeFileSynced(path, content string) (err error) {
 	tmp := path + ".new"
+	defer func() {
+		if err != nil {
+			os.Remove(tmp)
+		}
+	}()
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
@@ -111,5 +124,13 @@ func writeFileSynced(path, content string) error {
 	if err != nil {
 		return err
 	}
-	return os.Rename(tmp, path)
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
 }

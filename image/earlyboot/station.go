@@ -7,59 +7,104 @@ import (
 	"log"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/truechimer/truechimer/image/bootfs"
-	"github.com/truechimer/truechimer/image/disk"
 )
+
+// machineID is where the identity is kept for programs, and a second time for
+// the day the state partition forgets it.
+const machineID = "/perm/machine-id"
 
 // station is what this boot found out about the device.
 type station struct {
-	disk     *stationDisk
-	identity bootfs.Identity
-	build    string // RFC 3339, when the image's source was committed
-	slot     string // "a" or "b"; empty unknown
-	permMade bool   // /perm's file system is known to be complete
-	permTmp  bool   // /perm is a tmpfs: what is kept there is gone with the power
-}
-
-// prepare does what has to happen before the runtime mounts /perm.
-func prepare(d *stationDisk) *station {
-	s := &station{disk: d, build: readLine("/etc/truechimer/build"), slot: slotOf(readLine("/proc/cmdline"))}
-	s.identify(strings.TrimRight(readLine("/proc/device-tree/serial-number"), "\x00"))
-	s.makePerm()
-	return s
+	identity   bootfs.Identity
+	board      string
+	slot       string // "a" or "b"; empty unknown
+	bootDevice string // partition with the FAT; empty unknown
+	volatile   bool   // /perm is a tmpfs: what is kept there is gone with the power
 }
 
 // identify loads the station's identity, or makes one: at the first boot, and
 // where the card has moved to another board (every card of a release is the
-// same bits, so a copied card must not become a twin).
-func (s *station) identify(serial string) {
-	if s.disk.state == nil {
-		s.identity = newIdentity(serial)
-		return
+// same bits, so a copied card must not become a twin). A record that is lost is
+// made up for by what /perm remembers. state may be nil, serial and remembered
+// may be empty.
+func identify(state *bootfs.State, serial, remembered string) bootfs.Identity {
+	if !isID(remembered) {
+		remembered = ""
 	}
-	id, err := s.disk.state.LoadIdentity()
+	id, err := bootfs.Identity{}, errNoState
+	if state != nil {
+		id, err = state.LoadIdentity()
+	}
 	switch {
 	case err == nil && (serial == "" || id.BoardSerial == "" || id.BoardSerial == serial):
-		s.identity = id
-		return
+		return id
 	case err == nil:
 		log.Printf("this card was in another board: taking a new identity")
+		remembered = ""
+	case remembered != "":
+		log.Printf("the identity cannot be read (%v): taking the one that /perm remembers", err)
 	case errors.Is(err, bootfs.ErrNeverWritten):
 		log.Printf("first boot: taking an identity")
 	default:
 		log.Printf("the identity cannot be read (%v): taking a new one", err)
 	}
-	s.identity = newIdentity(serial)
-	if err := s.disk.state.StoreIdentity(s.identity); err != nil {
+	id = bootfs.Identity{ID: remembered, BoardSerial: serial}
+	if remembered == "" {
+		id.ID = newID()
+	}
+	if err := storeIdentity(state, id, err); err != nil {
 		log.Printf("keeping the identity: %v", err)
 	}
+	return id
 }
 
-func newIdentity(serial string) bootfs.Identity {
+// storeIdentity keeps an identity that was taken because of why.
+func storeIdentity(state *bootfs.State, id bootfs.Identity, why error) error {
+	if state == nil {
+		return errNoState
+	}
+	var unanswered syscall.Errno
+	if errors.As(why, &unanswered) {
+		// A card that did not answer now may do so at the next boot.
+		return errors.New("the record is left as it is, for the card may answer at the next boot")
+	}
+	return state.StoreIdentity(id)
+}
+
+func newID() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails: it ends the process instead
-	return bootfs.Identity{ID: hex.EncodeToString(b[:]), BoardSerial: serial}
+	return hex.EncodeToString(b[:])
+}
+
+// isID says whether s is an identity's ID: 32 lower case hex digits.
+func isID(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == 16 && hex.EncodeToString(b) == s
+}
+
+// boardSerial is a serial number as the device tree has it, ended by a zero.
+// One that the identity's record would not take counts as none.
+func boardSerial(property string) string {
+	const longest = 128
+	s := strings.TrimSpace(strings.TrimRight(property, "\x00"))
+	if len(s) > longest || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		log.Printf("the board's serial number %.40q is none", s)
+		return ""
+	}
+	return s
+}
+
+// keepMachineID writes the id where it is not there already.
+func keepMachineID(path, id string) error {
+	want := id + "\n"
+	if have, err := os.ReadFile(path); err == nil && string(have) == want {
+		return nil
+	}
+	return writeFileSynced(path, want)
 }
 
 // name is the host name: the family's name and the end of the identity.
@@ -70,12 +115,12 @@ func (s *station) environment() []string {
 	env := []string{
 		"TRUECHIMER_ID=" + s.identity.ID,
 		"TRUECHIMER_NAME=" + s.name(),
-		"TRUECHIMER_BOARD=" + readLine("/etc/truechimer/board"),
+		"TRUECHIMER_BOARD=" + s.board,
 		"TRUECHIMER_SLOT=" + s.slot,
-		"TRUECHIMER_BOOT_DEVICE=" + s.disk.partition[disk.Boot],
+		"TRUECHIMER_BOOT_DEVICE=" + s.bootDevice,
 		"TRUECHIMER_ALIVE=" + aliveSocket,
 	}
-	if s.permTmp {
+	if s.volatile {
 		env = append(env, "TRUECHIMER_PERM_VOLATILE=1")
 	}
 	return env

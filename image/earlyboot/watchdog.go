@@ -1,145 +1,157 @@
 package main
 
 import (
-	"errors"
+	"fmt"
 	"log"
 	"net"
 	"os"
 	"path/filepath"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/mdlayher/watchdog"
 	"github.com/truechimer/truechimer/image/bootfs"
 )
 
-const (
-	// aliveSocket takes a datagram from the appliance whenever it has proven
-	// to itself that it lives.
-	aliveSocket = "/run/truechimer/alive"
-	// patience is how long the appliance may be silent before the watchdog is
-	// left to reset the board; long enough for a start on a slow card and for
-	// gokrazy to restart a crashed process many times.
-	patience = 2 * time.Minute
-	// hungResetsAtMost is how many resets in a row for a silent appliance are
-	// tried. After them the board stays up: a reboot loop helps nobody, and
-	// what still runs may still be reached.
-	hungResetsAtMost = 3
-	// healthyAfter is how long the appliance must have lived for the resets
-	// before to be forgotten.
-	healthyAfter = time.Hour
-)
+// aliveSocket takes a datagram from the appliance whenever it has proven to
+// itself that it lives.
+const aliveSocket = "/run/truechimer/alive"
 
-// dog is the hardware watchdog; device is nil where there is none.
+// dog feeds the hardware watchdog. Until watchOver it does so regardless.
 type dog struct {
-	device *watchdog.Device
-	last   atomic.Int64 // sinceBoot of the last sign of life, ns
+	clock  func() time.Duration       // since boot
+	device interface{ Ping() error }  // nil: none
+	keep   func(hungResets int) error // into the boot record
+
+	mu    sync.Mutex
+	watch *watch
+
+	starving bool   // of tick only
+	trouble  string // of tick only: what the last ping complained of
 }
 
-func openWatchdog() *dog {
-	d := &dog{}
+// open finds the hardware watchdog and feeds it every second from now on:
+// it may be running since the boot loader, and bites after as little as 15 s.
+func (d *dog) open() error {
 	dev, err := watchdog.Open()
 	if err != nil {
-		log.Printf("no hardware watchdog: %v", err)
-		return d
+		return err
 	}
 	d.device = dev
-	if err := dev.Ping(); err != nil {
-		log.Printf("pinging the watchdog: %v", err)
-	}
-	return d
-}
-
-// feed pings the watchdog every second while the appliance is heard of.
-func (d *dog) feed(disk *stationDisk) {
-	d.last.Store(int64(sinceBoot()))
-	if err := d.listen(); err != nil {
-		log.Printf("listening for signs of life: %v; the watchdog is fed regardless", err)
-		d.last.Store(int64(1 << 62))
-	}
-	hung := disk.hungResets()
-	if hung >= hungResetsAtMost {
-		log.Printf("the appliance hung %d times in a row: not resetting for it any more", hung)
-	}
-	born := sinceBoot()
-	gaveUp := false
-	for range time.Tick(time.Second) {
-		now := sinceBoot()
-		silent := now - time.Duration(d.last.Load())
-		if silent > patience && hung < hungResetsAtMost {
-			if !gaveUp {
-				gaveUp = true
-				log.Printf("no sign of life from the appliance for %v: leaving it to the watchdog", silent.Round(time.Second))
-				disk.setHungResets(hung + 1)
-			}
-			continue
-		}
-		if gaveUp { // it came back before the watchdog bit
-			gaveUp = false
-			disk.setHungResets(hung)
-		}
-		if hung > 0 && silent < patience && now-born > healthyAfter {
-			hung = 0
-			disk.setHungResets(0)
-		}
-		if d.device == nil {
-			continue
-		}
-		if err := d.device.Ping(); err != nil {
-			log.Printf("pinging the watchdog: %v", err)
-		}
-	}
-}
-
-func (d *dog) listen() error {
-	if err := os.MkdirAll(filepath.Dir(aliveSocket), 0o755); err != nil {
-		return err
-	}
-	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: aliveSocket, Net: "unixgram"})
-	if err != nil {
-		return err
-	}
-	if err := os.Chmod(aliveSocket, 0o600); err != nil {
-		return err
-	}
+	d.tick()
 	go func() {
-		var b [16]byte
-		for {
-			if _, err := c.Read(b[:]); err != nil {
-				return
-			}
-			d.last.Store(int64(sinceBoot()))
+		for range time.Tick(time.Second) {
+			d.tick()
 		}
 	}()
 	return nil
 }
 
-func (d *stationDisk) hungResets() int {
-	if d.state == nil {
-		return 0
-	}
-	boot, err := d.state.LoadBoot()
-	if errors.Is(err, bootfs.ErrNeverWritten) {
-		return 0
-	}
+// watchOver has the watchdog left alone from now on when no sign of life comes.
+func (d *dog) watchOver(card *stationDisk) {
+	boot, err := card.loadBoot()
+	w := newWatch(d.clock(), boot.HungResets)
 	if err != nil {
-		// Resets that cannot be counted cannot be bounded: none, then.
-		log.Printf("the boot record cannot be read: %v", err)
-		return hungResetsAtMost
+		log.Printf("resets cannot be counted (%v): the watchdog is fed regardless", err)
+		w.regardless = true
+	} else if w.hung >= hungResetsAtMost {
+		log.Printf("the appliance hung %d times in a row: not resetting for it any more", w.hung)
 	}
-	return boot.HungResets
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.keep = func(n int) error {
+		return card.changeBoot(func(b *bootfs.Boot) { b.HungResets = n })
+	}
+	d.watch = w
 }
 
-func (d *stationDisk) setHungResets(n int) {
-	if d.state == nil {
+// tick feeds the watchdog, or does not.
+func (d *dog) tick() {
+	feed := true
+	d.mu.Lock()
+	if d.watch != nil {
+		var n int
+		var keep bool
+		if feed, n, keep = d.watch.next(d.clock()); keep {
+			go d.count(n) // the card may take its time, the watchdog does not
+		}
+	}
+	d.mu.Unlock()
+	if !feed {
+		if !d.starving {
+			log.Printf("no sign of life from the appliance for %v: leaving it to the watchdog", patience)
+		}
+		d.starving = true
 		return
 	}
-	boot, err := d.state.LoadBoot()
-	if err == nil {
-		boot.HungResets = n
-		err = d.state.StoreBoot(boot)
+	d.starving = false
+	trouble := ""
+	if err := d.device.Ping(); err != nil {
+		trouble = err.Error()
 	}
+	if trouble != d.trouble && trouble != "" {
+		log.Printf("pinging the watchdog: %v", trouble)
+	}
+	d.trouble = trouble
+}
+
+func (d *dog) count(n int) {
+	err := d.keep(n)
 	if err != nil {
-		log.Printf("counting resets: %v", err)
+		log.Printf("counting resets: %v; the watchdog is fed regardless", err)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.watch.wasKept(n, err)
+}
+
+// listen hears signs of life on a socket, from whoever may write to it, for as
+// long as the process lives. The patience begins anew.
+func (d *dog) listen(path string) {
+	d.sign()
+	c, err := listenAlive(path)
+	if err != nil {
+		d.deaf(err)
+		return
+	}
+	go func() {
+		defer c.Close()
+		var b [16]byte
+		for {
+			if _, err := c.Read(b[:]); err != nil {
+				d.deaf(err)
+				return
+			}
+			d.sign()
+		}
+	}()
+}
+
+func listenAlive(path string) (*net.UnixConn, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+func (d *dog) sign() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.watch.sign(d.clock())
+}
+
+// deaf has the watchdog fed regardless: silence proves nothing any more.
+func (d *dog) deaf(err error) {
+	log.Printf("listening for signs of life: %v; the watchdog is fed regardless", err)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.watch.regardless = true
 }
