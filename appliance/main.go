@@ -64,6 +64,9 @@ func logic(ctx context.Context, args []string) error {
 	for _, n := range notices {
 		log.Warn(n)
 	}
+	if l := conf.Web.Listen; l != "" && *addr == "" && !p.station {
+		p.listen = l
+	}
 	return run(ctx, p, conf, notices, newHardware(conf, p.board), log)
 }
 

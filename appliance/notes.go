@@ -68,8 +68,8 @@ func (n *notes) mention(level slog.Level, topic, text string) {
 		n.logged[topic] = last
 	case now.Sub(last.at) >= last.wait:
 		wait := min(max(2*last.wait, sayAgain), sayAgainMost)
-		if now.Sub(last.at) >= sayAgainMost {
-			wait = sayAgain
+		if now.Sub(last.at) >= last.wait+sayAgainMost {
+			wait = sayAgain // all was well for long
 		}
 		n.logged[topic] = logged{text, now, wait}
 		n.log.Log(context.Background(), level, text, "about", topic)

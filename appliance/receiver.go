@@ -96,7 +96,7 @@ func (h hardware) readPort(ctx context.Context, in *inbox, name string, others b
 
 	heard := time.Now()
 	sentences := uint64(0)
-	var read int64 // all that had come in by this instant was read
+	var last, fed int64 // when the last read returned, and until when the bytes came
 	var buf [lineBuffer]byte
 	for {
 		// The parser needs to know of silence too: it ends a burst.
@@ -104,25 +104,25 @@ func (h hardware) readPort(ctx context.Context, in *inbox, name string, others b
 			return err
 		}
 		n, first, err := port.ReadStamped(buf[:])
+		now := first + int64(n)*int64(port.ByteTime())
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			// What came in while this process was held up is not read yet: the
-			// line was silent until the last read, no longer.
-			p.Idle(read)
-			read = first
+			// If this process was held up, more has come in and is not read
+			// yet: the line was silent until the last read returned, no longer.
+			p.Idle(last)
 		case err != nil:
 			return err
 		default:
-			end := first + int64(n)*int64(port.ByteTime())
-			p.Feed(buf[:n], max(first, read))
-			read = end
+			p.Feed(buf[:n], max(first, fed))
+			fed = now
 		}
+		last = now
 		count()
-		if now := p.Stats().Sentences; now != sentences {
+		if n := p.Stats().Sentences; n != sentences {
 			if sentences == 0 {
 				in.notes.say(slog.LevelInfo, "receiver heard", "a receiver is heard on "+name)
 			}
-			sentences, heard = now, time.Now()
+			sentences, heard = n, time.Now()
 		} else if others && time.Since(heard) > patience {
 			return errQuiet
 		}
