@@ -1,291 +1,170 @@
 package monitor
 
-import (
-	"fmt"
-	"math"
-	"time"
-)
+// maxRecords bounds the exchanges of one target that wait for their final
+// reading: 32 s of them at the highest pace are 16.
+const maxRecords = 32
 
-const (
-	// streakForOff is how many exchanges in a row it takes to call a server off,
-	// streakGap how far apart they must be at least, ns.
-	streakForOff = 3
-	streakGap    = int64(2 * time.Second)
+// patience is how long after an exchange its final reading is waited for, ns;
+// beyond it the provisional verdict stands as provisional.
+const patience = int64(120e9)
 
-	// lossesForUnreachable is how many requests in a row must fail before a
-	// server is unreachable. Fewer leave the verdict as it was: one lost packet
-	// says nothing about the server.
-	lossesForUnreachable = 3
-)
+// undecided is the reason for a failure that no other server has answered after.
+const undecided = "no other server has been heard that would tell whether the fault is this station's"
 
-// nothingAnswers is the reason when the station suspects itself.
-const nothingAnswers = "nothing answers: the fault is probably on this station's side"
+// smoothing is the age below which no reading is expected to have become
+// final, ns: the clock's smoother looks 32 s ahead.
+const smoothing = int64(30e9)
 
-// record is one exchange and what is known for judging it.
-type record struct {
-	x       Exchange
-	r       Reading
-	settled bool // no other reading is waited for
-	open    bool // a failure of which it is not yet known whether it is the station's
-	void    bool // the station's own fault, found out later: says nothing about the server
-}
-
-// judgement is a verdict and the values it rests on; what Result points to.
-type judgement struct {
-	verdict                Verdict
-	assured, provisional   bool
-	reason                 string
-	measured, timed, strat bool
-	offsetInterval                 // if measured
-	rtt                    float64 // if timed
-	stratum                uint8   // if strat
-	at                     int64   // ns since the Unix epoch; 0 unknown
-}
-
-// state is what a target's past exchanges leave for judging the next one. It
-// holds no pointer: a copy is a snapshot to go on from.
-type state struct {
-	score  float64
-	scored bool
-	loss   lossCount
-
-	side    int8  // of the limit on which the last intervals lay wholly; 0 none
-	streak  uint8 // how many of them in a row, those too close together not counted
-	counted int64 // Mono of the last one counted
-
-	failed   int       // requests in a row without any reply
-	answered bool      // there was a reply, ever
-	kept     judgement // the last one that a failure does not replace at once
-}
-
-// step judges one exchange and moves the state past it.
+// judge judges the exchanges of one target, each at once and again when the
+// clock's reading for it is final. It keeps the state before the first exchange
+// that may still change and replays from there, so that the streak behind a
+// verdict is always that of the best readings there are: a final reading may
+// withdraw an off that a provisional one had given.
 //
-// Verdicts: a reply that says itself that it is no time (unsynchronized,
-// denied, rate_limited) or that cannot be one (invalid) is taken at its word at
-// once. A proper reply is ok when the best estimate is within the limit, off
-// when it is the third in a row whose whole interval is outside on the same
-// side, doubtful in between. Whatever is the station's own fault is not_judged,
-// touches neither score nor loss, and ends a streak; so does every reply that
-// is not outside. A failure neither adds to a streak nor ends it until there
-// are enough of them to call the server unreachable.
-func (s *state) step(rec *record, limit float64) judgement {
-	x := &rec.x
-	j := judgement{provisional: rec.open || x.Outcome == OutcomeOK && !rec.r.Final, at: x.Mono + x.Diff}
-	if rec.r.Known {
-		j.at = rec.r.True
-	}
-	switch {
-	case rec.void:
-		return s.ownFault(j, nothingAnswers)
-	case x.Outcome == OutcomeOK:
-		return s.reply(rec, limit, j)
-	}
-	switch x.Outcome {
-	case OutcomeTimeout, OutcomeRefused, OutcomeUnreachable:
-		return s.failure(rec, j)
-	case OutcomeUnsynchronized:
-		j.verdict, j.reason = Unsynchronized, orElse(x.Detail, "the server says that it does not know the time")
-		if own, theirs := checkStamps(*x); own == "" && theirs == "" {
-			j.timed, j.rtt = true, max(x.Delay(), 0)
+// It is pure: no clock, no network; not safe for concurrent use.
+type judge struct {
+	target Target
+	base   state // before recs
+	recs   []record
+	now    state     // after recs
+	last   judgement // of the last exchange
+}
+
+func newJudge(t Target) *judge {
+	return &judge{target: t, last: judgement{verdict: NotJudged, reason: "not asked yet"}}
+}
+
+// add judges an exchange with the reading there is at once. open says that it
+// is a failure which may turn out to be the station's: decide must follow.
+func (g *judge) add(x Exchange, r Reading, open bool) Result {
+	// Only what was measured against the reading can change with it.
+	g.append(record{x: x, r: r, settled: r.Final || x.Outcome != OutcomeOK, open: open})
+	return g.result()
+}
+
+// told takes a denial that was given to another name of the same address. It
+// was no exchange of this target's, so it touches neither score nor loss.
+func (g *judge) told(x Exchange, r Reading) {
+	g.append(record{x: x, r: r, settled: true, told: true})
+}
+
+func (g *judge) append(rec record) {
+	if len(g.recs) == maxRecords {
+		oldest := &g.recs[0]
+		if oldest.open {
+			oldest.open, oldest.void = false, undecided
 		}
-		j.strat, j.stratum = true, x.Stratum
-		return s.said(rec, j, false)
-	case OutcomeDenied:
-		j.verdict, j.reason = Denied, orElse(x.Detail, "the server refuses to serve this station")
-		return s.said(rec, j, true)
-	case OutcomeRateLimited:
-		j.verdict, j.reason = RateLimited, orElse(x.Detail, "the server wants fewer requests")
-		return s.said(rec, j, true)
-	case OutcomeInvalid:
-		j.verdict, j.reason = Invalid, orElse(x.Detail, "the reply is none that an NTP server gives")
-		return s.said(rec, j, true)
-	case OutcomeSendError:
-		return s.ownFault(j, reasonOf("this station could not send", x.Detail))
-	case OutcomeResolveError:
-		return s.ownFault(j, reasonOf("this station could not resolve the name", x.Detail))
-	case OutcomeClockStepped:
-		return s.ownFault(j, "this station's clock was stepped during the exchange")
+		oldest.settled = true
+		g.replay(&[maxRecords]bool{}, nil)
 	}
-	return s.ownFault(j, reasonOf("an internal error of this station", x.Detail))
+	g.recs = append(g.recs, rec)
+	g.last = g.now.step(&g.recs[len(g.recs)-1], g.target.Server.Limit)
+	g.fold()
 }
 
-// reply judges a proper reply by its interval.
-func (s *state) reply(rec *record, limit float64, j judgement) judgement {
-	x, r := &rec.x, rec.r
-	own, theirs := checkStamps(*x)
-	if own != "" {
-		return s.ownFault(j, own)
-	}
-	j.strat, j.stratum = true, x.Stratum
-	if theirs != "" {
-		j.verdict, j.reason = Invalid, theirs
-		return s.said(rec, j, true)
-	}
-	s.heard()
-	s.loss.add(false)
-	j.timed, j.rtt = true, max(x.Delay(), 0)
-	if r.Known && finite(r.Bound) && finite(r.Uncertainty) {
-		j.measured, j.offsetInterval = true, measure(*x, r)
-	}
-	if why := checkReading(r); why != "" {
-		return s.ownFault(j, why)
-	}
-	s.addScore(x, j.offset, true)
+// result is what is known now.
+func (g *judge) result() Result { return g.last.result(g.target, &g.now) }
 
-	side := j.outside(limit)
-	switch {
-	case side == 0:
-		s.endStreak()
-	case side != s.side:
-		s.side, s.streak, s.counted = side, 1, x.Mono
-	case x.Mono-s.counted >= streakGap:
-		s.streak, s.counted = min(s.streak+1, streakForOff), x.Mono
-	}
-	switch {
-	case side != 0 && s.streak >= streakForOff:
-		j.verdict = Off
-		j.reason = fmt.Sprintf("%s, more than %s: no path can explain it", aheadBehind(j.offset), people(limit))
-	case side != 0:
-		j.verdict = Doubtful
-		j.reason = fmt.Sprintf("%s, more than %s, and the path cannot explain it: seen in %d of the %d exchanges in a row that it takes",
-			aheadBehind(j.offset), people(limit), s.streak, streakForOff)
-	case math.Abs(j.offset) <= limit:
-		j.verdict = OK
-		j.assured = math.Abs(j.offset)+j.bound <= limit
-	default:
-		j.verdict = Doubtful
-		j.reason = fmt.Sprintf("%s, more than %s, but the path and the reference leave %s open",
-			aheadBehind(j.offset), people(limit), people(j.bound))
-	}
-	s.kept = j
-	return j
-}
-
-// said takes a reply that needs no reference to be judged.
-func (s *state) said(rec *record, j judgement, lost bool) judgement {
-	x := &rec.x
-	s.heard()
-	s.endStreak()
-	s.loss.add(lost)
-	if checkReading(rec.r) == "" {
-		own, _ := checkStamps(*x)
-		s.addScore(x, between(x.ServerTime(), rec.r.True), own == "" && x.T2 != 0)
-	}
-	s.kept = j
-	return j
-}
-
-// failure takes a request that brought no NTP reply.
-func (s *state) failure(rec *record, j judgement) judgement {
-	x := &rec.x
-	s.loss.add(true)
-	why := checkReading(rec.r)
-	if why == "" {
-		s.addScore(x, 0, false)
-	}
-	s.failed++
-	refused := x.Outcome == OutcomeRefused
-	switch {
-	case s.failed >= lossesForUnreachable || refused && !s.answered:
-		s.endStreak()
-		j.verdict, j.reason = Unreachable, fmt.Sprintf("no reply to the last %d requests", s.failed)
-		if refused {
-			j.verdict, j.reason = Refused, "nothing listens there: the port is closed"
+// refine asks for the readings that were not final and judges again where one
+// has become so; put gets each exchange that is now judged for good. mono is
+// the present, ns. It reports whether result may have changed.
+func (g *judge) refine(mono int64, at func(mono int64) Reading, put func(Exchange, Result)) (changed bool) {
+	var done [maxRecords]bool
+	for i := range g.recs {
+		rec := &g.recs[i]
+		if rec.settled || mono-rec.x.Mono < smoothing {
+			continue
 		}
-		return j
-	case !s.answered:
-		j.verdict = NotJudged
-		j.reason = fmt.Sprintf("no answer yet: %d of the %d requests that it takes", s.failed, lossesForUnreachable)
-		return j
-	case why != "" && s.kept.needsReference():
-		return s.ownFault(j, why)
+		if r := at(rec.x.Mono); r.Final {
+			rec.r, rec.settled = r, true
+			done[i], changed = true, true
+		} else if mono-rec.x.Mono > patience {
+			rec.settled, changed = true, true
+		}
 	}
-	// What is shown stays that of the last reply, its instant included.
-	open := rec.open
-	j = s.kept
-	j.provisional = j.provisional || open
-	note := "no reply to the last request"
-	if s.failed > 1 {
-		note = fmt.Sprintf("no reply to the last %d requests", s.failed)
+	if changed {
+		g.replay(&done, put)
 	}
-	if j.reason != "" {
-		note = j.reason + "; " + note
-	}
-	j.reason = note
-	return j
+	return changed
 }
 
-// ownFault is the verdict when the station is to blame.
-func (s *state) ownFault(j judgement, reason string) judgement {
-	s.endStreak()
-	j.verdict, j.reason = NotJudged, reason
-	s.kept = j
-	return j
+// decide closes the failures that were open: void when they were the station's
+// own fault, for the reason given; counted, once for all of them, when void is
+// empty. put gets them judged for good. It reports whether there were any.
+func (g *judge) decide(void string, put func(Exchange, Result)) (changed bool) {
+	var done [maxRecords]bool
+	last := -1
+	for i := range g.recs {
+		rec := &g.recs[i]
+		if !rec.open {
+			continue
+		}
+		rec.open, rec.void, rec.echo = false, void, true
+		done[i], last = true, i
+	}
+	if last < 0 {
+		return false
+	}
+	g.recs[last].echo = false
+	g.replay(&done, put)
+	return true
 }
 
-func (s *state) heard() { s.failed, s.answered = 0, true }
-
-func (s *state) endStreak() { s.side, s.streak = 0, 0 }
-
-func (s *state) addScore(x *Exchange, offset float64, known bool) {
-	step, limit := poolStep(*x, offset, known)
-	s.score, s.scored = poolScore(s.score, step, limit), true
+// date tells what is shown in true time, which was utc at mono and had not been
+// known when it was judged.
+func (g *judge) date(mono, utc int64) {
+	for _, j := range [...]*judgement{&g.last, &g.now.kept, &g.base.kept} {
+		j.date(mono, utc)
+	}
 }
 
-func (j *judgement) needsReference() bool {
-	return j.verdict == OK || j.verdict == Doubtful || j.verdict == Off
+// incomplete says that one more exchange soon could complete a verdict: off, or
+// unreachable where there never was a reply.
+func (g *judge) incomplete() bool {
+	s := &g.now
+	return s.streak > 0 && s.streak < streakForOff ||
+		!s.answered && s.fail.lost > 0 && s.fail.lost < failuresForFault
 }
 
-// result is the judgement for t as the world sees it.
-func (j *judgement) result(t Target, s *state) Result {
-	res := Result{
-		Target: t, Verdict: j.verdict, Assured: j.assured, Provisional: j.provisional, Reason: j.reason,
+// setServer takes new settings for the same address. A new limit starts a new
+// streak: what lay outside the old one need not be outside the new one.
+func (g *judge) setServer(s Server) {
+	old := g.target.Server.Limit
+	g.target.Server = s
+	if s.Limit != old {
+		g.base.endStreak()
+		g.replay(&[maxRecords]bool{}, nil)
 	}
-	// One allocation for all that is pointed to.
-	v := &struct {
-		offset, uncertainty, bound, rtt, score, loss float64
-		stratum                                      int
-	}{
-		j.offset, j.uncertainty, j.bound, j.rtt, s.score, 0, int(j.stratum),
-	}
-	if j.measured {
-		res.Offset, res.Uncertainty, res.Bound = &v.offset, &v.uncertainty, &v.bound
-	}
-	if j.timed {
-		res.RTT = &v.rtt
-	}
-	if j.strat {
-		res.Stratum = &v.stratum
-	}
-	if s.scored {
-		res.Score = &v.score
-	}
-	if share, ok := s.loss.share(); ok {
-		v.loss, res.Loss = share, &v.loss
-	}
-	if j.at != 0 {
-		res.Last = time.Unix(0, j.at).UTC()
-	}
-	return res
 }
 
-func aheadBehind(offset float64) string {
-	if offset < 0 {
-		return people(-offset) + " behind"
+// replay judges all again that may have changed; put gets those marked done.
+func (g *judge) replay(done *[maxRecords]bool, put func(Exchange, Result)) {
+	g.now = g.base
+	for i := range g.recs {
+		g.last = g.now.step(&g.recs[i], g.target.Server.Limit)
+		if done[i] {
+			put(g.recs[i].x, g.last.result(g.target, &g.now))
+		}
 	}
-	return people(offset) + " ahead"
+	g.fold()
 }
 
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
+// fold moves the exchanges that cannot change any more into the base.
+func (g *judge) fold() {
+	n := 0
+	for n < len(g.recs) && g.recs[n].settled && !g.recs[n].open {
+		n++
 	}
-	return s
-}
-
-func reasonOf(what, detail string) string {
-	if detail == "" {
-		return what
+	if n == len(g.recs) {
+		g.base = g.now
+	} else {
+		for i := range n {
+			g.base.step(&g.recs[i], g.target.Server.Limit)
+		}
 	}
-	return what + ": " + detail
+	if n > 0 {
+		m := copy(g.recs, g.recs[n:])
+		clear(g.recs[m:])
+		g.recs = g.recs[:m]
+	}
 }

@@ -8,6 +8,13 @@
 // Offset is server minus true time, in seconds, positive when the server is
 // ahead. Instants are nanoseconds: UTC since the Unix epoch where the name says
 // a clock's reading, CLOCK_MONOTONIC where it is called mono.
+//
+// Where to look: interval.go says what one exchange proves, verdict.go what
+// becomes of a server's exchanges in a row and failures.go of those without a
+// reply, judge.go how a verdict is refined once the clock's reading is, score.go
+// the NTP Pool's score. station.go decides whether silence is the servers' fault
+// or the station's own. run.go is the loop, schedule.go when an address is
+// asked, denial.go when it no longer is, servers.go names and addresses.
 package monitor
 
 import (
@@ -44,7 +51,7 @@ type Outcome string
 const (
 	OutcomeOK             Outcome = "ok"
 	OutcomeTimeout        Outcome = "timeout"
-	OutcomeRefused        Outcome = "refused"        // ICMP port unreachable
+	OutcomeRefused        Outcome = "refused"        // ICMP port unreachable, from the server itself where the sender is known
 	OutcomeUnreachable    Outcome = "unreachable"    // ICMP host or net unreachable, from the path
 	OutcomeSendError      Outcome = "send_error"     // this station could not send: its own fault
 	OutcomeResolveError   Outcome = "resolve_error"  // this station could not resolve the name: its own fault
@@ -52,6 +59,7 @@ const (
 	OutcomeDenied         Outcome = "denied"         // kiss code DENY or RSTR
 	OutcomeRateLimited    Outcome = "rate_limited"   // kiss code RATE
 	OutcomeInvalid        Outcome = "invalid"        // a reply that no NTP server should give; Detail says why
+	OutcomeStray          Outcome = "stray"          // packets came, but none that carries the request's cookie
 	OutcomeClockStepped   Outcome = "clock_stepped"  // the station's clock was stepped meanwhile: void
 	OutcomeInternal       Outcome = "internal"       // a panic in the protocol code, caught: the station's fault
 )
@@ -75,9 +83,12 @@ type Exchange struct {
 	StampError float64
 	Kernel     bool // T1 and T4 are both kernel stamps
 
-	Leap           uint8
-	Stratum        uint8
-	Kiss           string
+	Leap    uint8
+	Stratum uint8
+	Kiss    string
+	// Rejected says that the NTP Pool's agent would count this reply as none,
+	// as the protocol library that it shares with this station refuses it.
+	Rejected       bool
 	RefID          uint32
 	RootDelay      float64 // seconds
 	RootDispersion float64 // seconds
@@ -147,14 +158,14 @@ type Result struct {
 	RTT         *float64 // seconds
 	Stratum     *int
 	Score       *float64  // NTP Pool formula
-	Loss        *float64  // share of the last 100 exchanges without a usable reply
-	Last        time.Time // true time of the exchange, or the station's clock where that is unknown
+	Loss        *float64  // share of the last 100 exchanges that brought no reply, a refusal, or an invalid one; the station's own faults are not among them
+	Last        time.Time // true time of the exchange; the station's clock until true time is known
 }
 
 // Verdict is the judgement on a server.
 type Verdict string
 
-// The verdicts. See the judge for the rules.
+// The verdicts. See verdict.go for the rules.
 const (
 	OK             Verdict = "ok"
 	Doubtful       Verdict = "doubtful"

@@ -57,6 +57,7 @@ type Monitor struct {
 	ids      map[string]bool    // Target.IDs in use
 	due      queue
 	paces    map[netip.AddrPort]*pace
+	denials  map[netip.AddrPort]denial
 	global   bucket
 	flying   int
 	lookups  int
@@ -78,10 +79,11 @@ type target struct {
 	from      *server
 	index     int // in the queue; -1 while in flight
 	gone      bool
-	answering bool // see station
-	asked     bool // there was an exchange
-	usable    bool // the reference was good enough for the last one
-	wasUsable bool // ever
+	ways      [3]way // see station
+	answering bool   // see station
+	asked     bool   // there was an exchange
+	usable    bool   // the reference was good enough for the last one
+	wasUsable bool   // ever
 }
 
 type arrival struct {
@@ -116,10 +118,11 @@ func New(cfg Config) (*Monitor, error) {
 		servers:  map[string]*server{},
 		ids:      map[string]bool{},
 		paces:    map[netip.AddrPort]*pace{},
+		denials:  map[netip.AddrPort]denial{},
 		global:   bucket{every: time.Second / time.Duration(cfg.Rate), size: globalBurst},
 		done:     make(chan arrival, maxWorkers),
 		resolved: make(chan resolution, maxLookups),
-		side:     station{suspects: map[*target]bool{}},
+		side:     station{suspects: map[*target]int{}},
 	}, nil
 }
 
@@ -286,14 +289,16 @@ func (m *Monitor) arrived(a arrival, now time.Time) {
 		changed: before != after && after != NotJudged,
 		confirm: t.incomplete(),
 	}, m.cfg.Rand)
-	if x.Outcome == OutcomeRateLimited {
-		t.pace.until = t.plan.due
-	}
 	heap.Push(&m.due, t)
-	m.lookAgain(t, now)
-	if before != after {
-		m.cfg.Log.Info("verdict", "server", x.Target, "address", x.Addr, "was", before, "is", after, "reason", t.last.reason)
+	switch x.Outcome {
+	case OutcomeRateLimited:
+		t.pace.until = t.plan.due
+	case OutcomeDenied:
+		m.denied(t, x, r)
 	}
+	m.callWitness(t, now)
+	m.lookAgain(t, now)
+	m.logChange(t, before)
 }
 
 // ticked does once a second what does not depend on an exchange.
@@ -301,6 +306,7 @@ func (m *Monitor) ticked(now time.Time) {
 	if m.flying < maxWorkers || now.Sub(m.lastDone) < stuckAfter {
 		m.progress.Add(1)
 	}
+	m.forgetDenials(now)
 	for key, p := range m.paces {
 		if p.users == 0 && p.idle(now) {
 			delete(m.paces, key)
@@ -319,6 +325,7 @@ func (m *Monitor) ticked(now time.Time) {
 			if t.refine(mono, func(mono int64) Reading { return m.cfg.Clock.At(mono, id) }, m.put) {
 				m.show(t.result())
 			}
+			m.dateResult(t, mono)
 			if t.usable || t.index < 0 || checkReading(m.cfg.Clock.At(mono, id)) != "" {
 				continue
 			}
@@ -340,10 +347,32 @@ func (m *Monitor) mono(now time.Time) int64 {
 	return m.anchor.mono + int64(now.Sub(m.anchor.at))
 }
 
-// judged passes on what became of an earlier exchange of t.
-func (m *Monitor) judged(t *target, void bool) {
-	t.decide(void, m.put)
-	m.show(t.result())
+// dateResult corrects the instant shown for t, if that was told by a clock that
+// did not know the time, once the time is known.
+func (m *Monitor) dateResult(t *target, mono int64) {
+	if t.last.at == 0 || t.last.dated {
+		return
+	}
+	if r := m.cfg.Clock.At(mono, t.target().ID); r.Known {
+		t.date(mono, r.True)
+		m.show(t.result())
+	}
+}
+
+// judged passes on what became of earlier exchanges of t, see judge.decide.
+func (m *Monitor) judged(t *target, void string) {
+	before := t.last.verdict
+	if t.decide(void, m.put) {
+		m.show(t.result())
+		m.logChange(t, before)
+	}
+}
+
+func (m *Monitor) logChange(t *target, before Verdict) {
+	if is := t.last.verdict; is != before {
+		what := t.target()
+		m.cfg.Log.Info("verdict", "server", what.ID, "address", what.Addr, "was", before, "is", is, "reason", t.last.reason)
+	}
 }
 
 func (m *Monitor) put(x Exchange, r Result) {

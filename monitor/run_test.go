@@ -171,7 +171,8 @@ func TestReferenceComesLate(t *testing.T) {
 		w.pass(10 * time.Second)
 		w.want("right", OK)
 		w.want("ahead", Off)
-		if n := len(w.requests("192.0.2.1")) - asked; n != burstPackets {
+		// One more at the most, to tell whether the dead one's silence is its own.
+		if n := len(w.requests("192.0.2.1")) - asked; n < burstPackets || n > burstPackets+1 {
 			t.Errorf("%d requests once the reference is there, want a burst of %d", n, burstPackets)
 		}
 		w.pass(time.Minute)

@@ -3,6 +3,7 @@ package monitor
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -154,6 +155,70 @@ func TestKissesOutweighEverything(t *testing.T) {
 		}
 		w.want("right", OK)
 		w.want("denied", Denied)
+	})
+}
+
+// DENY and RSTR hold for the address, whatever the name, the one assigned later
+// included, and are shown for each; another port is another server.
+func TestDenialHoldsForEveryName(t *testing.T) {
+	other := at("other", "192.0.2.2")
+	other.Port = 1123
+	list := []Server{at("a", "192.0.2.2"), at("b", "192.0.2.2"), at("c", "c.example"), at("right", "192.0.2.3")}
+	setup := func(w *fakeWorld, _ *Config) { w.names["c.example"] = addrs("192.0.2.2") }
+	inWorld(t, list, setup, func(w *fakeWorld) {
+		w.pass(time.Hour)
+		w.want("c", OK)
+		was := *w.result("a").Score + *w.result("b").Score + *w.result("c").Score
+		w.set("192.0.2.2", fakeServer{what: OutcomeDenied})
+		w.pass(2 * time.Minute)
+		before := len(w.requests("192.0.2.2"))
+		told, score := 0, 0.
+		for _, id := range []string{"a", "b", "c"} {
+			r := w.want(id, Denied)
+			if r.Provisional {
+				t.Errorf("%s: provisional", id)
+			}
+			score += *r.Score
+			if strings.Contains(r.Reason, "was told at the same address") {
+				told++
+				if *r.Loss != 0 {
+					t.Errorf("%s: loss %v for an exchange it did not have", id, *r.Loss)
+				}
+			}
+		}
+		if told != 2 || score > was-50 || score < was-71 {
+			t.Errorf("%d were told of it, scores %v, were %v", told, score, was)
+		}
+		w.assign(append(list, at("d", "192.0.2.2"))...)
+		w.pass(time.Hour)
+		w.want("d", Denied)
+		// Taken away and assigned again it is not asked either.
+		w.assign(list[1:]...)
+		w.pass(2 * time.Second)
+		w.assign(list...)
+		w.setUsable(false)
+		w.pass(time.Minute)
+		w.setUsable(true)
+		w.pass(20 * time.Hour)
+		if n := len(w.requests("192.0.2.2")) - before; n != 0 {
+			t.Errorf("%d requests to an address that said DENY", n)
+		}
+		w.want("a", Denied)
+		w.set("192.0.2.2", fakeServer{})
+		w.pass(8 * time.Hour)
+		for _, id := range []string{"a", "b", "c"} {
+			w.want(id, OK)
+		}
+		if len(w.m.denials) != 0 {
+			t.Errorf("denials kept: %v", w.m.denials)
+		}
+		w.set("192.0.2.2", fakeServer{what: OutcomeDenied})
+		w.pass(2 * time.Minute)
+		w.assign(append(list, other)...)
+		w.pass(2 * time.Second)
+		if r := w.result("other"); r.Verdict == Denied {
+			t.Errorf("another port: %s %q", r.Verdict, r.Reason)
+		}
 	})
 }
 

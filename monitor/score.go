@@ -22,6 +22,10 @@ const (
 	stepStratum = -4.0
 	stepHalf    = -2.0
 
+	// unset is the offset, in seconds, that comes of a receive time stamp of
+	// zero, which the pool's agent reads as the beginning of the era.
+	unset = -4e9
+
 	// Above these strata the pool's agent calls the reply an error, and its
 	// scorer calls it poor; both cost the same.
 	errorStratum = 10
@@ -33,18 +37,20 @@ const (
 //
 // It follows what the pool's agent makes of a reply, not this package's
 // verdicts: a reply its protocol library rejects is no reply, leap 3 alone
-// costs nothing, stratum 0 and 16 are errors. The caller keeps out exchanges
-// that say nothing about the server.
+// costs nothing, stratum 0 and 16 are errors, a version or a receive time stamp
+// that makes no sense is not looked at. The pool's line for stratum 0 without
+// an error is left out: its agent always sends one. The caller keeps out
+// exchanges that say nothing about the server.
 func poolStep(x Exchange, offset float64, known bool) (step, limit float64) {
-	switch x.Outcome {
-	case OutcomeTimeout, OutcomeRefused, OutcomeUnreachable, OutcomeInvalid:
+	switch {
+	case x.Rejected || x.Outcome == OutcomeTimeout || x.Outcome == OutcomeRefused ||
+		x.Outcome == OutcomeUnreachable || x.Outcome == OutcomeStray:
 		return stepNoReply, noCap
-	case OutcomeRateLimited:
+	case x.Outcome == OutcomeRateLimited:
 		return stepRate, noCap
-	case OutcomeDenied:
+	case x.Outcome == OutcomeDenied:
 		return stepDeny, capDeny
-	}
-	if x.T3 < x.T2 {
+	case x.T2 != 0 && x.T3 < x.T2:
 		return stepNoReply, noCap
 	}
 	if x.Stratum == 0 || x.Stratum > errorStratum || !known {

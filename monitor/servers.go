@@ -161,10 +161,14 @@ func (m *Monitor) join(s *server, addr netip.Addr, id string, now time.Time) {
 		plan:  newPlan(id, addr, s.Interval, now),
 		pace:  p,
 		from:  s,
+		ways:  waysTo(addr),
 	}
 	s.targets[family(addr)] = t
-	m.side.joined()
+	m.side.joined(t)
 	heap.Push(&m.due, t)
+	if d, ok := m.denials[what.Addr]; ok {
+		m.spare(t, d)
+	}
 	m.show(t.result())
 }
 
@@ -261,7 +265,7 @@ func (m *Monitor) learned(r resolution, now time.Time) {
 		case t == nil:
 		case slices.Contains(r.addrs, t.target().Addr.Addr()):
 			continue
-		case first[f].IsValid() || t.now.failed >= lossesForUnreachable:
+		case first[f].IsValid() || t.now.fail.lost >= failuresForFault:
 			id = t.target().ID
 			m.leave(t)
 		}
@@ -302,7 +306,7 @@ func (m *Monitor) notResolved(s *server, err error, why string, now time.Time) {
 // lookAgain asks for the address of a target that has stopped answering.
 func (m *Monitor) lookAgain(t *target, now time.Time) {
 	s := t.from
-	if s.literal || s.looking || t.now.failed < lossesForUnreachable {
+	if s.literal || s.looking || t.now.fail.lost < failuresForFault {
 		return
 	}
 	if at := s.lookedAt.Add(lookAgainSoon); at.Before(s.lookAt) {

@@ -1,6 +1,11 @@
 package monitor
 
 import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +33,7 @@ func TestEverythingSilent(t *testing.T) {
 			for range 10 {
 				for _, id := range []string{"a", "b", "c", "d"} {
 					r := w.want(id, NotJudged)
-					if r.Reason != nothingAnswers || *r.Loss != 0 || *r.Score < *was.Score || r.Provisional {
+					if r.Reason != internet4.cutOff() || *r.Loss != 0 || *r.Score < *was.Score || r.Provisional {
 						t.Errorf("%s: %q loss %v score %v (was %v)", id, r.Reason, *r.Loss, *r.Score, *was.Score)
 					}
 				}
@@ -56,18 +61,50 @@ func TestOneStillAnswers(t *testing.T) {
 		w.pass(20 * time.Minute)
 		w.setAll(fakeServer{what: OutcomeTimeout})
 		w.set("192.0.2.3", fakeServer{})
-		w.pass(5 * time.Minute)
+		w.pass(6 * time.Minute)
 		w.want("c", OK)
 		for _, id := range []string{"a", "b", "d"} {
-			if r := w.want(id, Unreachable); *r.Loss == 0 || r.Provisional {
-				t.Errorf("%s: loss %v provisional %v", id, *r.Loss, r.Provisional)
+			if r := w.want(id, Unreachable); *r.Loss == 0 {
+				t.Errorf("%s: loss %v", id, *r.Loss)
 			}
 		}
-		// The three dead ones are no longer expected to answer; the last one
-		// falling silent is then judged for itself.
+		// When the last one falls silent as well nobody is left to tell whose
+		// fault that is.
+		was := w.want("c", OK)
 		w.set("192.0.2.3", fakeServer{what: OutcomeTimeout})
-		w.pass(5 * time.Minute)
-		w.want("c", Unreachable)
+		w.pass(10 * time.Minute)
+		for _, id := range []string{"a", "b", "c", "d"} {
+			if r := w.want(id, NotJudged); r.Reason != internet4.cutOff() {
+				t.Errorf("%s: %q", id, r.Reason)
+			}
+		}
+		if r := w.result("c"); *r.Loss != *was.Loss {
+			t.Errorf("loss %v, was %v", *r.Loss, *was.Loss)
+		}
+		w.set("192.0.2.2", fakeServer{})
+		w.pass(6 * time.Minute)
+		for id, v := range map[string]Verdict{"a": Unreachable, "b": OK, "c": Unreachable, "d": Unreachable} {
+			w.want(id, v)
+		}
+	})
+}
+
+// Single losses of the only server that answers are no blackout: they are its.
+func TestLossesOfTheLastOne(t *testing.T) {
+	setup := func(w *fakeWorld, _ *Config) {
+		w.setAll(fakeServer{what: OutcomeTimeout})
+		w.set("192.0.2.3", fakeServer{})
+	}
+	inWorld(t, four(), setup, func(w *fakeWorld) {
+		w.pass(10 * time.Minute)
+		for i := range 20 {
+			w.set("192.0.2.3", fakeServer{what: []Outcome{OutcomeTimeout, OutcomeOK}[i%2]})
+			w.pass(75 * time.Second)
+			w.want("c", OK)
+		}
+		if r := w.result("c"); *r.Loss < 0.2 {
+			t.Errorf("loss %v", *r.Loss)
+		}
 	})
 }
 
@@ -88,15 +125,162 @@ func TestNothingHasEverAnswered(t *testing.T) {
 	inWorld(t, four(), setup, func(w *fakeWorld) {
 		w.pass(10 * time.Minute)
 		for _, id := range []string{"a", "b", "c", "d"} {
-			if r := w.want(id, NotJudged); r.Reason != nothingAnswers {
+			if r := w.want(id, NotJudged); r.Reason != internet4.cutOff() {
 				t.Errorf("%s: %q", id, r.Reason)
 			}
 		}
 		w.set("192.0.2.1", fakeServer{})
 		w.pass(5 * time.Minute)
 		w.want("a", OK)
-		w.want("b", Unreachable)
+		for _, id := range []string{"b", "c", "d"} {
+			w.want(id, Unreachable)
+		}
 	})
+}
+
+// A single server that never answered may be dead, or the station may never
+// have been on the network.
+func TestNothingEverAnsweredOneServer(t *testing.T) {
+	setup := func(w *fakeWorld, _ *Config) { w.setAll(fakeServer{what: OutcomeTimeout}) }
+	inWorld(t, four()[:1], setup, func(w *fakeWorld) {
+		w.pass(10 * time.Minute)
+		if r := w.want("a", NotJudged); r.Reason != internet4.cutOff() || r.Loss != nil || r.Score != nil {
+			t.Errorf("%+v", r)
+		}
+		w.set("192.0.2.1", fakeServer{})
+		w.pass(2 * time.Minute)
+		w.want("a", OK)
+		w.set("192.0.2.1", fakeServer{what: OutcomeTimeout})
+		w.pass(5 * time.Minute)
+		w.want("a", Unreachable)
+	})
+}
+
+// The station's own IPv6 never worked, or the uplink is gone while the local
+// network goes on: neither is held against those behind it.
+func TestOneWayCutOff(t *testing.T) {
+	list := []Server{
+		at("v4", "192.0.2.1"), at("v6", "2001:db8::1"),
+		at("lan1", "10.0.0.1"), at("lan2", "10.0.0.2"), at("lan3", "10.0.0.3"),
+		at("up1", "192.0.2.2"), at("up2", "192.0.2.3"),
+	}
+	setup := func(w *fakeWorld, _ *Config) { w.byAddr["2001:db8::1"] = fakeServer{what: OutcomeTimeout} }
+	inWorld(t, list, setup, func(w *fakeWorld) {
+		w.pass(10 * time.Minute)
+		w.want("v4", OK)
+		if r := w.want("v6", NotJudged); r.Reason != internet6.cutOff() || r.Loss != nil {
+			t.Errorf("%+v", r)
+		}
+		w.setAll(fakeServer{what: OutcomeTimeout})
+		w.pass(10 * time.Minute)
+		for _, id := range []string{"v4", "up1", "up2"} {
+			if r := w.want(id, NotJudged); r.Reason != internet4.cutOff() || *r.Loss != 0 {
+				t.Errorf("%s: %q loss %v", id, r.Reason, *r.Loss)
+			}
+		}
+		w.want("lan1", OK)
+		// A local server's own fault is seen all the same.
+		w.set("10.0.0.1", fakeServer{what: OutcomeTimeout})
+		w.pass(6 * time.Minute)
+		w.want("lan1", Unreachable)
+		// Back, and IPv6 works for the first time.
+		w.setAll(fakeServer{})
+		w.set("2001:db8::1", fakeServer{})
+		w.pass(2 * time.Minute)
+		for _, id := range []string{"v4", "v6", "up1", "up2"} {
+			w.want(id, OK)
+		}
+	})
+}
+
+// Servers that answer with a wrong origin every time are invalid, be they alone.
+func TestOnlyStrays(t *testing.T) {
+	for _, n := range []int{1, 4} {
+		setup := func(w *fakeWorld, _ *Config) { w.setAll(fakeServer{what: OutcomeStray}) }
+		inWorld(t, four()[:n], setup, func(w *fakeWorld) {
+			w.pass(time.Minute)
+			for _, s := range four()[:n] {
+				if r := w.want(s.Name, Invalid); r.Provisional || *r.Loss != 1 {
+					t.Errorf("%s: provisional %v loss %v", s.Name, r.Provisional, *r.Loss)
+				}
+			}
+		})
+	}
+}
+
+// Whoever takes servers away while nothing answers convicts nobody thereby.
+func TestServersTakenAwayInBlackout(t *testing.T) {
+	inWorld(t, four(), nil, func(w *fakeWorld) {
+		w.pass(20 * time.Minute)
+		w.setAll(fakeServer{what: OutcomeTimeout})
+		w.pass(30 * time.Second)
+		w.assign(four()[0], four()[1])
+		w.pass(2 * time.Second)
+		for _, id := range []string{"a", "b"} {
+			if r := w.result(id); r.Verdict == Unreachable || *r.Loss != 0 {
+				t.Errorf("%s: %s loss %v", id, r.Verdict, *r.Loss)
+			}
+		}
+	})
+}
+
+// Whatever the dead servers, the intervals and the way an outage of the
+// station's own takes: nobody alive is convicted, and who is dead is so for
+// good once others answer.
+func TestOwnOutageConvictsNobody(t *testing.T) {
+	const hosts = 12
+	for seed := range uint64(16) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		var list []Server
+		dead := map[string]bool{}
+		for i := range hosts {
+			host := []string{"192.0.2.%d", "2001:db8::%d", "10.0.0.%d"}[i%3]
+			s := at(fmt.Sprint("s", i), fmt.Sprintf(host, i+1))
+			s.Interval = time.Duration(4<<rnd.IntN(8)) * time.Second
+			list = append(list, s)
+			// One of each kind stays alive, so that there is somebody to tell.
+			dead[s.Name] = i >= 3 && rnd.IntN(3) == 0
+		}
+		setup := func(w *fakeWorld, _ *Config) {
+			for _, s := range list {
+				if dead[s.Name] {
+					w.byAddr[s.Host] = fakeServer{what: OutcomeTimeout}
+				}
+			}
+		}
+		inWorld(t, list, setup, func(w *fakeWorld) {
+			if rnd.IntN(4) > 0 {
+				w.pass(time.Duration(rnd.IntN(1800)) * time.Second)
+			} // else the station starts without a network
+			way := way(rnd.IntN(int(numWays)))
+			cut := func(o Outcome) {
+				for _, s := range list {
+					ways := waysTo(netip.MustParseAddr(s.Host))
+					if !dead[s.Name] && slices.Contains(ways[:], way) {
+						w.set(s.Host, fakeServer{what: o})
+					}
+				}
+			}
+			cut([]Outcome{OutcomeTimeout, OutcomeUnreachable}[rnd.IntN(2)])
+			w.pass(time.Duration(math.Exp(rnd.Float64()*9)) * time.Second)
+			cut(OutcomeOK)
+			w.pass(90 * time.Minute)
+			for _, s := range list {
+				want := OK
+				if dead[s.Name] {
+					want = Unreachable
+				}
+				w.want(s.Name, want)
+			}
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			for _, r := range w.history {
+				if r.Verdict == Unreachable && !dead[r.Target.ID] {
+					t.Fatalf("seed %d: %s was convicted: %q", seed, r.Target.ID, r.Reason)
+				}
+			}
+		})
+	}
 }
 
 // A station that cannot send retries soon, bothers nobody, and judges nobody.
@@ -125,7 +309,7 @@ func TestSilentAndCannotSend(t *testing.T) {
 		w.set("192.0.2.2", fakeServer{what: OutcomeSendError})
 		w.pass(5 * time.Minute)
 		for _, id := range []string{"a", "c", "d"} {
-			if r := w.want(id, NotJudged); r.Reason != nothingAnswers || *r.Loss != 0 {
+			if r := w.want(id, NotJudged); r.Reason != internet4.cutOff() || *r.Loss != 0 {
 				t.Errorf("%s: %q loss %v", id, r.Reason, *r.Loss)
 			}
 		}
