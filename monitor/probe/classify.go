@@ -9,7 +9,7 @@ import (
 
 // classify says what the reply b, which carries the request's cookie, is worth,
 // and fills in what it tells. x.Mono and x.Diff are the caller's.
-func classify(x *monitor.Exchange, b []byte, st stamps, timeout time.Duration) {
+func classify(x *monitor.Exchange, b []byte, st stamps) {
 	x.T1, x.T4 = st.t1, st.t4
 	x.Kernel, x.StampError = st.kernel, st.err
 	if len(b) < packetSize {
@@ -46,7 +46,7 @@ func classify(x *monitor.Exchange, b []byte, st stamps, timeout time.Duration) {
 	case p.leap == 3:
 		set(x, monitor.OutcomeUnsynchronized, "leap indicator 3")
 	default:
-		classifyTimes(x, p, timeout)
+		classifyTimes(x, p)
 	}
 }
 
@@ -71,8 +71,7 @@ func classifyKiss(x *monitor.Exchange, p packet) {
 	}
 }
 
-func classifyTimes(x *monitor.Exchange, p packet, timeout time.Duration) {
-	delay := (x.T4 - x.T1) - (x.T3 - x.T2)
+func classifyTimes(x *monitor.Exchange, p packet) {
 	switch {
 	case p.receive == 0:
 		set(x, monitor.OutcomeInvalid, "receive time stamp is zero")
@@ -86,11 +85,6 @@ func classifyTimes(x *monitor.Exchange, p packet, timeout time.Duration) {
 		set(x, monitor.OutcomeInvalid, "precision exponent -128")
 	case x.T4 < x.T1:
 		set(x, monitor.OutcomeInternal, "the station's own time stamps run backwards, by %v", time.Duration(x.T1-x.T4))
-	case delay < 0:
-		set(x, monitor.OutcomeInvalid, "negative delay: %v at the server, %v until the reply came",
-			time.Duration(x.T3-x.T2), time.Duration(x.T4-x.T1))
-	case delay > int64(timeout):
-		set(x, monitor.OutcomeInvalid, "delay %v exceeds the timeout %v", time.Duration(delay), timeout)
 	default:
 		x.Outcome = monitor.OutcomeOK
 	}

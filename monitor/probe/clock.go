@@ -43,13 +43,15 @@ func readDiff(c Clock) diffReading {
 }
 
 // combine returns the difference that held during an exchange and the
-// half-width of what it may be wrong by, ns.
+// half-width of what it may be wrong by, ns. A step too small to be told from
+// the readings' own width may have happened all the same, so the other reading
+// and all that it leaves open lie within.
 func combine(before, after diffReading) (diff, err int64) {
-	diff = before.diff
+	good, other := before, after
 	if after.spread < before.spread {
-		diff = after.diff
+		good, other = after, before
 	}
-	return diff, min(before.spread, after.spread) + abs(stepped(before, after))
+	return good.diff, max(good.spread, abs(other.diff-good.diff)+other.spread)
 }
 
 // stepped returns by how much REALTIME moved against MONOTONIC between the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -173,6 +174,26 @@ func TestClockStepped(t *testing.T) {
 	}
 }
 
+// A reading of the clocks that was interrupted leaves open what the other one
+// does not tell.
+func TestCombine(t *testing.T) {
+	for _, tt := range []struct {
+		before, after diffReading
+		diff, err     int64
+	}{
+		{diffReading{100, 3}, diffReading{101, 2}, 101, 4},
+		{diffReading{100, 2}, diffReading{101, 3}, 100, 4},
+		{diffReading{100, 2}, diffReading{100, 50}, 100, 50},
+		{diffReading{100, 2}, diffReading{140, 50}, 100, 90},
+		{diffReading{100, 50}, diffReading{140, 2}, 140, 90},
+		{diffReading{1000, 1}, diffReading{0, 1}, 1000, 1001},
+	} {
+		if diff, err := combine(tt.before, tt.after); diff != tt.diff || err != tt.err {
+			t.Errorf("%v and %v: %d +-%d, want %d +-%d", tt.before, tt.after, diff, err, tt.diff, tt.err)
+		}
+	}
+}
+
 // Stamps that run backwards without the clock having been stepped are nothing
 // to blame a server for.
 func TestOwnStampsBackwards(t *testing.T) {
@@ -221,11 +242,19 @@ func TestEras(t *testing.T) {
 			if x.Delay() != 0.02 {
 				t.Errorf("delay %g, want 0.02", x.Delay())
 			}
+			// The middle of the exchange is half a millisecond after T2.
+			if got, want := x.ServerTime(), tt.server+int64(500*time.Microsecond); got != want {
+				t.Errorf("server time %v, want %v", time.Unix(0, got).UTC(), time.Unix(0, want).UTC())
+			}
 		})
 	}
 	if got := unixNano(0, end-int64(day)); got != end {
 		t.Errorf("time stamp 0 is %v, want the era's end", time.Unix(0, got).UTC())
 	}
+}
+
+func refusedBy(addr string) *icmpError {
+	return &icmpError{errno: syscall.ECONNREFUSED, from: netip.MustParseAddr(addr), typ: 3, code: 3}
 }
 
 func TestStationsOwnFaults(t *testing.T) {
@@ -249,6 +278,8 @@ func TestStationsOwnFaults(t *testing.T) {
 		{"from the path", nil, fails(classifyErrno(syscall.EHOSTUNREACH, nil)), monitor.OutcomeUnreachable, "no route to host"},
 		{"net unreachable", nil, fails(classifyErrno(syscall.ENETUNREACH, nil)), monitor.OutcomeUnreachable, "network is unreachable"},
 		{"refused", nil, fails(classifyErrno(syscall.ECONNREFUSED, nil)), monitor.OutcomeRefused, "connection refused"},
+		{"refused by itself", nil, fails(classifyErrno(syscall.ECONNREFUSED, refusedBy("::ffff:127.0.0.1"))), monitor.OutcomeRefused, "from ::ffff:127.0.0.1"},
+		{"refused by a gateway", nil, fails(classifyErrno(syscall.ECONNREFUSED, refusedBy("10.0.0.1"))), monitor.OutcomeUnreachable, "connection refused: icmp type 3 code 3 from 10.0.0.1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := &script{clock: &virtual{real: 1e18, mono: 1}, sendErr: tt.sendErr}

@@ -32,11 +32,14 @@ func (e *icmpError) Error() string {
 
 func (e *icmpError) Unwrap() error { return e.errno }
 
-func (e *icmpError) outcome() monitor.Outcome {
+// outcome is what the failure of a request to an address means. Refused is the
+// server's own word only: a router or firewall on the way, the station's own
+// included, may send the same. Where the sender is not known, it is believed.
+func (e *icmpError) outcome(to netip.Addr) monitor.Outcome {
 	switch {
 	case e.local:
 		return monitor.OutcomeSendError
-	case e.errno == syscall.ECONNREFUSED:
+	case e.errno == syscall.ECONNREFUSED && (!e.from.IsValid() || e.from.Unmap() == to.Unmap().WithZone("")):
 		return monitor.OutcomeRefused
 	default:
 		return monitor.OutcomeUnreachable

@@ -10,8 +10,9 @@
 // kernel's own time stamps, never from beevik's verdict.
 //
 // A reply is judged leniently where the law of RFC 5905 leaves room and
-// strictly where time stamps contradict each other: nothing here convicts a
-// server of what the exchange does not prove.
+// strictly where it contradicts itself: nothing here convicts a server of what
+// the exchange does not prove. Whether time stamps of both sides go together is
+// for the judge to say, who knows what they may be wrong by.
 package probe
 
 import (
@@ -209,7 +210,8 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *
 		if c.st.wanted && !c.st.kernel {
 			p.count.noStamp.Add(1)
 		}
-		classify(x, c.raw[:c.n], c.st, p.timeout)
+		classify(x, c.raw[:c.n], c.st)
+		x.Rejected = err != nil && x.Outcome != monitor.OutcomeOK
 		if x.Outcome == monitor.OutcomeOK && err != nil && !errors.Is(err, ntp.ErrServerTickedBackwards) {
 			// beevik compares T2 and T3 as plain numbers, which is wrong
 			// across an era's end; every other refusal would be news.
@@ -222,13 +224,13 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *
 			x.Mono = x.T1 + (x.T4-x.T1)/2 - x.Diff
 		}
 	case errors.As(err, &ie):
-		fail(ie.outcome(), "%v", ie)
+		fail(ie.outcome(x.Addr.Addr()), "%v", ie)
 	case c.strays >= maxStrays:
-		fail(monitor.OutcomeInvalid, "%d packets without the request's cookie, then given up", c.strays)
+		fail(monitor.OutcomeStray, "%d packets without the request's cookie, then given up", c.strays)
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.short:
-		fail(monitor.OutcomeInvalid, "a reply of %d bytes, %d are needed", c.n, packetSize)
+		fail(monitor.OutcomeStray, "a packet of %d bytes, %d are needed", c.n, packetSize)
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.strays > 0:
-		fail(monitor.OutcomeInvalid, "wrong origin time stamp in all %d packets within %v", c.strays, p.timeout)
+		fail(monitor.OutcomeStray, "wrong origin time stamp in all %d packets within %v", c.strays, p.timeout)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		fail(monitor.OutcomeTimeout, "no reply within %v", p.timeout)
 	default:

@@ -229,8 +229,8 @@ func TestParseQueued(t *testing.T) {
 			if (q.err != nil) != (tt.detail != "") {
 				t.Fatalf("error %v, want %q", q.err, tt.detail)
 			}
-			if q.err != nil && (q.err.Error() != tt.detail || q.err.outcome() != tt.outcome) {
-				t.Errorf("got %s %q, want %s %q", q.err.outcome(), q.err, tt.outcome, tt.detail)
+			if q.err != nil && (q.err.Error() != tt.detail || q.err.outcome(q.err.from) != tt.outcome) {
+				t.Errorf("got %s %q, want %s %q", q.err.outcome(q.err.from), q.err, tt.outcome, tt.detail)
 			}
 		})
 	}
