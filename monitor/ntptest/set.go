@@ -3,8 +3,10 @@ package ntptest
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -59,7 +61,8 @@ func (s *Set) Names() []string { return slices.Clone(s.names) }
 func (s *Set) Config(host string) []byte {
 	var b strings.Builder
 	for _, n := range s.names {
-		fmt.Fprintf(&b, "[[server]]\nname = %q\naddress = \"%s:%d\"\ninterval = \"8s\"\n\n", n, host, s.addrs[n].Port())
+		addr := net.JoinHostPort(host, strconv.Itoa(int(s.addrs[n].Port())))
+		fmt.Fprintf(&b, "[[server]]\nname = %q\naddress = %q\ninterval = \"8s\"\n\n", n, addr)
 	}
 	return []byte(b.String())
 }
