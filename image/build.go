@@ -101,7 +101,7 @@ func build(ctx context.Context, o buildOptions) (file string, err error) {
 func sourceTime(ctx context.Context) (time.Time, error) {
 	s := os.Getenv("SOURCE_DATE_EPOCH")
 	if s == "" {
-		out, err := exec.CommandContext(ctx, "git", "log", "-1", "--format=%ct").Output()
+		out, err := exec.CommandContext(ctx, "git", "-c", "log.showSignature=false", "log", "-1", "--format=%ct").Output()
 		if err != nil {
 			return time.Unix(sourceDate, 0).UTC(), nil
 		}
@@ -109,7 +109,7 @@ func sourceTime(ctx context.Context) (time.Time, error) {
 	}
 	sec, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH: %w", err)
+		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH or the last commit's date: %w; seconds since 1970 are expected", err)
 	}
 	return time.Unix(sec, 0).UTC(), nil
 }
@@ -283,23 +283,20 @@ func cmdline(b boards.Board, slot string) string {
 func match(dir string, patterns []string) ([]bootfs.File, error) {
 	var list []bootfs.File
 	for _, p := range patterns {
-		names, err := filepath.Glob(filepath.Join(dir, p))
+		names, err := fs.Glob(os.DirFS(dir), p)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %s: %w", dir, p, err)
 		}
 		if len(names) == 0 {
 			return nil, fmt.Errorf("%s: no file matches %s", dir, p)
 		}
 		for _, n := range names {
-			st, err := os.Stat(n)
+			from := filepath.Join(dir, filepath.FromSlash(n))
+			st, err := os.Stat(from)
 			if err != nil {
 				return nil, err
 			}
-			rel, err := filepath.Rel(dir, n)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, bootfs.File{Path: filepath.ToSlash(rel), Size: st.Size(), Open: opener(n)})
+			list = append(list, bootfs.File{Path: n, Size: st.Size(), Open: opener(from)})
 		}
 	}
 	return list, nil

@@ -7,10 +7,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -18,21 +20,17 @@ import (
 const longestCommand = 1024
 
 // serveControl answers commands on a Unix socket, one a line, with "ok" or why
-// not, until ctx ends.
-func serveControl(ctx context.Context, path string, do func(string) error) error {
+// not, until it is closed or ctx ends; the socket's file goes with it.
+func serveControl(ctx context.Context, path string, do func(string) error) (io.Closer, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
+		return nil, err
 	}
-	// A socket left behind by a run that was killed answers nobody.
-	if c, err := net.Dial("unix", path); err == nil {
-		c.Close()
-		return fmt.Errorf("%s is in use by another run", path)
-	} else if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	if err := removeStale(path); err != nil {
+		return nil, err
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	context.AfterFunc(ctx, func() { l.Close() })
 	go func() {
@@ -44,7 +42,31 @@ func serveControl(ctx context.Context, path string, do func(string) error) error
 			go answer(ctx, c, do)
 		}
 	}()
-	return nil
+	return l, nil
+}
+
+// removeStale removes a socket left behind by a run that was killed. It
+// touches nothing else.
+func removeStale(path string) error {
+	st, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if st.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%s is in the way: it is not a socket; choose another name with -ctl", path)
+	}
+	c, err := net.Dial("unix", path)
+	if err == nil {
+		c.Close()
+		return fmt.Errorf("%s is in use by another run; end that, or choose another name with -ctl", path)
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return err
+	}
+	return os.Remove(path)
 }
 
 func answer(ctx context.Context, c net.Conn, do func(string) error) {
@@ -60,6 +82,9 @@ func answer(ctx context.Context, c net.Conn, do func(string) error) {
 		if _, err := io.WriteString(c, reply+"\n"); err != nil {
 			return
 		}
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		fmt.Fprintf(c, "error: the command is longer than %d bytes\n", longestCommand)
 	}
 }
 
@@ -83,7 +108,11 @@ func ctlCommand(ctx context.Context, args []string) error {
 	return nil
 }
 
+// sendControl sends one command and returns the answer's line.
 func sendControl(path, command string) (reply string, err error) {
+	if strings.ContainsAny(command, "\r\n") {
+		return "", errors.New("a command is one line")
+	}
 	c, err := net.DialTimeout("unix", path, 5*time.Second)
 	if err != nil {
 		return "", fmt.Errorf("%w; is an image running? (make run)", err)
@@ -94,5 +123,8 @@ func sendControl(path, command string) (reply string, err error) {
 		return "", err
 	}
 	line, err := bufio.NewReader(c).ReadString('\n')
-	return strings.TrimSpace(line), err
+	if err != nil {
+		return "", fmt.Errorf("the running image did not answer: %w", err)
+	}
+	return strings.TrimSpace(line), nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -98,13 +97,5 @@ func editTree(in []byte, out string, edit func(*dt.FDT) error) error {
 	if _, err := tree.Write(&b); err != nil {
 		return fmt.Errorf("device tree: %w", err)
 	}
-	f, err := os.Create(out)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(f, &b); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
+	return os.WriteFile(out, b.Bytes(), 0o600)
 }

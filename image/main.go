@@ -19,9 +19,13 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the second Ctrl-C does not wait
 	if err := logic(ctx, os.Args[1:]); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			os.Exit(2)
+		}
+		if ctx.Err() != nil {
+			err = errors.New("interrupted") // whatever it says, that is why
 		}
 		fmt.Fprintf(os.Stderr, "image: %v\n", err)
 		os.Exit(1)
@@ -54,7 +58,7 @@ func buildCommand(ctx context.Context, args []string) error {
 	board := flags.String("board", "vm-arm64", "the board to build for")
 	out := flags.String("o", "out", "the directory to write into")
 	config := flags.String("config", "", "a truechimer.toml to put on the card instead of the commented default")
-	if err := flags.Parse(args); err != nil {
+	if err := parseAll(flags, args); err != nil {
 		return err
 	}
 	o := buildOptions{Board: *board, Dir: *out, Log: progress("build")}
@@ -70,6 +74,17 @@ func buildCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	fmt.Println(file)
+	return nil
+}
+
+// parseAll parses flags where nothing but flags is expected.
+func parseAll(flags *flag.FlagSet, args []string) error {
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%q means nothing here; write %s -help", flags.Arg(0), flags.Name())
+	}
 	return nil
 }
 

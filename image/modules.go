@@ -61,14 +61,17 @@ func goTool(ctx context.Context, env []string, args ...string) ([]byte, error) {
 // compile builds packages for a board's processor into dir. The result depends
 // on the sources alone: no paths, no time stamps, no version control state.
 func compile(ctx context.Context, goarch, version, dir string, pkgs ...string) error {
-	_, err := goTool(ctx, []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + goarch, "GOFLAGS=-buildvcs=false"},
+	env := []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + goarch, "GOFLAGS=-buildvcs=false",
+		// What a builder may have set for programs of his own.
+		"GOARM64=v8.0", "GOAMD64=v1", "GOEXPERIMENT="}
+	_, err := goTool(ctx, env,
 		append([]string{"build", "-trimpath", "-tags=station", "-ldflags=-s -w -buildid= -X main.version=" + version, "-o", dir + "/"}, pkgs...)...)
 	return err
 }
 
-// licences finds the licence texts of Go itself, of every module linked into
-// the programs, and of the modules whose files are in the image: path in the
-// image to file.
+// licences finds the licence texts of Go itself, of this module, of every
+// module linked into the programs, and of the modules whose files are in the
+// image: path in the image to file.
 func licences(ctx context.Context, programs, others []string) (map[string]string, error) {
 	want := make(map[string]bool)
 	for _, m := range others {
@@ -79,10 +82,16 @@ func licences(ctx context.Context, programs, others []string) (map[string]string
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p, err)
 		}
-		for _, m := range info.Deps {
+		for _, m := range append(info.Deps, &info.Main) {
 			want[m.Path] = true
 		}
 	}
+	own, err := goTool(ctx, nil, "list", "-m", "-f", "{{.Path}} {{.Dir}}")
+	if err != nil {
+		return nil, err
+	}
+	ownPath, ownDir, _ := strings.Cut(strings.TrimSpace(string(own)), " ")
+	delete(want, ownPath) // it is not in the module cache
 	var paths []string
 	for m := range want {
 		paths = append(paths, m)
@@ -91,6 +100,7 @@ func licences(ctx context.Context, programs, others []string) (map[string]string
 	if err != nil {
 		return nil, err
 	}
+	dirs[ownPath] = ownDir
 	goroot, err := goTool(ctx, nil, "env", "GOROOT")
 	if err != nil {
 		return nil, err
@@ -112,7 +122,8 @@ func licences(ctx context.Context, programs, others []string) (map[string]string
 	return files, nil
 }
 
-// licenceTexts are the files of a module's root that hold its licence.
+// licenceTexts are the files of a module's root that hold its licence, not
+// source files about licences.
 func licenceTexts(dir string) ([]string, error) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
@@ -122,7 +133,7 @@ func licenceTexts(dir string) ([]string, error) {
 	for _, f := range files {
 		name := strings.ToUpper(f.Name())
 		for _, stem := range []string{"LICENSE", "LICENCE", "COPYING", "NOTICE"} {
-			if strings.HasPrefix(name, stem) && f.Type().IsRegular() {
+			if strings.HasPrefix(name, stem) && !strings.HasSuffix(name, ".GO") && f.Type().IsRegular() {
 				texts = append(texts, filepath.Join(dir, f.Name()))
 			}
 		}

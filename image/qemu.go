@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -62,7 +63,7 @@ func startMachine(ctx context.Context, o machineOptions) (*machine, error) {
 	}
 	args = append(args, "-netdev", fmt.Sprintf("user,id=n0,hostfwd=tcp:%s:%s-:80", host, port))
 	if o.Traffic != "" {
-		args = append(args, "-object", "filter-dump,id=dump,netdev=n0,file="+o.Traffic)
+		args = append(args, "-object", "filter-dump,id=dump,netdev=n0,file="+optionValue(o.Traffic))
 	}
 	if o.RTC == "" {
 		o.RTC = "2000-01-01T00:00:00"
@@ -74,7 +75,6 @@ func startMachine(ctx context.Context, o machineOptions) (*machine, error) {
 	}
 	args = append(args, board...)
 
-	m := &machine{done: make(chan struct{})}
 	var qtest net.Listener
 	if o.Board.Name == boards.VMArm64.Name {
 		path := filepath.Join(o.Dir, "qtest")
@@ -84,27 +84,54 @@ func startMachine(ctx context.Context, o machineOptions) (*machine, error) {
 		defer qtest.Close()
 		args = append(args, "-qtest", "unix:"+path, "-qtest-log", "none")
 	}
-	m.cmd = exec.Command(qemuProgram, args...)
-	var stderr strings.Builder
-	m.cmd.Stderr = &stderr
-	if err := m.cmd.Start(); err != nil {
+	m, err := launch(exec.Command(qemuProgram, args...))
+	if err != nil {
 		return nil, err
 	}
+	if err := m.connect(ctx, o, qtest); err != nil {
+		return nil, m.failed(err)
+	}
+	return m, nil
+}
+
+// launch starts QEMU. It ends with this process, however that ends.
+func launch(cmd *exec.Cmd) (*machine, error) {
+	m := &machine{cmd: cmd, done: make(chan struct{})}
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	cmd.SysProcAttr = endsWithParent()
+	started := make(chan error)
 	go func() {
-		m.err = m.cmd.Wait()
+		// The kernel takes the thread that started a child for its parent.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if err := cmd.Start(); err != nil {
+			started <- err
+			return
+		}
+		started <- nil
+		m.err = cmd.Wait()
 		if s := strings.TrimSpace(stderr.String()); m.err != nil && s != "" {
 			m.err = fmt.Errorf("%w: %s", m.err, s)
 		}
 		close(m.done)
 	}()
-	if err := m.connect(ctx, o, qtest); err != nil {
-		m.stop()
-		if m.err != nil {
-			return nil, fmt.Errorf("%s: %w", qemuProgram, m.err)
-		}
+	if err := <-started; err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// failed ends QEMU and says why it could not be used: where it has ended by
+// itself, its own words say more than err, which came of that.
+func (m *machine) failed(err error) error {
+	select {
+	case <-m.done:
+		err = fmt.Errorf("%s ended at once: %w", qemuProgram, errors.Join(m.err, err))
+	case <-time.After(time.Second):
+	}
+	m.stop()
+	return err
 }
 
 // extractSlot reads kernel and command line from the image's slot a.
@@ -157,7 +184,7 @@ func boardArgs(ctx context.Context, o machineOptions, cmdline string) ([]string,
 			return nil, err
 		}
 		return append(machine, "-M", "virt", "-dtb", tree, "-append", cmdline,
-			"-drive", "file="+o.Image+",format=raw,if=none,id=d0", "-device", "virtio-blk-pci,drive=d0",
+			"-drive", "file="+optionValue(o.Image)+",format=raw,if=none,id=d0", "-device", "virtio-blk-pci,drive=d0",
 			"-device", "virtio-net-pci,netdev=n0,romfile=", "-device", "virtio-rng-pci",
 			"-device", "pci-serial,chardev=gps",
 			"-device", "i6300esb", "-action", "watchdog=reset"), nil
@@ -173,11 +200,14 @@ func boardArgs(ctx context.Context, o machineOptions, cmdline string) ([]string,
 		// added to see the boot: on the board that UART is the receiver's.
 		return []string{"-M", "raspi3b", "-accel", "tcg", "-dtb", tree,
 			"-append", "console=ttyAMA0,115200 dwc_otg.fiq_enable=0 dwc_otg.fiq_fsm_enable=0 " + cmdline,
-			"-drive", "file=" + o.Image + ",format=raw,if=sd",
+			"-drive", "file=" + optionValue(o.Image) + ",format=raw,if=sd",
 			"-device", "usb-net,netdev=n0", "-device", "usb-serial,chardev=gps"}, nil
 	}
 	return nil, fmt.Errorf("board %s cannot be run here", o.Board.Name)
 }
+
+// optionValue writes a file's name so that its commas do not end it.
+func optionValue(name string) string { return strings.ReplaceAll(name, ",", ",,") }
 
 // connect opens the lines to the running QEMU.
 func (m *machine) connect(ctx context.Context, o machineOptions, qtest net.Listener) error {
@@ -190,7 +220,14 @@ func (m *machine) connect(ctx context.Context, o machineOptions, qtest net.Liste
 	if qtest == nil {
 		return nil
 	}
-	qtest.(*net.UnixListener).SetDeadline(time.Now().Add(20 * time.Second))
+	go func() {
+		select {
+		case <-m.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	defer context.AfterFunc(ctx, func() { qtest.Close() })()
 	if m.qtest, err = qtest.Accept(); err != nil {
 		return fmt.Errorf("waiting for QEMU's test line: %w", err)
 	}
@@ -200,6 +237,7 @@ func (m *machine) connect(ctx context.Context, o machineOptions, qtest net.Liste
 		return err
 	}
 	defer qmp.Close()
+	defer context.AfterFunc(ctx, func() { qmp.Close() })()
 	m.gpio, err = findDevice(qmp, "child<pl061>")
 	return err
 }
@@ -214,7 +252,7 @@ func (m *machine) dial(ctx context.Context, path string) (net.Conn, error) {
 		case <-ctx.Done():
 			return nil, err
 		case <-m.done:
-			return nil, errors.New("QEMU ended at once")
+			return nil, err
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -222,7 +260,6 @@ func (m *machine) dial(ctx context.Context, path string) (net.Conn, error) {
 
 // findDevice asks QEMU's monitor for the path of a device without a name of its own.
 func findDevice(qmp net.Conn, kind string) (string, error) {
-	qmp.SetDeadline(time.Now().Add(20 * time.Second))
 	d := json.NewDecoder(qmp)
 	var answer struct {
 		QMP, Return json.RawMessage

@@ -25,7 +25,7 @@ func runCommand(ctx context.Context, args []string) error {
 	gps := flags.String("gps", "on", "whether the receiver has power at first: on or off")
 	keep := flags.String("dir", ".run", "where the image, the console's log and the traffic are kept")
 	rtc := flags.String("rtc", "", "what the guest's clock starts at, like 2000-01-01T00:00:00 (the default: boards have no clock)")
-	if err := flags.Parse(args); err != nil {
+	if err := parseAll(flags, args); err != nil {
 		return err
 	}
 	b, err := boards.ByName(*board)
@@ -39,16 +39,18 @@ func runCommand(ctx context.Context, args []string) error {
 	// A control socket that cannot be had is known before anything is built.
 	var bed *testbed
 	ready := make(chan struct{})
-	if err := serveControl(ctx, *ctl, func(c string) error {
+	control, err := serveControl(ctx, *ctl, func(c string) error {
 		select {
 		case <-ready:
 			return bed.control(c)
 		default:
 			return errors.New("the image is not running yet")
 		}
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
+	defer control.Close()
 	tmp, err := os.MkdirTemp("", "truechimer-")
 	if err != nil {
 		return err
@@ -95,6 +97,9 @@ func runCommand(ctx context.Context, args []string) error {
 	case <-ctx.Done():
 		return nil
 	case <-m.done:
+		if ctx.Err() != nil {
+			return nil
+		}
 		return fmt.Errorf("QEMU ended by itself: %w", errors.Join(m.err, errors.New("see the console's log")))
 	case err := <-failed:
 		if ctx.Err() != nil {
@@ -128,6 +133,8 @@ func ensureQEMU(ctx context.Context, log func(string, ...any)) error {
 	log("installing QEMU")
 	cmd := exec.CommandContext(ctx, "apt-get", "install", "-y", "--no-install-recommends", "qemu-system-arm")
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	// Interrupted, not killed: packages must not be left half installed.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s (apt-get: %w)\n%s", hint, err, out)
 	}
