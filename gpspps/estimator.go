@@ -12,15 +12,17 @@ import (
 var walks = [...]float64{1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7, 1e-6}
 
 const (
-	firstWalk     = 4     // index into walks that is believed before there is evidence
-	forget        = 0.998 // of the evidence per pulse: a memory of some 500 s
-	clearly       = 1     // by how much another filter's evidence must be greater
-	whitePhase    = 1e-20 // s^2 per s: white frequency noise of a good crystal, 1e-10 at 1 s
-	softNIS       = 4     // a squared normalised innovation beyond it weighs less
-	hardNIS       = 16    // and beyond this nothing
-	leastJitter   = 50e-9 // seconds; a kernel stamp is not better
-	jitterUnknown = 2e-3  // seconds; until three second differences are there
-	jitterWindow  = 64    // pulses
+	firstWalk  = 4     // index into walks that is believed before there is evidence
+	forget     = 0.998 // of the evidence per pulse: a memory of some 500 s
+	clearly    = 1     // by how much another filter's evidence must be greater
+	whitePhase = 1e-20 // s^2 per s: white frequency noise of a good crystal, 1e-10 at 1 s
+	softNIS    = 4     // a squared normalised innovation beyond it weighs less
+	hardNIS    = 16    // and beyond this nothing
+	// A quiet Pi stamps within some 400 ns, and a coarse receiver's pulse steps
+	// by as much every few seconds, which second differences do not show.
+	leastJitter   = 250e-9 // seconds
+	jitterUnknown = 2e-3   // seconds; until three second differences are there
+	jitterWindow  = 64     // pulses
 )
 
 // state is phase and frequency with their covariance: x is true time less
@@ -141,8 +143,12 @@ func (e *estimator) knot(z, r float64) knot {
 	return knot{at: e.at, base: e.base, run: e.run, s: e.bank[e.best], walk: walks[e.best], jitter: e.jitter, z: z, r: r}
 }
 
-// note adds one phase to the window the spread is measured over.
+// note adds one phase to the window the spread is measured over. Of two edges
+// in a second the later one counts: the first was rejected.
 func (e *estimator) note(second int64, z float64) {
+	if n := len(e.zs); n > 0 && e.zs[n-1].second == second {
+		e.zs = e.zs[:n-1]
+	}
 	if len(e.zs) >= jitterWindow {
 		e.zs = append(e.zs[:0], e.zs[1:]...)
 	}
@@ -164,7 +170,8 @@ func spread(zs []phase) float64 {
 		return jitterUnknown
 	}
 	const gauss = 1.4826 // standard deviation per median absolute deviation
-	s := gauss * median(d) / math.Sqrt(6) * (1 + 4/float64(len(d)))
+	n := float64(len(d))
+	s := gauss * median(d) / math.Sqrt(6) * (1 + 4/n + 40/(n*n))
 	return math.Max(s, leastJitter)
 }
 

@@ -1,51 +1,32 @@
 package gpspps
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 const (
 	edgesLeast = 6    // pulses to begin with
 	diffuse    = 1e-2 // s^2; phase variance of one who knows nothing
 	heldWander = 1e-6 // s/s; by how much the frequency may have moved in holdover
-	displaced  = 30.0 // seconds a displaced train must last before it is followed
 )
 
 // engage begins to follow the numbered train. It says why if it does not.
 func (r *Reference) engage() (why string) {
-	from := max(r.train.since, r.fixes.began-1e9)
-	wait := ""
-	if r.phase == StateHoldover {
-		from = max(from, r.heldAt)
-		if r.moved(from) && seconds(from, r.train.last()) < displaced {
-			wait = reasonMoved
-		}
-	}
-	edges := r.train.from(from)
-	if wait != "" {
-		return wait
-	}
+	edges := r.train.from(r.evidence())
 	if len(edges) < edgesLeast {
-		return "pulses not numbered yet"
+		return reasonUnnumbered
 	}
 	e := estimator{run: r.est.run + 1}
 	first := edges[0]
 	e.base = (r.fixes.offset+first.count)*1e9 - first.mono
-	measure := func(x edge) (int64, float64) {
-		n := r.fixes.offset + x.count
-		return n, float64(n*1e9-x.mono-e.base)*1e-9 + r.paper.added(x.mono)
-	}
+	measure := func(x edge) float64 { return r.phaseOf(x, e.base) }
 	for _, x := range r.train.edges {
-		n, z := measure(x)
-		e.zs = append(e.zs, phase{n, z})
+		e.zs = append(e.zs, phase{r.fixes.offset + x.count, measure(x)})
 	}
 	e.jitter = spread(e.zs)
 
 	t, z := make([]float64, len(edges)), make([]float64, len(edges))
 	for i, x := range edges {
 		t[i] = r.paper.between(first.mono, x.mono)
-		_, z[i] = measure(x)
+		z[i] = measure(x)
 	}
 	in := inliers(t, z, e.jitter)
 	used := 0
@@ -80,22 +61,24 @@ func (r *Reference) engage() (why string) {
 	r.delay, _ = r.fixes.delay()
 	r.phase, r.reason, r.after, r.ever = StateLocked, "", "", true
 	r.lockedAt, r.goodFix = r.now, r.now
-	r.jump, r.odd, r.oddCount = 0, 0, 0
+	r.jump, r.odd, r.oddCount, r.moved = 0, 0, 0, 0
 	r.against, r.with, r.round = 0, 0, r.now
 	return ""
 }
 
-// moved says whether the train lies outside what holdover allows for.
-func (r *Reference) moved(from int64) bool {
-	var rest []float64
-	for _, x := range r.train.from(from) {
-		_, d := whole(r.own(x.mono).True)
-		rest = append(rest, d)
+// evidence is the instant from which on the train's edges count for a lock.
+func (r *Reference) evidence() int64 {
+	from := max(r.train.since, r.fixes.began-1e9)
+	if r.phase == StateHoldover {
+		from = max(from, r.heldAt, r.movedAt)
 	}
-	if len(rest) == 0 {
-		return false
-	}
-	return math.Abs(median(slices.Clone(rest))) > r.own(r.now).Bound
+	return from
+}
+
+// phaseOf is where the edge puts true time on the paper timescale: true time
+// less paper time less base, seconds.
+func (r *Reference) phaseOf(x edge, base int64) float64 {
+	return float64((r.fixes.offset+x.count)*1e9-x.mono-base)*1e-9 + r.paper.added(x.mono)
 }
 
 // follow takes a pulse while locked.

@@ -8,6 +8,38 @@
 //
 // Everything here is driven by the instants that come in with the events:
 // nothing reads a clock, so tests run in virtual time.
+//
+// # The way of an event, and the words on it
+//
+// A pulse joins the train (train.go): edges that come once a second, counted
+// before it is known which seconds they mark. Fixes number the train by how
+// long after an edge they come (numbering.go). A numbered train is followed
+// (follow.go) once the second it names is proven to be UTC's (proof.go), by
+// the receiver, by servers, or by time.
+//
+// The estimator (estimator.go) works on the paper timescale (paper.go): that
+// of the oscillator left alone, with what steering has added to the clock
+// taken out. What it knows after each pulse is a knot. Knots between two locks
+// make up a run. A reading (reading.go) is the knot before its instant carried
+// on to it; after 32 s the smoother (smoother.go) has gone over the knot with
+// all that came after it, and the reading is final.
+//
+// When fixes or pulses fail, holdover (holdover.go) carries on a knot from
+// before the failure, with a bound that grows. Labels note which of all this
+// held from which instant on, so that the past stays what it was.
+//
+// Servers vote on the time (quorum.go). Before the first lock a majority is a
+// source of its own; from then on it can only speak against the receiver
+// (veto.go), where the receiver's contradictions with itself are found, too.
+//
+// # What is promised
+//
+// A reading in StateLocked or StateHoldover holds the truth in its bound, as
+// long as one of these does not lie: the receiver with its pulse, steadily and
+// for a quarter of an hour; or most of the networks and upstreams that vote,
+// which are three at the least. Two of three that lie alike are believed. A
+// receiver whose messages always come more than a second after their pulse is
+// numbered wrongly unless servers say so.
 package gpspps
 
 import "time"

@@ -2,6 +2,7 @@ package gpspps
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -32,7 +33,7 @@ func (r *Reference) hold(cause int64, reason string) {
 		}
 	}
 	r.knots = r.knots[:keep]
-	r.held, r.heldAt = k, cause
+	r.held, r.heldAt, r.moved, r.movedAt = k, cause, 0, cause
 	r.phase, r.reason = StateHoldover, reason
 	r.mark(max(k.at, r.lockedAt, r.now-int64(backMost)))
 }
@@ -61,6 +62,9 @@ func (r *Reference) watch() {
 // nothing any more.
 func (r *Reference) carry() {
 	own := r.own(r.now)
+	if math.Abs(r.moved) <= own.Bound {
+		r.moved = 0
+	}
 	if own.Bound > holdBound {
 		r.drop(fmt.Sprintf("holdover was given up: its bound passed %g s", holdBound))
 		return
@@ -81,19 +85,28 @@ func (r *Reference) carry() {
 		r.reason = why
 		return
 	}
+	if why := r.displaced(own.Bound); why != "" {
+		r.reason = why
+		return
+	}
 	if ok, why := r.proven(); !ok {
 		r.reason = why
 		return
 	}
+	moved := r.moved
 	if why := r.engage(); why != "" {
 		r.reason = why
+		return
+	}
+	if moved != 0 {
+		r.c.Log.Warn("the pulses are followed to where they moved", "seconds", moved)
 	}
 }
 
 // drop gives up what was known and begins again.
 func (r *Reference) drop(why string) {
 	r.phase, r.reason, r.after = StateCold, "", why
-	r.jump, r.odd, r.oddCount = 0, 0, 0
+	r.jump, r.odd, r.oddCount, r.moved = 0, 0, 0, 0
 	r.disputed, r.against, r.with = "", 0, 0
 	r.fixes.since = r.fixes.valid.Mono
 	r.number()

@@ -116,6 +116,73 @@ func TestHoldoverEnds(t *testing.T) {
 	w.want(gpspps.StateCold, "its bound passed 1 s")
 }
 
+// TestHoldoverInADraught: after half an hour in still air the receiver goes
+// away, and a bare crystal is heated or cooled: it drifts by 0.1 ppm a minute.
+func TestHoldoverInADraught(t *testing.T) {
+	for _, minutes := range []int{5, 10, 20} {
+		for _, sign := range []float64{1, -1} {
+			sim := pi(int64(minutes))
+			sim.Faults = []gpstest.Fault{{From: 1800, Command: "gps off"}}
+			w := newWorld(t, sim, gpspps.Config{})
+			w.run(1800)
+			out := 0
+			w.each = func(n int, now int64) {
+				if n < 1800+60*minutes && n%6 == 0 {
+					w.bend(now, sign*float64(n-1800)/600)
+				}
+				if r := w.ref.At(now, ""); math.Abs(w.off(r)) > r.Bound {
+					out++
+				}
+			}
+			w.run(2 * 3600)
+			w.want(gpspps.StateHoldover, "")
+			if out > 0 {
+				t.Errorf("%d minutes of %g ppm/min: the truth left the bound for %d s; %g s off, bound %g s", minutes, 0.1*sign, out, w.off(w.now()), w.now().Bound)
+			}
+		}
+	}
+}
+
+// TestHoldoverAfterAShortLock: next to nothing is known of the frequency.
+func TestHoldoverAfterAShortLock(t *testing.T) {
+	const each = 250
+	broken, all := 0, 0
+	for _, c := range []struct {
+		name string
+		sim  gpstest.Sim
+	}{
+		{"late by 2 ms or so", gpstest.Sim{JitterS: 2e-3}},
+		{"some by much more", gpstest.Sim{JitterS: 2e-3, TailP: 0.1, TailS: 10e-3}},
+		{"most of them exact", gpstest.Sim{WhiteS: 1e-6, TailP: 0.4, TailS: 2e-3}},
+		{"a virtual machine", *emulated(0)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for seed := range int64(each) {
+				sim := c.sim
+				sim.Seed, sim.FreqPPM, sim.RWFM, sim.LeapUTC = seed, 40*math.Sin(float64(seed)), 3e-9, true
+				w := newWorld(t, &sim, gpspps.Config{})
+				w.until(gpspps.StateLocked, 150)
+				w.run(12)
+				sim.Faults = []gpstest.Fault{{From: w.n, Command: "gps off"}}
+				out := false
+				for range 30 {
+					w.run(60)
+					if r := w.now(); r.Known && math.Abs(w.off(r)) > r.Bound {
+						out = true
+					}
+				}
+				all++
+				if out {
+					broken++
+				}
+			}
+		})
+	}
+	if broken*1000 > all {
+		t.Errorf("the truth left the bound in %d of %d holdovers", broken, all)
+	}
+}
+
 // TestHoldoverIsBackDated: pulses go wrong by little and then stay away.
 func TestHoldoverIsBackDated(t *testing.T) {
 	sim := quiet(9)
@@ -134,28 +201,82 @@ func TestHoldoverIsBackDated(t *testing.T) {
 }
 
 func TestDisplacedPulses(t *testing.T) {
-	for _, shift := range []float64{0.002, 0.2, 0.4} {
+	for _, c := range []struct {
+		shift   float64
+		servers int
+		state   gpspps.State // until they are believed
+		reason  string
+		follows bool // after a quarter of an hour
+	}{
+		{0.002, 0, gpspps.StateSuspect, "2.0 ms late by the station's own clock", true},
+		{-0.002, 0, gpspps.StateSuspect, "2.0 ms early by the station's own clock", true},
+		{0.2, 0, gpspps.StateSuspect, "200.0 ms late", true},
+		{0.7, 0, gpspps.StateSuspect, "300.0 ms early", true},
+		{0.002, 4, gpspps.StateSuspect, "2.0 ms late", true}, // the servers cannot tell
+		{0.2, 4, gpspps.StateHoldover, "200.0 ms late, and 4 servers agree with the station's own clock", false},
+		{0.7, 4, gpspps.StateHoldover, "servers agree with the station's own clock", false},
+	} {
 		sim := quiet(10)
-		sim.Faults = []gpstest.Fault{{From: 200, PulseShiftS: shift}}
-		if shift > 0.05 {
-			sim.FixDelayS = shift + 0.1
+		sim.Faults = []gpstest.Fault{{From: 200, To: 1300, PulseShiftS: c.shift}}
+		if c.shift > 0.05 && c.shift < 0.5 {
+			sim.FixDelayS = c.shift + 0.1
 		}
 		w := newWorld(t, sim, gpspps.Config{})
+		w.right(c.servers)
 		w.run(200)
 		w.want(gpspps.StateLocked, "")
-		w.run(6)
-		w.want(gpspps.StateHoldover, "")
-		w.run(22)
-		w.want(gpspps.StateHoldover, "")
-		if e := math.Abs(w.off(w.now())); e > 20e-6 {
-			t.Errorf("shift %g: %g s off in holdover", shift, e)
+		w.run(20)
+		w.want(c.state, c.reason)
+		for w.n < 1090 {
+			w.run(1)
+			w.want(c.state, "")
+			if e := math.Abs(w.off(w.now())); e > 200e-6 {
+				t.Fatalf("shift %g: %g s off after %d s", c.shift, e, w.n-200)
+			}
 		}
-		in := w.until(gpspps.StateLocked, 40)
-		t.Logf("a train %g s late was followed after %d s", shift, 28+in)
-		if d := w.off(w.now()); math.Abs(d+shift) > 30e-6 {
-			t.Errorf("shift %g: reading %g s off", shift, d)
+		w.run(40)
+		r := w.now()
+		if follows := r.State == gpspps.StateLocked; follows != c.follows || follows && math.Abs(w.off(r)+c.shift-math.Round(c.shift)) > 30e-6 {
+			t.Errorf("shift %g: %s, %g s off after a quarter of an hour", c.shift, r.State, w.off(r))
+		}
+		if c.follows {
+			continue
+		}
+		w.run(170)
+		w.until(gpspps.StateLocked, 30)
+		if e := math.Abs(w.off(w.now())); e > 30e-6 {
+			t.Errorf("shift %g: %g s off after it", c.shift, e)
 		}
 	}
+}
+
+// TestDisplacedPulsesComeBack: nothing is held against them then.
+func TestDisplacedPulsesComeBack(t *testing.T) {
+	sim := quiet(10)
+	sim.Faults = []gpstest.Fault{{From: 200, To: 260, PulseShiftS: 0.01}}
+	w := newWorld(t, sim, gpspps.Config{})
+	w.run(250)
+	w.want(gpspps.StateSuspect, "10.0 ms late")
+	w.run(10)
+	w.until(gpspps.StateLocked, 15)
+	w.honest(w.now())
+}
+
+// TestServersSideWithMovedPulses: the lock before was the wrong one, made
+// before there were servers.
+func TestServersSideWithMovedPulses(t *testing.T) {
+	sim := quiet(10)
+	sim.FixDelayS = 0.4
+	sim.Faults = []gpstest.Fault{{To: 200, PulseShiftS: 0.1}}
+	w := newWorld(t, sim, gpspps.Config{})
+	w.run(150)
+	w.want(gpspps.StateLocked, "")
+	w.right(4)
+	w.run(50)
+	w.until(gpspps.StateLocked, 100)
+	w.run(60)
+	w.want(gpspps.StateLocked, "")
+	w.honest(w.now())
 }
 
 // TestFixThatSaysNothing: a burst that a busy computer tore apart may name the

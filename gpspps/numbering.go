@@ -15,6 +15,7 @@ const (
 	delaySpread = 0.050 // standard deviation, seconds
 	delaySpan   = 5.0   // seconds that all this must hold
 	delayWindow = 16    // messages
+	ambiguous   = 60.0  // seconds in which at most one message may belong to another pulse
 	silence     = 3.0   // seconds without fixes or pulses until they are missed
 
 	// A receiver knows the leap seconds once it has heard the whole almanac,
@@ -32,7 +33,8 @@ type fixes struct {
 	began    int64 // instant of the first fix of the sequence, 0 none
 	train    int64 // train.since that the sequence counts by
 	delays   []float64
-	badDelay float64 // seconds; of the fix that broke the sequence, 0 none
+	badDelay float64  // seconds; of the last fix whose second was ambiguous, 0 none
+	badAt    [2]int64 // when it and the one before came, 0 none
 }
 
 // breakOff forgets the sequence.
@@ -54,7 +56,9 @@ func (f *fixes) match(fix Fix, t *train) {
 	}
 	delay := seconds(e.mono, fix.Mono)
 	if delay < delayLeast || delay > delayMost {
-		f.badDelay = delay
+		if delay < wholeSecond+delayLeast { // else a pulse was missing
+			f.badDelay, f.badAt = delay, [2]int64{f.badAt[1], fix.Mono}
+		}
 		f.breakOff()
 		return
 	}
@@ -67,7 +71,7 @@ func (f *fixes) match(fix Fix, t *train) {
 			f.since = fix.Mono // seconds did not follow each other: nothing before counts
 		}
 		f.breakOff()
-		f.offset, f.began, f.train, f.badDelay = offset, fix.Mono, t.since, 0
+		f.offset, f.began, f.train = offset, fix.Mono, t.since
 	}
 	if len(f.delays) >= delayWindow {
 		f.delays = append(f.delays[:0], f.delays[1:]...)
@@ -92,17 +96,18 @@ func (f *fixes) numbered(t *train) (ok bool, why string) {
 	if t.doubled != 0 && seconds(t.doubled, t.last()) < delaySpan && t.doubled > t.since-1e9 {
 		return false, "more than one pulse a second"
 	}
+	// One alone is a pulse that was held up.
+	if f.badAt[0] != 0 && seconds(f.badAt[0], f.valid.Mono) < ambiguous {
+		return false, fmt.Sprintf("the message comes %.0f ms after the pulse: its second is ambiguous", f.badDelay*1e3)
+	}
 	if f.began == 0 || len(f.delays) == 0 || f.train != t.since {
-		if f.badDelay != 0 {
-			return false, fmt.Sprintf("the message comes %.0f ms after the pulse: its second is ambiguous", f.badDelay*1e3)
-		}
-		return false, "pulses not numbered yet"
+		return false, reasonUnnumbered
 	}
 	if _, sd := f.delay(); sd >= delaySpread {
 		return false, fmt.Sprintf("the message's delay varies by %.0f ms", sd*1e3)
 	}
 	if seconds(f.began, f.valid.Mono) < delaySpan || seconds(t.since, t.last()) < delaySpan {
-		return false, "pulses not numbered yet"
+		return false, reasonUnnumbered
 	}
 	return true, ""
 }

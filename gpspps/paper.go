@@ -11,6 +11,7 @@ const maxSegments = 512
 // that the station's own doings never look like a moving oscillator.
 type paper struct {
 	segments []segment
+	before   float64 // mean rate before the first segment, of those forgotten
 }
 
 type segment struct {
@@ -27,6 +28,11 @@ func (p *paper) steer(mono int64, ppm float64) {
 	f := ppm * 1e-6
 	s := segment{mono: mono, added: p.added(mono), rate: f / (1 + f)}
 	if len(p.segments) >= maxSegments {
+		// A holdover may have begun hours ago and still asks.
+		a, b := p.segments[0], p.segments[maxSegments/4]
+		if b.mono > a.mono {
+			p.before = (b.added - a.added) / seconds(a.mono, b.mono)
+		}
 		p.segments = append(p.segments[:0], p.segments[maxSegments/4:]...)
 	}
 	p.segments = append(p.segments, s)
@@ -36,7 +42,10 @@ func (p *paper) steer(mono int64, ppm float64) {
 func (p *paper) added(mono int64) float64 {
 	i := sort.Search(len(p.segments), func(i int) bool { return p.segments[i].mono > mono }) - 1
 	if i < 0 {
-		return 0
+		if len(p.segments) == 0 {
+			return 0
+		}
+		return p.segments[0].added - seconds(mono, p.segments[0].mono)*p.before
 	}
 	s := p.segments[i]
 	return s.added + float64(mono-s.mono)*1e-9*s.rate

@@ -7,14 +7,15 @@ import (
 
 // Reasons that code compares or uses more than once.
 const (
-	reasonCold     = "no fix, no pulse"
-	reasonNoFix    = "no fix"
-	reasonFixLost  = "the receiver has lost its fix"
-	reasonNoPulse  = "no pulse"
-	reasonMoved    = "the pulses are not where they should be"
-	reasonUnproven = "leap seconds unconfirmed"
-	leapMost       = 30 // seconds; more than leap seconds could explain
-	wholeSecond    = 1.0
+	reasonCold       = "no fix, no pulse"
+	reasonNoFix      = "no fix"
+	reasonFixLost    = "the receiver has lost its fix"
+	reasonNoPulse    = "no pulse"
+	reasonMoved      = "the pulses are not where they should be"
+	reasonUnproven   = "leap seconds unconfirmed"
+	leapMost         = 30 // seconds; more than leap seconds could explain
+	reasonUnnumbered = "pulses not numbered yet"
+	wholeSecond      = 1.0
 )
 
 // evaluate draws conclusions from what has come in.
@@ -32,7 +33,8 @@ func (r *Reference) evaluate() {
 
 // shown is the state for the outside.
 func (r *Reference) shown() State {
-	if (r.phase == StateLocked || r.phase == StateHoldover) && (r.jump != 0 || r.disputed != "") {
+	held := r.phase == StateHoldover
+	if (r.phase == StateLocked || held) && (r.jump != 0 || r.disputed != "") || held && r.moved != 0 {
 		return StateSuspect
 	}
 	return r.phase
@@ -43,6 +45,8 @@ func (r *Reference) told() string {
 	switch {
 	case r.shown() == StateSuspect && r.disputed != "":
 		return r.disputed
+	case r.shown() == StateSuspect && r.jump == 0:
+		return fmt.Sprintf("%s: %s by the station's own clock", reasonMoved, lateness(r.moved))
 	case r.shown() == StateSuspect:
 		return fmt.Sprintf("the receiver jumped %s while its pulses ran on", side(float64(r.jump)))
 	case r.after != "":
@@ -58,6 +62,14 @@ func side(d float64) string {
 		word = "back"
 	}
 	return amount(d) + " " + word
+}
+
+// lateness says where pulses d seconds late are.
+func lateness(d float64) string {
+	if d < 0 {
+		return amount(d) + " early"
+	}
+	return amount(d) + " late"
 }
 
 // amount is a duration for people, seconds.
@@ -126,6 +138,11 @@ func (r *Reference) network(scale func(mono int64) int64) (majority, bool) {
 	return agreement(list)
 }
 
+// excludes says whether a time d seconds ahead, give or take allow, cannot be right.
+func (m majority) excludes(d, allow float64) bool {
+	return math.Abs(m.centre-d)-m.half > allow
+}
+
 // confirms says whether the majority leaves no other second possible.
 func (m majority) confirms(d float64) bool {
 	return math.Abs(m.centre-d) < secondsAgree && math.Abs(m.centre-d)+m.half < wholeSecond/2
@@ -134,12 +151,11 @@ func (m majority) confirms(d float64) bool {
 // proven says whether the second the receiver names is UTC's, and if not, why.
 func (r *Reference) proven() (ok bool, why string) {
 	m, asked := r.network(r.candidate)
-	settled := r.now-r.firstVote >= int64(voteFirst)
-	if asked && settled && m.confirms(0) {
-		return true, ""
-	}
-	if asked && math.Abs(m.centre)-m.half > secondsAgree {
+	if asked && m.excludes(0, r.allowance()) {
 		return false, contradiction(-m.centre, fmt.Sprintf("%d servers", m.agree))
+	}
+	if asked && r.voted(r.now) && m.confirms(0) {
+		return true, ""
 	}
 	if r.phase == StateHoldover {
 		if own := r.own(r.now); own.Bound < secondsAgree {
@@ -150,14 +166,56 @@ func (r *Reference) proven() (ok bool, why string) {
 			return false, contradiction(d, "the station's own clock")
 		}
 	}
+	if r.counters.Votes != 0 && !r.voted(r.now) {
+		return false, reasonUnproven // those who may know better are being asked
+	}
 	f := r.fixes.valid
 	if f.LeapUTC || (r.c.ConfirmUTC != nil && r.c.ConfirmUTC(f)) {
 		return true, ""
 	}
-	if r.fixes.since != 0 && seconds(r.fixes.since, r.now) >= almanac.Seconds() {
+	continuous := 0.0
+	if r.fixes.since != 0 {
+		continuous = seconds(r.fixes.since, r.now)
+	}
+	if d, whom := r.opposed(); whom != "" && continuous < jumpUnconfirmed.Seconds() {
+		return false, contradiction(d, whom)
+	}
+	if continuous >= almanac.Seconds() {
 		return true, ""
 	}
 	return false, reasonUnproven
+}
+
+// opposed says whether all servers there are, though too few for a majority,
+// name another second, such as wrong leap seconds would explain, and by how
+// much the receiver is ahead of them. It or they are wrong: nobody can tell.
+func (r *Reference) opposed() (d float64, whom string) {
+	votes := r.voters.at(r.now, "", func(Vote) float64 { return 0 })
+	if len(votes) == 0 || len(votes) >= quorumLeast {
+		return 0, ""
+	}
+	for i, v := range votes {
+		ahead := float64(r.candidate(v.Mono)-v.Time) * 1e-9
+		if off := math.Abs(ahead); off-v.HalfWidth < secondsAgree || off > leapMost || i > 0 && math.Abs(ahead-d) > secondsAgree {
+			return 0, ""
+		}
+		d = ahead
+	}
+	if len(votes) == 1 {
+		return d, "the only server"
+	}
+	return d, fmt.Sprintf("%d servers", len(votes))
+}
+
+// allowance is how far the newest pulse may be from true time, seconds.
+func (r *Reference) allowance() float64 {
+	zs := make([]phase, 0, trainEdges)
+	first := r.train.edges[0]
+	base := (r.fixes.offset+first.count)*1e9 - first.mono
+	for _, x := range r.train.edges {
+		zs = append(zs, phase{x.count, r.phaseOf(x, base)})
+	}
+	return boundTimes * (r.c.PulseError + lateTimes*spread(zs))
 }
 
 func contradiction(d float64, whom string) string {

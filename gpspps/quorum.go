@@ -8,15 +8,18 @@ import (
 )
 
 const (
-	voteAge      = 15 * time.Minute // an older vote says nothing any more
-	voteAhead    = 25 * time.Second // a reading takes in votes this much younger than itself
-	voteFirst    = 20 * time.Second // from the first vote on until they are counted: the quickest need not be right
-	voteLate     = 7 * time.Second  // a vote that comes later than this after its exchange is dropped
-	voteWidest   = 1.5              // seconds; NTP's own limit of a root distance (RFC 5905, MAXDIST)
-	votesKept    = 64               // per server
-	votersMost   = 1024
-	quorumLeast  = 3
-	leastBound   = 1e-6 // seconds, of a quorum
+	voteAge     = 15 * time.Minute // an older vote says nothing any more
+	voteAhead   = 25 * time.Second // a reading takes in votes this much younger than itself
+	voteFirst   = 20 * time.Second // from the first vote on until they are counted: the quickest need not be right
+	voteLate    = 7 * time.Second  // a vote that comes later than this after its exchange is dropped
+	voteEarly   = 2 * time.Second  // and one from further in the future: ticks come once a second
+	voteWidest  = 1.5              // seconds; NTP's own limit of a root distance (RFC 5905, MAXDIST)
+	votesKept   = 64               // per server
+	votersMost  = 1024
+	quorumLeast = 3
+	// No server is better than this, whatever it claims: many say that their
+	// root dispersion is 0, and software stamps on both sides are worse.
+	leastHalf    = 1e-3 // seconds
 	secondsAgree = 0.4  // seconds; nearer than this a server confirms which second it is
 )
 
@@ -31,9 +34,10 @@ type voters map[string][]Vote
 
 // add says whether the vote was taken.
 func (v voters) add(x Vote, now int64) bool {
-	if !(x.HalfWidth >= 0 && x.HalfWidth <= voteWidest) || x.Server == "" || x.Mono < now-int64(voteLate) {
+	if !(x.HalfWidth >= 0 && x.HalfWidth <= voteWidest) || x.Server == "" || x.Mono < now-int64(voteLate) || x.Mono > now+int64(voteEarly) {
 		return false
 	}
+	x.HalfWidth = max(x.HalfWidth, leastHalf)
 	if x.Group == "" {
 		x.Group = x.Server
 	}

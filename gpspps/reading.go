@@ -13,7 +13,13 @@ const (
 	// Lateness is one-sided: its mean does not show, but it is no more than a
 	// few times its spread (1 for an exponential, 1.7 for a uniform one from
 	// zero, 2.4 for a uniform one of 0.3 to 2 ms).
-	lateness = 3
+	lateTimes = 3
+
+	// A bare crystal on a board whose processor or room warms up moves by some
+	// 0.1 ppm a minute and 2 ppm in all: so many times what HoldoverPPM says by
+	// default, a second and in all. A compensated one is better in proportion.
+	heatRate = 0.5 / 60
+	heatMost = 10
 
 	fixDelay   = 350 * time.Millisecond // middle of what receivers take to name a second
 	fixBound   = 1.0                    // seconds
@@ -77,7 +83,7 @@ func (r *Reference) read(l label, mono int64) Reading {
 	switch l.kind {
 	case fixing:
 		out.Source, out.Known = SourceGPS, true
-		out.True = l.anchor.Time.UnixNano() + int64(fixDelay) + (mono - l.anchor.Mono)
+		out.True = l.anchor.Time.UnixNano() + int64(fixDelay) + int64(math.Round(r.paper.between(l.anchor.Mono, mono)*1e9))
 		out.Bound = fixBound + math.Abs(seconds(l.anchor.Mono, mono))*r.c.OscillatorPPM*1e-6
 		out.Uncertainty = out.Bound / boundTimes
 	case running:
@@ -110,8 +116,15 @@ func (r *Reference) fill(out *Reading, k knot) {
 	s := k.s.predict(dt, k.walk)
 	out.Source, out.Known = SourceGPSPPS, true
 	out.True = out.Mono + k.base + int64(math.Round((s.x-r.paper.added(out.Mono))*1e9))
-	out.Uncertainty = normal95*math.Sqrt(s.pxx) + r.c.PulseError + lateness*k.jitter + math.Abs(dt)*r.c.HoldoverPPM*1e-6
-	out.Bound = boundTimes * out.Uncertainty
+	out.Uncertainty = normal95*math.Sqrt(s.pxx) + r.c.PulseError + lateTimes*k.jitter + math.Abs(dt)*r.c.HoldoverPPM*1e-6
+	out.Bound = boundTimes*out.Uncertainty + r.heat(math.Abs(dt))
+}
+
+// heat is by how much a change of temperature may carry the oscillator away in
+// dt seconds beyond what it wanders in still air, seconds. It is no noise: no
+// number of standard deviations makes up for it.
+func (r *Reference) heat(dt float64) float64 {
+	return dt * r.c.HoldoverPPM * 1e-6 * min(heatRate*dt/2, heatMost)
 }
 
 // own is what the receiver and the oscillator tell of an instant, whatever the
@@ -138,9 +151,14 @@ func whole(t int64) (int64, float64) {
 	return n, float64(t-n*1e9) * 1e-9
 }
 
+// voted says whether the servers have had time to answer by mono.
+func (r *Reference) voted(mono int64) bool {
+	return r.counters.Votes != 0 && mono-r.firstVote >= int64(voteFirst)
+}
+
 // quorum is what most servers agree on.
 func (r *Reference) quorum(mono int64, judged string) (Reading, bool) {
-	if r.counters.Votes == 0 || mono-r.firstVote < int64(voteFirst) {
+	if !r.voted(mono) {
 		return Reading{}, false
 	}
 	age := func(v Vote) float64 { return math.Abs(seconds(v.Mono, mono)) * r.c.OscillatorPPM * 1e-6 }
@@ -162,7 +180,7 @@ func (r *Reference) quorum(mono int64, judged string) (Reading, bool) {
 	}
 	out := Reading{Mono: mono, Known: true, Source: SourceQuorum, State: StateLocked}
 	out.True = mono + base + int64(math.Round((m.centre-r.paper.added(mono))*1e9))
-	out.Bound = max(m.half, leastBound)
+	out.Bound = max(m.half, leastHalf)
 	out.Uncertainty = out.Bound / boundTimes
 	out.Reason = fmt.Sprintf("%d of %d servers agree", m.agree, m.of)
 	return out, true
@@ -226,7 +244,9 @@ func (r *Reference) settle() {
 	for drop+1 < len(r.knots) && r.knots[drop+1].at < oldest {
 		drop++
 	}
-	r.knots = append(r.knots[:0], r.knots[drop:]...)
+	if drop > 0 {
+		r.knots = append(r.knots[:0], r.knots[drop:]...)
+	}
 	drop = 0
 	for drop+1 < len(r.labels) && r.labels[drop+1].from < oldest {
 		drop++
@@ -234,7 +254,9 @@ func (r *Reference) settle() {
 	if most := len(r.labels) - labelsMost; most > drop {
 		drop = most
 	}
-	r.labels = append(r.labels[:0], r.labels[drop:]...)
+	if drop > 0 {
+		r.labels = append(r.labels[:0], r.labels[drop:]...)
+	}
 }
 
 // labelsMost bounds them whatever the receiver does.

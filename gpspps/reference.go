@@ -61,12 +61,15 @@ type Reference struct {
 	delay    float64 // mean from pulse to message when it locked, seconds
 	due      int64   // UTC second up to which pulses are accounted for
 
-	jump     int   // seconds the receiver's numbers moved by while pulses ran on; 0 none
-	jumpAt   int64 // when it was noticed
-	odd      int   // seconds the last fixes disagreed by
-	oddCount int   // how many in a row did
-	good     int   // how many in a row agreed
-	goodFix  int64 // instant of the newest fix that counts as present
+	jump     int     // seconds the receiver's numbers moved by while pulses ran on; 0 none
+	jumpAt   int64   // when it was noticed
+	odd      int     // seconds the last fixes disagreed by
+	oddAfter int64   // the last fix before them that agreed
+	oddCount int     // how many in a row did
+	good     int     // how many in a row agreed
+	goodFix  int64   // instant of the newest fix that counts as present
+	moved    float64 // seconds by which pulses came late outside the holdover's bound; 0 none
+	movedAt  int64   // since when they have been where they are
 
 	firstVote int64
 	round     int64 // instant of the last round of votes
@@ -173,10 +176,14 @@ func (r *Reference) AddPulse(p Pulse) {
 func (r *Reference) AddVote(v Vote) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.heard(v.Mono)
-	if !r.voters.add(v, r.now) {
+	now := r.now
+	if len(r.labels) == 0 {
+		now = v.Mono // nothing has been heard yet
+	}
+	if !r.voters.add(v, now) {
 		return
 	}
+	r.heard(v.Mono)
 	if r.counters.Votes == 0 {
 		r.firstVote = v.Mono
 	}

@@ -348,6 +348,24 @@ func TestHostileNumbers(t *testing.T) {
 	}
 }
 
+// TestCoarseReceiver: its pulse moves slowly away from the second and steps
+// back, by its clock's granularity, and the stamps are finer than that.
+func TestCoarseReceiver(t *testing.T) {
+	for _, half := range []float64{11e-9, 100e-9, 500e-9} {
+		sim := quiet(12)
+		sim.WhiteS, sim.SawtoothS = 20e-9, half
+		w := newWorld(t, sim, gpspps.Config{})
+		w.run(30)
+		if n := w.gps(1000); n != 1000 {
+			t.Errorf("± %g s: judged for %d of 1000 s", half, n)
+		}
+		w.want(gpspps.StateLocked, "")
+		if c := w.ref.Info(0).Counters; c.PulsesUsed < 1000 {
+			t.Errorf("± %g s: %d pulses used", half, c.PulsesUsed)
+		}
+	}
+}
+
 // TestBouncingPulse: a second edge shortly after each pulse is none.
 func TestBouncingPulse(t *testing.T) {
 	w := newWorld(t, quiet(11), gpspps.Config{})

@@ -38,6 +38,9 @@ func (r *Reference) compare(f Fix) {
 	r.counters.FixesImplausible++
 	r.good = 0
 	if k := int(math.Round(d)); k != r.odd {
+		if r.odd == 0 {
+			r.oddAfter = r.goodFix
+		}
 		r.odd, r.oddCount = k, 0
 	}
 	r.oddCount++
@@ -46,6 +49,8 @@ func (r *Reference) compare(f Fix) {
 	}
 	if r.oddCount >= oddLeast && r.jump != r.odd {
 		r.jump, r.jumpAt = r.odd, r.now
+		// Whichever is wrong, it was so before it was noticed.
+		r.mark(max(r.oddAfter, r.now-int64(backMost), r.labels[0].from))
 	}
 }
 
@@ -61,6 +66,45 @@ func (r *Reference) renumber() bool {
 		return true
 	}
 	return false
+}
+
+// displaced says why the train must not be followed out of a holdover whose
+// bound it lies outside of: one of the two is wrong. The network may say which;
+// without it nobody is judged until the train has stood by itself for as long
+// as it takes to believe a receiver at the start.
+func (r *Reference) displaced(bound float64) (why string) {
+	edges := r.train.from(r.evidence())
+	if len(edges) < edgesLeast {
+		return reasonUnnumbered
+	}
+	edges = edges[len(edges)-edgesLeast:]
+	late := make([]float64, len(edges))
+	for i, x := range edges {
+		_, late[i] = whole(r.own(x.mono).True)
+	}
+	d := median(late)
+	switch off := math.Abs(d) > bound; {
+	case !off && r.moved == 0:
+		return ""
+	case !off:
+		r.moved, r.movedAt = 0, edges[0].mono
+		return ""
+	case r.moved == 0 || math.Abs(d-r.moved) > bound+r.allowance():
+		r.moved, r.movedAt = d, edges[0].mono
+	}
+	m, asked := r.network(func(mono int64) int64 { return r.own(mono).True })
+	// The train's time is d behind the station's own.
+	own, train := m.excludes(0, bound), m.excludes(-d, r.allowance())
+	switch {
+	case !asked || !r.voted(r.now) || own == train:
+		if seconds(r.movedAt, r.now) < almanac.Seconds() {
+			return reasonMoved
+		}
+	case train:
+		r.moved = 0
+		return fmt.Sprintf("%s: %s, and %d servers agree with the station's own clock", reasonMoved, lateness(d), m.agree)
+	}
+	return ""
 }
 
 // count looks whether a round of votes is complete, and judges the receiver by it.

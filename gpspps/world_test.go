@@ -30,6 +30,17 @@ type world struct {
 	rate         []float64
 
 	each func(n int, now int64) // after every tick
+	// edit may change what the receiver does in a second; stamps are of the
+	// free clock.
+	edit       func(n int, pulses []gpspps.Pulse, fix *gpspps.Fix) ([]gpspps.Pulse, *gpspps.Fix)
+	standStill int     // no ticks before this second
+	late       []event // that come after the tick of their second
+}
+
+// event is something that comes in at an instant of the steered clock.
+type event struct {
+	at int64
+	do func()
 }
 
 // server votes every interval seconds.
@@ -85,12 +96,17 @@ func (w *world) free(mono int64) int64 {
 }
 
 func (w *world) steer(mono int64, ppm float64) {
+	w.bend(mono, ppm)
+	w.ref.Steered(mono, ppm)
+}
+
+// bend changes the clock's rate and tells nobody, as heat does.
+func (w *world) bend(mono int64, ppm float64) {
 	p := w.free(mono)
 	at := float64(p-w.sim.Mono) * 1e-9
 	w.paper = append(w.paper, at)
 	w.added = append(w.added, float64(mono-p)*1e-9)
 	w.rate = append(w.rate, ppm*1e-6)
-	w.ref.Steered(mono, ppm)
 }
 
 // truth is the true time at an instant of the steered clock.
@@ -106,12 +122,11 @@ func (w *world) run(seconds int) {
 	for range seconds {
 		n := w.n
 		w.n++
-		type event struct {
-			at int64
-			do func()
-		}
-		var events []event
+		events := w.late
 		pulses, fix := w.sim.Second(n)
+		if w.edit != nil {
+			pulses, fix = w.edit(n, pulses, fix)
+		}
 		for _, p := range pulses {
 			p.Mono = w.clock(p.Mono)
 			events = append(events, event{p.Mono, func() { w.ref.AddPulse(p) }})
@@ -134,9 +149,16 @@ func (w *world) run(seconds int) {
 			events = append(events, event{mono + 2e7, func() { w.ref.AddVote(v) }})
 		}
 		now := w.at(float64(n) + 0.7)
-		events = append(events, event{now, func() { w.ref.Tick(now) }})
+		if n+1 >= w.standStill {
+			events = append(events, event{now, func() { w.ref.Tick(now) }})
+		}
 		sort.SliceStable(events, func(i, j int) bool { return events[i].at < events[j].at })
+		w.late = nil
 		for _, e := range events {
+			if e.at > now {
+				w.late = append(w.late, e)
+				continue
+			}
 			e.do()
 		}
 		if w.each != nil {
