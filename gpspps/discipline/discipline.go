@@ -16,7 +16,12 @@ import (
 	"github.com/truechimer/truechimer/gpspps"
 )
 
-// Kernel is the clock of the operating system.
+// Kernel is the clock of the operating system. One that also has
+//
+//	Frequency() (ppm float64, err error)
+//
+// to tell what SetFrequency last set, maybe before this process began, is taken
+// over as it runs.
 type Kernel interface {
 	// Now reads CLOCK_MONOTONIC and by how much CLOCK_REALTIME is ahead of it, ns.
 	Now() (mono, diff int64, err error)
@@ -38,8 +43,12 @@ type ReferenceSource interface {
 }
 
 const (
-	maxPPM     = 500 // the kernel's MAXFREQ
+	maxPPM     = 500        // the kernel's MAXFREQ
+	stepPPM    = 1. / 65536 // the kernel's unit of frequency
 	steerEvery = 4 * time.Second
+	// steerLeast is a change of rate not worth making, 1e-6: within steerEvery
+	// it moves the clock by less than a pulse's stamp is good for.
+	steerLeast = 0.01
 
 	// Offsets die away with this time constant: quickly while far off, slowly
 	// enough not to hand the noise of single pulses on to the clock.
@@ -69,10 +78,11 @@ type Owner struct {
 	begun     bool
 	observing bool
 	steps     int
-	set       bool  // the clock has been set by GPS or by a quorum
-	ever      bool  // GPS has been locked
-	locked    int64 // since when GPS is locked without a break, 0 it is not
-	ppm       float64
+	wasSet    bool    // the clock has been set by GPS or by a quorum
+	ever      bool    // GPS has been locked
+	locked    int64   // since when GPS is locked without a break, 0 it is not
+	ppm       float64 // the clock's rate as it was set last, 1e-6
+	level     float64 // the part of it that makes up for the oscillator
 	steered   int64
 	diff      int64 // of the last tick
 	trouble   string
@@ -155,18 +165,51 @@ func (o *Owner) Tick(mono int64) {
 	}
 	if sure && gps {
 		o.steer(mono)
+	} else {
+		o.release(mono)
 	}
 	o.report(r, sure)
 }
 
-// begin takes the clock over with a frequency that is known: what another
-// program left behind would look like the oscillator's own.
+// begin takes the clock over with a frequency that is known: what is left of
+// another process, most likely of an earlier run of this one, would look like
+// the oscillator's own. It is kept, since it is better than none.
 func (o *Owner) begin(mono int64) {
 	o.begun = true
-	if err := o.kernel.SetFrequency(0); !o.failed("taking over the clock", err) {
-		o.ref.Steered(mono, 0)
-	}
 	o.steered = mono
+	ppm := 0.0
+	if k, ok := o.kernel.(interface {
+		Frequency() (ppm float64, err error)
+	}); ok {
+		if f, err := k.Frequency(); !o.failed("reading the clock's rate", err) {
+			ppm = f
+		}
+	}
+	// Set it even so: that shows whether there is the right to.
+	o.set(mono, ppm, ppm)
+}
+
+// set makes the clock run ppm fast, level of it to make up for the oscillator.
+func (o *Owner) set(mono int64, ppm, level float64) {
+	ppm = math.Round(min(max(ppm, -maxPPM), maxPPM)/stepPPM) * stepPPM
+	if o.failed("steering the clock", o.kernel.SetFrequency(ppm)) {
+		return
+	}
+	o.ppm, o.level = ppm, level
+	// The change took place before this read; the reference is told a few
+	// microseconds of a few parts in a million too late.
+	if at, _, err := o.kernel.Now(); !o.failed("reading the clock", err) {
+		mono = at
+	}
+	o.ref.Steered(mono, ppm)
+}
+
+// release ends the removal of an offset that nobody knows any more: the clock
+// would run away from the truth at the rate that was to bring it there.
+func (o *Owner) release(mono int64) {
+	if math.Abs(o.ppm-o.level) >= steerLeast {
+		o.set(mono, o.level, o.level)
+	}
 }
 
 // step sets the clock where it must be, and decides when that is.
@@ -176,11 +219,11 @@ func (o *Owner) step(mono int64, r gpspps.Reading) {
 	threshold := math.Inf(1)
 	switch {
 	case r.Source == gpspps.SourceQuorum:
-		if !o.set && !o.ever {
+		if !o.wasSet && !o.ever {
 			threshold = stepLater
 		}
 	case r.State != gpspps.StateLocked:
-	case first && !o.set:
+	case first && !o.wasSet:
 		threshold = stepFirst
 	case mono-o.locked >= int64(stepProven):
 		threshold = stepLater
@@ -196,7 +239,7 @@ func (o *Owner) step(mono int64, r gpspps.Reading) {
 	if o.failed("stepping the clock", o.kernel.Step(by)) {
 		return
 	}
-	o.set = true
+	o.wasSet = true
 	o.steps++
 	o.diff += by
 	o.offset = 0
@@ -217,18 +260,10 @@ func (o *Owner) steer(mono int64) {
 	if math.Abs(o.offset) > far {
 		tau = tauFar
 	}
-	ppm := min(max(-fast-o.offset/tau*1e6, -maxPPM), maxPPM)
 	o.steered = mono
-	if o.failed("steering the clock", o.kernel.SetFrequency(ppm)) {
-		return
+	if ppm := -fast - o.offset/tau*1e6; math.Abs(ppm-o.ppm) >= steerLeast {
+		o.set(mono, ppm, -fast)
 	}
-	// The change took place between two reads; the reference is told the later
-	// one, a few microseconds of a few parts in a million too late.
-	if at, _, err := o.kernel.Now(); err == nil {
-		mono = at
-	}
-	o.ppm = ppm
-	o.ref.Steered(mono, ppm)
 }
 
 func (o *Owner) report(r gpspps.Reading, sure bool) {

@@ -72,6 +72,8 @@ func (k *kernel) SetFrequency(ppm float64) error {
 	return nil
 }
 
+func (k *kernel) Frequency() (float64, error) { return k.rate * 1e6, nil }
+
 func (k *kernel) Step(ns int64) error {
 	if err := k.refused(); err != nil {
 		return err

@@ -62,6 +62,15 @@ func (system) SetFrequency(ppm float64) error {
 	return adjust("set the frequency of", tx)
 }
 
+// Frequency implements what Kernel says of it. It needs no rights.
+func (system) Frequency() (ppm float64, err error) {
+	var tx unix.Timex // no mode: nothing is set
+	if _, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &tx); err != nil {
+		return 0, fmt.Errorf("cannot read the clock's frequency: %w", err)
+	}
+	return float64(tx.Freq) / scaledPPM, nil
+}
+
 func (system) Step(ns int64) error { return adjust("step", step(ns)) }
 
 func (system) Report(estError, maxError float64, synced bool) error {

@@ -1,8 +1,11 @@
 package discipline
 
 import (
+	"errors"
+	"io/fs"
 	"math"
 	"testing"
+	"time"
 )
 
 func TestTimex(t *testing.T) {
@@ -47,12 +50,54 @@ func TestNow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	before := time.Now()
 	mono, diff, err := k.Now()
-	if err != nil || mono <= 0 || mono+diff <= mono {
-		t.Errorf("%d %d %v", mono, diff, err)
+	after := time.Now()
+	if err != nil || mono <= 0 {
+		t.Fatalf("%d %d %v", mono, diff, err)
 	}
-	later, _, _ := k.Now()
-	if later < mono {
-		t.Errorf("%d after %d", later, mono)
+	// A machine's clock may be slewed, not stepped, while tests run on it.
+	const slack = int64(time.Millisecond)
+	if now := mono + diff; now < before.UnixNano()-slack || now > after.UnixNano()+slack {
+		t.Errorf("it is %d, between %d and %d", now, before.UnixNano(), after.UnixNano())
+	}
+	for range 1000 {
+		later, d, err := k.Now()
+		if err != nil || later < mono {
+			t.Fatalf("%d after %d, %v", later, mono, err)
+		}
+		if moved := d - diff; moved < -slack || moved > slack {
+			t.Fatalf("the clocks moved by %d ns against each other", moved)
+		}
+		mono = later
+	}
+}
+
+// TestFrequency reads the kernel's rate and does not set it. A sandbox may
+// forbid even that, and must be told from a failure.
+func TestFrequency(t *testing.T) {
+	ppm, err := system{}.Frequency()
+	if err != nil && !errors.Is(err, fs.ErrPermission) {
+		t.Fatal(err)
+	}
+	if !(math.Abs(ppm) <= maxPPM) {
+		t.Errorf("%g ppm", ppm)
+	}
+}
+
+// TestRoundTrip: what is set is what will be read back.
+func TestRoundTrip(t *testing.T) {
+	for _, ppm := range []float64{0, stepPPM, -stepPPM, 42.125, -499.5, maxPPM} {
+		tx, err := frequency(ppm)
+		if back := float64(tx.Freq) / scaledPPM; err != nil || back != ppm {
+			t.Errorf("%g ppm becomes %g, %v", ppm, back, err)
+		}
+	}
+	for _, ns := range []int64{1, -1, -999999999, -1000000001, 825e15 + 7, math.MinInt64 / 2} {
+		tx := step(ns)
+		nsec := int64(tx.Time.Usec)
+		if nsec < 0 || nsec > 999999999 || int64(tx.Time.Sec)*1e9+nsec != ns {
+			t.Errorf("a step of %d ns becomes %d s and %d ns", ns, tx.Time.Sec, nsec)
+		}
 	}
 }
