@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"debug/buildinfo"
 	"fmt"
@@ -178,6 +179,10 @@ func TestMatch(t *testing.T) {
 
 func TestRootEntries(t *testing.T) {
 	b := boards.RaspberryPi
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
 	bin := t.TempDir()
 	if err := compile(t.Context(), b.GOARCH, version, bin,
 		"github.com/truechimer/truechimer/appliance", "github.com/truechimer/truechimer/image/earlyboot", "github.com/gokrazy/gokrazy/cmd/randomd"); err != nil {
@@ -246,7 +251,16 @@ func TestRootEntries(t *testing.T) {
 	// in every program, our own too.
 	want := append([]string{"go", "github.com/truechimer/truechimer"}, modules...)
 	for _, program := range []string{"appliance", "earlyboot", "randomd"} {
-		info, err := buildinfo.ReadFile(filepath.Join(bin, program))
+		code, err := os.ReadFile(filepath.Join(bin, program))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, place := range []string{filepath.Join(filepath.Dir(here), "appliance"), filepath.Dir(dirs[b.Kernel])} {
+			if bytes.Contains(code, []byte(place+"/")) {
+				t.Errorf("%s names a directory of this machine, %s", program, place)
+			}
+		}
+		info, err := buildinfo.Read(bytes.NewReader(code))
 		if err != nil {
 			t.Fatal(err)
 		}

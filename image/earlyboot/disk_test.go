@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/truechimer/truechimer/image/bootfs"
@@ -194,5 +195,24 @@ func TestChangeBoot(t *testing.T) {
 	}
 	if err := (&stationDisk{}).changeBoot(hung(1)); !errors.Is(err, errNoState) {
 		t.Errorf("no partition: %v", err)
+	}
+}
+
+// Init and the watchdog change the record at the same time: no change is lost.
+func TestChangeBootConcurrently(t *testing.T) {
+	c := newCard()
+	d := c.disk()
+	const n = 20
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			if err := d.changeBoot(func(b *bootfs.Boot) { b.HungResets++ }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if got := bootRecord(t, c).HungResets; got != n {
+		t.Errorf("%d changes of %d", got, n)
 	}
 }
