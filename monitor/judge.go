@@ -113,6 +113,11 @@ func (g *judge) decide(void string, put func(Exchange, Result)) (changed bool) {
 // date tells what is shown in true time, which was utc at mono and had not been
 // known when it was judged.
 func (g *judge) date(mono, utc int64) {
+	for i := range g.recs {
+		if x := &g.recs[i].x; x.Mono != 0 && g.recs[i].utc == 0 {
+			g.recs[i].utc = utc - (mono - x.Mono)
+		}
+	}
 	for _, j := range [...]*judgement{&g.last, &g.now.kept, &g.base.kept} {
 		j.date(mono, utc)
 	}

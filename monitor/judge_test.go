@@ -153,6 +153,15 @@ func TestNewLimitStartsAnew(t *testing.T) {
 	if g.last.verdict != Off {
 		t.Fatal(g.last.verdict)
 	}
+	g.setServer(Server{Name: "a", Limit: 10 * ms})
+	if got := (step{at: 6, offset: 80 * ms}).run(g); got.Verdict != Doubtful || *got.Score < 2 {
+		t.Errorf("%s score %v: the streak should begin anew, the score go on", got.Verdict, *got.Score)
+	}
+}
+
+func TestNewLimitDecidesNothing(t *testing.T) {
+	g := newTestJudge()
+	step{want: OK}.run(g)
 	x := Exchange{Outcome: OutcomeTimeout, Mono: 5e9, Diff: epoch}
 	g.add(x, locked(x, 0, 1e-6), true)
 	g.setServer(Server{Name: "a", Limit: 10 * ms})
@@ -160,8 +169,34 @@ func TestNewLimitStartsAnew(t *testing.T) {
 		t.Error("a new limit has decided whose fault a failure is")
 	}
 	g.decide("our fault", func(Exchange, Result) {})
-	if got := (step{at: 6, offset: 80 * ms}).run(g); got.Verdict != Doubtful || *got.Score < 2 {
-		t.Errorf("%s score %v: the streak should begin anew, the score go on", got.Verdict, *got.Score)
+	if got := g.result(); *got.Loss != 0 {
+		t.Errorf("loss %v", *got.Loss)
+	}
+}
+
+// Strays are three in a row even where the station suspects itself, but a
+// timeout in between ends the row.
+func TestVoidStrays(t *testing.T) {
+	for _, tt := range []struct {
+		what []Outcome
+		want Verdict
+	}{
+		{[]Outcome{OutcomeStray, OutcomeStray, OutcomeStray}, Invalid},
+		{[]Outcome{OutcomeStray, OutcomeStray, OutcomeTimeout, OutcomeStray}, NotJudged},
+	} {
+		g := newTestJudge()
+		step{want: OK}.run(g)
+		var got Result
+		for i, o := range tt.what {
+			x := Exchange{Outcome: o, Mono: int64(i+1) * 8e9, Diff: epoch}
+			got = g.add(x, locked(x, 0, 1e-6), true)
+			if i < len(tt.what)-1 {
+				g.decide("our fault", func(Exchange, Result) {})
+			}
+		}
+		if got.Verdict != tt.want {
+			t.Errorf("%v: %s %q, want %s", tt.what, got.Verdict, got.Reason, tt.want)
+		}
 	}
 }
 
@@ -187,7 +222,7 @@ func TestUndecidedIsVoid(t *testing.T) {
 
 // Once true time is known nothing is shown as of the year 2000 any more.
 func TestDates(t *testing.T) {
-	const wrong = int64(946684800e9) // 2000-01-01
+	const wrong = year2000
 	g := newTestJudge()
 	x := path{mono: 10, out: 5 * ms, back: 5 * ms}.exchange()
 	x.T1, x.T4, x.Diff = x.T1-epoch+wrong, x.T4-epoch+wrong, wrong
@@ -201,12 +236,19 @@ func TestDates(t *testing.T) {
 	if got, want := g.result().Last.UnixNano(), epoch+x.Mono; got != want {
 		t.Errorf("dated %d, want %d", got, want)
 	}
-	// A second time changes nothing, and neither does judging it all again.
+	// A second time changes nothing.
 	g.date(200e9, epoch)
-	g.replay(&[maxRecords]bool{}, nil)
-	g.date(100e9, epoch+100e9)
 	if got, want := g.result().Last.UnixNano(), epoch+x.Mono; got != want {
-		t.Errorf("dated %d, want %d", got, want)
+		t.Errorf("dated again %d, want %d", got, want)
+	}
+	// Nor do later failures that show the same, judged again or not.
+	lost.Mono = 110e9
+	if got, want := g.add(lost, dark, true).Last.UnixNano(), epoch+x.Mono; got != want {
+		t.Errorf("after a failure %d, want %d", got, want)
+	}
+	g.decide("", func(Exchange, Result) {})
+	if got, want := g.result().Last.UnixNano(), epoch+x.Mono; got != want {
+		t.Errorf("after it was decided %d, want %d", got, want)
 	}
 	// No instant is known of an exchange before the first that succeeded.
 	g = newTestJudge()

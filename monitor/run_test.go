@@ -196,6 +196,37 @@ func TestReferenceComesLate(t *testing.T) {
 	})
 }
 
+// What was seen while the clock stood in the year 2000 is not shown as of then
+// once the time is known, be it long until the next exchange.
+func TestYear2000IsNotShown(t *testing.T) {
+	list := []Server{at("right", "192.0.2.1"), at("denied", "192.0.2.2"), at("unsync", "192.0.2.3")}
+	setup := func(w *fakeWorld, _ *Config) {
+		w.dark = true
+		w.byAddr["192.0.2.2"] = fakeServer{what: OutcomeDenied}
+		w.byAddr["192.0.2.3"] = fakeServer{what: OutcomeUnsynchronized}
+	}
+	inWorld(t, list, setup, func(w *fakeWorld) {
+		w.pass(20 * time.Second)
+		var asked []time.Time
+		for _, s := range list {
+			r := w.result(s.Name)
+			if r.Last.Year() != 2000 {
+				t.Errorf("%s: %v", s.Name, r.Last)
+			}
+			asked = append(asked, r.Last)
+		}
+		w.mu.Lock()
+		w.dark, w.usable = false, false
+		w.mu.Unlock()
+		w.pass(1100 * time.Millisecond)
+		for i, s := range list {
+			if got, want := w.result(s.Name).Last, asked[i].Add(time.Duration(epoch-year2000)); !got.Equal(want) {
+				t.Errorf("%s: %v, want %v", s.Name, got, want)
+			}
+		}
+	})
+}
+
 func TestProgress(t *testing.T) {
 	inWorld(t, nil, nil, func(w *fakeWorld) {
 		last := w.m.Progress()

@@ -186,6 +186,9 @@ func TestDenialHoldsForEveryName(t *testing.T) {
 				}
 			}
 		}
+		if n := w.m.side.tally[everywhere].answering; n != 1 {
+			t.Errorf("%d are expected to answer, want 1", n)
+		}
 		if told != 2 || score > was-50 || score < was-71 {
 			t.Errorf("%d were told of it, scores %v, were %v", told, score, was)
 		}

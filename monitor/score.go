@@ -50,7 +50,7 @@ func poolStep(x Exchange, offset float64, known bool) (step, limit float64) {
 		return stepRate, noCap
 	case x.Outcome == OutcomeDenied:
 		return stepDeny, capDeny
-	case x.T2 != 0 && x.T3 < x.T2:
+	case x.T3 < x.T2:
 		return stepNoReply, noCap
 	}
 	if x.Stratum == 0 || x.Stratum > errorStratum || !known {

@@ -39,6 +39,10 @@ func TestEverythingSilent(t *testing.T) {
 				}
 				w.pass(5 * time.Minute)
 			}
+			// Nobody is asked more often for it.
+			if n := len(w.requests("192.0.2.1")); n > (20+52)*60/57+2*burstPackets {
+				t.Errorf("%d requests to one server in 71 minutes", n)
+			}
 			w.setAll(fakeServer{})
 			w.pass(80 * time.Second)
 			for _, id := range []string{"a", "b", "c", "d"} {
@@ -67,6 +71,9 @@ func TestOneStillAnswers(t *testing.T) {
 			if r := w.want(id, Unreachable); *r.Loss == 0 {
 				t.Errorf("%s: loss %v", id, *r.Loss)
 			}
+		}
+		if n := w.m.side.tally[internet4].answering; n != 1 {
+			t.Errorf("%d are expected to answer, want 1", n)
 		}
 		// When the last one falls silent as well nobody is left to tell whose
 		// fault that is.
@@ -208,18 +215,97 @@ func TestOnlyStrays(t *testing.T) {
 	}
 }
 
-// Whoever takes servers away while nothing answers convicts nobody thereby.
-func TestServersTakenAwayInBlackout(t *testing.T) {
+// Two over IPv4 and two over IPv6 are four that fall silent together.
+func TestWidestWay(t *testing.T) {
+	list := []Server{at("a", "192.0.2.1"), at("b", "192.0.2.2"), at("c", "2001:db8::1"), at("d", "10.0.0.1")}
+	inWorld(t, list, nil, func(w *fakeWorld) {
+		w.pass(20 * time.Minute)
+		for _, s := range list {
+			w.set(s.Host, fakeServer{what: OutcomeTimeout})
+		}
+		w.pass(10 * time.Minute)
+		for id, way := range map[string]way{"a": internet, "b": internet, "c": internet, "d": everywhere} {
+			if r := w.want(id, NotJudged); r.Reason != way.cutOff() || *r.Loss != 0 {
+				t.Errorf("%s: %q loss %v", id, r.Reason, *r.Loss)
+			}
+		}
+	})
+}
+
+// One packet that answers nothing does not show that the network works.
+func TestStrayIsNoWitness(t *testing.T) {
 	inWorld(t, four(), nil, func(w *fakeWorld) {
 		w.pass(20 * time.Minute)
 		w.setAll(fakeServer{what: OutcomeTimeout})
-		w.pass(30 * time.Second)
-		w.assign(four()[0], four()[1])
-		w.pass(2 * time.Second)
-		for _, id := range []string{"a", "b"} {
-			if r := w.result(id); r.Verdict == Unreachable || *r.Loss != 0 {
-				t.Errorf("%s: %s loss %v", id, r.Verdict, *r.Loss)
+		w.set("192.0.2.1", fakeServer{what: OutcomeStray})
+		w.pass(75 * time.Second)
+		w.setAll(fakeServer{what: OutcomeTimeout})
+		w.pass(5 * time.Minute)
+		for _, id := range []string{"a", "b", "c", "d"} {
+			if r := w.want(id, NotJudged); *r.Loss != 0 {
+				t.Errorf("%s: loss %v", id, *r.Loss)
 			}
+		}
+	})
+}
+
+// Whoever takes servers away while nothing answers convicts nobody thereby.
+func TestServersTakenAwayInBlackout(t *testing.T) {
+	s := station{suspects: map[*target]int{}}
+	var list []*target
+	var said []string
+	decide := func(u *target, void string) { said = append(said, fmt.Sprint(slices.Index(list, u), void)) }
+	for range 3 {
+		u := &target{judge: *newJudge(Target{}), ways: waysTo(netip.MustParseAddr("192.0.2.1"))}
+		list = append(list, u)
+		s.joined(u)
+		s.heard(u, OutcomeOK, decide)
+	}
+	s.heard(list[0], OutcomeTimeout, decide)
+	if said != nil {
+		t.Fatalf("said %q of one loss", said)
+	}
+	s.left(list[2], decide)
+	s.left(list[1], decide)
+	if want := []string{"0" + undecided}; !slices.Equal(said, want) {
+		t.Errorf("said %q, want %q", said, want)
+	}
+}
+
+// Where others are asked rarely they are called to tell whose fault a silence
+// is, neither oftener than it takes nor who has asked to be left in peace.
+func TestWitnesses(t *testing.T) {
+	list := []Server{at("dies", "10.0.0.1"), at("w1", "10.0.0.2"), at("w2", "10.0.0.3"), at("rate", "10.0.0.4")}
+	for i, d := range []time.Duration{8 * time.Second, time.Hour, time.Hour, 8 * time.Minute} {
+		list[i].Interval = d
+	}
+	inWorld(t, list, func(w *fakeWorld, _ *Config) { w.byAddr["10.0.0.4"] = fakeServer{what: OutcomeRateLimited} }, func(w *fakeWorld) {
+		w.pass(time.Minute)
+		w.set("10.0.0.4", fakeServer{})
+		w.pass(100 * time.Minute)
+		w.want("rate", OK)
+		count := func() (n [4]int) {
+			for i, s := range list {
+				n[i] = len(w.requests(s.Host))
+			}
+			return n
+		}
+		before := count()
+		w.set("10.0.0.1", fakeServer{what: OutcomeTimeout})
+		for w.result0("dies").Verdict != Unreachable {
+			w.pass(100 * time.Millisecond)
+			if time.Since(w.start) > 10*time.Hour {
+				t.Fatal("never unreachable")
+			}
+		}
+		after := count()
+		called := after[1] + after[2] - before[1] - before[2]
+		if after[0]-before[0] != 3 || called != 3 || after[3] != before[3] {
+			t.Errorf("requests %v, before %v: want 3 to who dies, 3 to the witnesses, none to who said RATE", after, before)
+		}
+		w.pass(30 * time.Minute)
+		if last := count(); last[1]+last[2]-after[1]-after[2] > 2 {
+			t.Errorf("requests %v, were %v: witnesses are called for what is known", last, after)
 		}
 	})
 }

@@ -24,6 +24,7 @@ type record struct {
 	open    bool   // a failure of which it is not yet known whether it is the station's
 	void    string // why it is the station's own fault, found out later; empty if it is not
 	told    bool   // to another name of the same address
+	utc     int64  // true time of x.Mono, learned later, ns; 0 if r has it or nobody does
 	// echo is a failure after which nobody answered until the next failure: one
 	// outage of the station's may explain both, so they count as one.
 	echo bool
@@ -79,6 +80,8 @@ func (s *state) step(rec *record, limit float64) judgement {
 	switch {
 	case rec.r.Known:
 		j.at, j.dated = rec.r.True, true
+	case rec.utc != 0:
+		j.at, j.dated = rec.utc, true
 	case x.Mono != 0:
 		j.at = x.Mono + x.Diff
 	}

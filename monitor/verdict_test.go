@@ -12,6 +12,9 @@ const ms = 1e-3
 // epoch is the UTC of mono 0 in these tests, ns.
 const epoch = int64(1_800_000_000e9)
 
+// year2000 is where a clock without battery starts, ns.
+const year2000 = int64(946_684_800e9)
+
 // path is one exchange as it really went.
 type path struct {
 	mono       float64 // seconds, when the request leaves
@@ -192,6 +195,17 @@ func TestVerdicts(t *testing.T) {
 			{at: 14, what: OutcomeRefused, want: Unreachable}, {at: 16, what: OutcomeRefused, want: Unreachable},
 			{at: 18, what: OutcomeRefused, want: Refused},
 		}},
+		{"a refusal between strays", []step{
+			{want: OK, sure: true}, {at: 2, what: OutcomeStray, want: OK, sure: true}, {at: 4, what: OutcomeStray, want: OK, sure: true},
+			{at: 6, what: OutcomeRefused, want: Unreachable}, {at: 8, what: OutcomeStray, want: Unreachable},
+		}},
+		{"a stray between losses", []step{
+			{what: OutcomeStray, want: NotJudged}, {at: 2, what: OutcomeStray, want: NotJudged}, {at: 4, what: OutcomeStray, want: Invalid},
+			{at: 6, what: OutcomeTimeout, want: Invalid}, {at: 8, what: OutcomeTimeout, want: Invalid},
+			{at: 10, what: OutcomeStray, want: Invalid}, {at: 12, what: OutcomeTimeout, want: Invalid},
+			{at: 14, what: OutcomeRefused, want: Invalid}, {at: 16, what: OutcomeTimeout, want: Invalid},
+			{at: 18, what: OutcomeTimeout, want: Invalid}, {at: 20, what: OutcomeTimeout, want: Unreachable},
+		}},
 		{"a stray neither counts nor ends a streak", []step{
 			{offset: 80 * ms, want: Doubtful}, {at: 2, what: OutcomeStray, want: Doubtful},
 			{at: 4, offset: 80 * ms, want: Doubtful, reason: "2 of the 3"}, {at: 6, offset: 80 * ms, want: Off},
@@ -315,6 +329,12 @@ func TestOwnFaultsCostNothing(t *testing.T) {
 	broken.T4 = broken.T1 - 1
 	if got := g.add(broken, locked(broken, 0, 0), false); got.Verdict != NotJudged || *got.Score != *before.Score || *got.Loss != *before.Loss {
 		t.Errorf("backward stamps: %+v", got)
+	}
+	// The pool's agent takes no receive time stamp for one of 1900.
+	unset := path{mono: 20, out: 1 * ms, back: 1 * ms}.exchange()
+	unset.T2 = 0
+	if got := newTestJudge().add(unset, locked(unset, 0, 0), false); got.Verdict != Invalid || *got.Score != -20 {
+		t.Errorf("no receive time: %s score %v", got.Verdict, *got.Score)
 	}
 	kiss := newTestJudge()
 	if got := (step{what: OutcomeRateLimited, noRef: true}).run(kiss); got.Score != nil || *got.Loss != 1 {

@@ -39,6 +39,7 @@ type fakeWorld struct {
 	names    map[string][]netip.Addr
 	lookups  int
 	usable   bool
+	dark     bool // true time is not known, the clock stands in the year 2000
 	sent     []request
 	flying   int
 	mostUp   int
@@ -145,6 +146,9 @@ func (w *fakeWorld) At(mono int64, judged string) Reading {
 	if mono > w.mono() {
 		w.t.Errorf("asked for an instant %s ahead", time.Duration(mono-w.mono()))
 	}
+	if w.dark {
+		return Reading{Reason: "cold"}
+	}
 	return Reading{
 		True: epoch + mono, Known: true, Usable: w.usable, Reason: "waiting for a fix",
 		Bound: 1e-5, Uncertainty: 1e-6, Final: w.mono()-mono >= int64(w.finality),
@@ -201,7 +205,12 @@ func (w *fakeWorld) Probe(ctx context.Context, t Target) Exchange {
 	if s.rtt == 0 {
 		s.rtt = 10 * time.Millisecond
 	}
-	sent := w.mono()
+	sent, diff := w.mono(), epoch
+	w.mu.Lock()
+	if w.dark {
+		diff = year2000
+	}
+	w.mu.Unlock()
 	wait := s.rtt
 	if s.what == OutcomeTimeout {
 		wait = 3 * time.Second
@@ -212,11 +221,11 @@ func (w *fakeWorld) Probe(ctx context.Context, t Target) Exchange {
 		s.what = OutcomeTimeout
 	}
 	if s.what != "" && s.what != OutcomeOK {
-		return Exchange{Outcome: s.what, Mono: w.mono(), Diff: epoch}
+		return Exchange{Outcome: s.what, Mono: w.mono(), Diff: diff}
 	}
 	return Exchange{
 		Outcome: OutcomeOK, Stratum: 1, Kernel: true, StampError: 1e-6,
-		T1: epoch + sent, T4: epoch + sent + int64(s.rtt), Mono: sent + int64(s.rtt)/2, Diff: epoch,
+		T1: diff + sent, T4: diff + sent + int64(s.rtt), Mono: sent + int64(s.rtt)/2, Diff: diff,
 		T2: epoch + sent + int64(s.rtt)/2 + ns(s.offset), T3: epoch + sent + int64(s.rtt)/2 + ns(s.offset),
 	}
 }
