@@ -31,7 +31,12 @@ const (
 //
 // Errors say which names there are and what to write instead.
 func Open(name string) (Pin, error) {
-	return open(name, system{dev: "/dev", names: periph{}, ioctl: ioctl})
+	const dev = "/dev"
+	s := system{dev: dev, names: periph{}, ioctl: ioctl}
+	if aliased(dev) {
+		s.names = chipNames{dev, ioctl}
+	}
+	return open(name, s)
 }
 
 // system is what Open needs from the machine.
@@ -43,7 +48,8 @@ type system struct {
 
 // periph answers from periph's registry. Only the driver of the character
 // device is loaded: periph's host.Init would also load one that writes to
-// physical memory where a Raspberry Pi 5 has no GPIO.
+// physical memory where a Raspberry Pi 5 has no GPIO. It is loaded once for the
+// life of the process, however often a line is looked for.
 type periph struct{}
 
 func (periph) line(name string) (chip string, offset uint32, ok bool, err error) {
