@@ -81,14 +81,21 @@ func TestLogIsNotFlooded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var j journal
 		n := newNotes(nil, j.log())
-		n.set("topic", "no line")
-		n.set("topic", "")
-		time.Sleep(2 * time.Hour)
-		n.set("topic", "no line")
-		if got := len(j.lines("level=WARN msg=\"no line\" about=topic")); got != 2 {
-			t.Errorf("a fault that came back after hours is said %d times in all", got)
+		for i := range 720 { // an hour of coming and going
+			n.set("topic", []string{"no line", ""}[i%2])
+			time.Sleep(5 * time.Second)
 		}
-		if got := len(j.lines("over: no line")); got != 1 {
+		was := len(j.lines("level=WARN"))
+		time.Sleep(3 * time.Hour)
+		// A fault after hours of peace is news, and so is the next one.
+		n.set("topic", "no port")
+		n.set("topic", "")
+		time.Sleep(sayAgain)
+		n.set("topic", "no port")
+		if got := len(j.lines("level=WARN msg=\"no port\" about=topic")); got != 2 || was > 10 {
+			t.Errorf("said %d times, after %d times before", got, was)
+		}
+		if got := len(j.lines("over: no port")); got != 1 {
 			t.Errorf("its end is said %d times", got)
 		}
 	})

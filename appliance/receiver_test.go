@@ -298,12 +298,21 @@ func TestProcessHeldUp(t *testing.T) {
 			s.reads[len(s.reads)-4].first = middle - 3e6
 		}
 	}
+	first := slices.Clone(s.reads[:6])
 	h := hardware{openPort: func(string, int) (port, error) { return s, nil }}
 	if err := h.readPort(t.Context(), b.in, "gps", true); err == nil || err.Error() != "the script is over" {
 		t.Errorf("ended with %v", err)
 	}
 	if c := b.counters(); c.Fixes != 6 || c.FixesInvalid != 0 || b.in.tally.damaged.Load() != 0 {
 		t.Errorf("%+v, %d damaged", c, b.in.tally.damaged.Load())
+	}
+
+	// The satellites in view, which are named last, belong to the same fix.
+	b = newBench()
+	s.reads = first
+	_ = h.readPort(t.Context(), b.in, "gps", true)
+	if i := b.in.ref.Info(1e9); i.Counters.Fixes != 1 || i.SatellitesUsed != 9 || i.SatellitesSeen != 14 {
+		t.Errorf("of one burst: %+v", i)
 	}
 }
 

@@ -48,6 +48,13 @@ func TestSimulatedReceiverOnABusyMachine(t *testing.T) {
 			s := simulated{busy{rand.New(rand.NewPCG(1, 2)), most}}
 			done := make(chan error, 1)
 			go func() { done <- s.listen(ctx, b.in) }()
+			if most == 0 {
+				// The first fix is out before the next burst begins.
+				time.Sleep(2050 * time.Millisecond)
+				if c := b.counters(); c.Fixes != 1 || c.Pulses != 2 {
+					t.Errorf("after 2.05 s: %+v", c)
+				}
+			}
 			time.Sleep(120 * time.Second)
 			c := b.counters()
 			// A second that is more than a second late is left out.
@@ -106,7 +113,9 @@ func TestSimulation(t *testing.T) {
 		s := get(t, client, url)
 		if s.Reference.State != was {
 			t.Logf("%s after %v: %s", s.Reference.State, time.Since(begun).Round(time.Millisecond), s.Reference.Reason)
-			if was == "locked" {
+			// A machine that stands still for seconds may cost the lock; it must
+			// not look as if the receiver had said so.
+			if strings.Contains(s.Reference.Reason, "lost its fix") {
 				t.Fatalf("the lock was lost: %+v", s.Reference)
 			}
 			was = s.Reference.State
