@@ -322,6 +322,11 @@ func TestStation(t *testing.T) {
 
 		s.oneStep()
 		s.ownListenersOnly()
+		for _, bad := range []string{"/perm cannot be used", "no hardware watchdog", "panic", "WARN", "ERROR"} {
+			if lines := s.consoleLines(bad); len(lines) > 0 {
+				t.Errorf("the console says: %q", lines)
+			}
+		}
 		checkTraffic(t, s.traffic)
 		ids = append(ids, last.Station.ID)
 		if last.Station.Slot == nil || *last.Station.Slot != "a" || last.Station.Board != "vm-arm64" {

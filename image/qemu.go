@@ -172,7 +172,7 @@ func boardArgs(ctx context.Context, o machineOptions, cmdline string) ([]string,
 	case boards.VMArm64.Name:
 		machine := []string{"-cpu", "cortex-a53", "-smp", "2", "-m", "512", "-accel", "tcg"}
 		plain := filepath.Join(o.Dir, "virt.dtb")
-		dump := exec.CommandContext(ctx, qemuProgram, append([]string{"-M", "virt,dumpdtb=" + plain, "-display", "none"}, machine...)...)
+		dump := exec.CommandContext(ctx, qemuProgram, append([]string{"-M", "virt,dumpdtb=" + plain, "-display", "none", "-nic", "none"}, machine...)...)
 		if out, err := dump.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("%s: %w: %s", qemuProgram, err, out)
 		}
