@@ -223,36 +223,38 @@ func TestUndecidedIsVoid(t *testing.T) {
 // Once true time is known nothing is shown as of the year 2000 any more.
 func TestDates(t *testing.T) {
 	const wrong = year2000
-	g := newTestJudge()
-	x := path{mono: 10, out: 5 * ms, back: 5 * ms}.exchange()
-	x.T1, x.T4, x.Diff = x.T1-epoch+wrong, x.T4-epoch+wrong, wrong
-	dark := Reading{Reason: "cold"}
-	if got := g.add(x, dark, false); got.Last.Year() != 2000 {
-		t.Errorf("before: %v", got.Last)
-	}
-	lost := Exchange{Outcome: OutcomeTimeout, Mono: 20e9, Diff: wrong}
-	g.add(lost, dark, false)
-	g.date(100e9, epoch+100e9)
-	if got, want := g.result().Last.UnixNano(), epoch+x.Mono; got != want {
-		t.Errorf("dated %d, want %d", got, want)
-	}
-	// A second time changes nothing.
-	g.date(200e9, epoch)
-	if got, want := g.result().Last.UnixNano(), epoch+x.Mono; got != want {
-		t.Errorf("dated again %d, want %d", got, want)
-	}
-	// Nor do later failures that show the same, judged again or not.
-	lost.Mono = 110e9
-	if got, want := g.add(lost, dark, true).Last.UnixNano(), epoch+x.Mono; got != want {
-		t.Errorf("after a failure %d, want %d", got, want)
-	}
-	g.decide("", func(Exchange, Result) {})
-	if got, want := g.result().Last.UnixNano(), epoch+x.Mono; got != want {
-		t.Errorf("after it was decided %d, want %d", got, want)
+	for _, final := range []bool{false, true} {
+		g := newTestJudge()
+		x := path{mono: 10, out: 5 * ms, back: 5 * ms}.exchange()
+		x.T1, x.T4, x.Diff = x.T1-epoch+wrong, x.T4-epoch+wrong, wrong
+		dark := Reading{Reason: "cold", Final: final}
+		if got := g.add(x, dark, false); got.Last.Year() != 2000 {
+			t.Errorf("before: %v", got.Last)
+		}
+		lost := Exchange{Outcome: OutcomeTimeout, Mono: 20e9, Diff: wrong}
+		g.add(lost, dark, false)
+		g.date(100e9, epoch+100e9)
+		if got, want := g.result().Last.UnixNano(), epoch+x.Mono; got != want {
+			t.Errorf("dated %d, want %d", got, want)
+		}
+		// A second time changes nothing.
+		g.date(200e9, epoch)
+		if got, want := g.result().Last.UnixNano(), epoch+x.Mono; got != want {
+			t.Errorf("dated again %d, want %d", got, want)
+		}
+		// Nor do later failures that show the same, judged again or not.
+		lost.Mono = 110e9
+		if got, want := g.add(lost, dark, true).Last.UnixNano(), epoch+x.Mono; got != want {
+			t.Errorf("after a failure %d, want %d", got, want)
+		}
+		g.decide("", func(Exchange, Result) {})
+		if got, want := g.result().Last.UnixNano(), epoch+x.Mono; got != want {
+			t.Errorf("after it was decided %d, want %d", got, want)
+		}
 	}
 	// No instant is known of an exchange before the first that succeeded.
-	g = newTestJudge()
-	if got := g.add(Exchange{Outcome: OutcomeInternal, Diff: wrong}, dark, false); !got.Last.IsZero() {
+	g := newTestJudge()
+	if got := g.add(Exchange{Outcome: OutcomeInternal, Diff: wrong}, Reading{}, false); !got.Last.IsZero() {
 		t.Errorf("of no instant: %v", got.Last)
 	}
 }

@@ -22,10 +22,6 @@ const (
 	stepStratum = -4.0
 	stepHalf    = -2.0
 
-	// unset is the offset, in seconds, that comes of a receive time stamp of
-	// zero, which the pool's agent reads as the beginning of the era.
-	unset = -4e9
-
 	// Above these strata the pool's agent calls the reply an error, and its
 	// scorer calls it poor; both cost the same.
 	errorStratum = 10

@@ -28,7 +28,7 @@ func TestPoolStep(t *testing.T) {
 		{name: "stratum 17", x: Exchange{Outcome: OutcomeInvalid, Stratum: 17}, step: -4, cap: none},
 		{name: "kiss XYZ", x: Exchange{Outcome: OutcomeInvalid, Kiss: "XYZ"}, step: -4, cap: none},
 		{name: "version 7", x: Exchange{Outcome: OutcomeInvalid, Stratum: 1}, offset: 0.05, step: 0.83365, cap: none},
-		{name: "no receive time", x: Exchange{Outcome: OutcomeInvalid, Stratum: 1, T3: 1}, offset: unset, step: -4, cap: -20},
+		{name: "no receive time", x: Exchange{Outcome: OutcomeInvalid, Stratum: 1, T3: 1}, offset: -1e9, step: -4, cap: -20},
 		{name: "T3 before T2", x: Exchange{Outcome: OutcomeOK, Stratum: 1, T2: 2, T3: 1}, step: -5, cap: none},
 		{name: "RATE", x: Exchange{Outcome: OutcomeRateLimited, Kiss: "RATE"}, unknown: true, step: -3.5, cap: none},
 		{name: "DENY", x: Exchange{Outcome: OutcomeDenied, Kiss: "DENY"}, unknown: true, step: -10, cap: -50},

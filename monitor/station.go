@@ -223,8 +223,8 @@ func silent(o Outcome) bool {
 }
 
 // callWitness asks a target earlier whose answer tells whether t's silence is
-// its own: before t is asked again, since two failures without an answer in
-// between are evidence of one only, or at once where t's verdict waits for it.
+// its own, if nobody is to be asked before t is again: two failures without an
+// answer in between are evidence of one only.
 func (m *Monitor) callWitness(t *target, now time.Time) {
 	w, ok := m.side.scope(t)
 	if !ok || m.side.suspects[t] == 0 || t.now.fail.fault != "" {
@@ -237,8 +237,7 @@ func (m *Monitor) callWitness(t *target, now time.Time) {
 			best = u
 		}
 	}
-	waiting := t.now.fail.lost >= failuresForFault
-	if best != nil && best.plan.due.After(now) && (waiting || best.plan.due.After(t.plan.due)) {
+	if best != nil && best.plan.due.After(t.plan.due) {
 		best.plan.due = now
 		heap.Fix(&m.due, best.index)
 	}

@@ -191,11 +191,8 @@ func (s *state) said(rec *record, j judgement, lost bool) judgement {
 	s.loss.add(lost)
 	if checkReading(rec.r) == "" {
 		own, _ := checkStamps(*x)
-		offset := between(x.ServerTime(), rec.r.True)
-		if x.T2 == 0 {
-			offset = unset // what the pool's agent takes it for
-		}
-		s.addScore(x, offset, own == "")
+		// Without T2 the offset is decades, as for the pool's agent.
+		s.addScore(x, between(x.ServerTime(), rec.r.True), own == "")
 	}
 	s.kept = j
 	return j
