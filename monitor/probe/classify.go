@@ -77,7 +77,7 @@ func classifyTimes(x *monitor.Exchange, p packet) {
 		set(x, monitor.OutcomeInvalid, "receive time stamp is zero")
 	case p.transmit == 0:
 		set(x, monitor.OutcomeInvalid, "transmit time stamp is zero")
-	case int64(p.transmit-p.receive) < 0:
+	case x.T3 < x.T2: // within the half era that NTP can tell apart
 		set(x, monitor.OutcomeInvalid, "sent %v before it was received", time.Duration(x.T2-x.T3))
 	case p.poll == badExponent:
 		set(x, monitor.OutcomeInvalid, "poll exponent -128")
