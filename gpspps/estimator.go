@@ -153,13 +153,21 @@ func (e *estimator) note(second int64, z float64) {
 		e.zs = append(e.zs[:0], e.zs[1:]...)
 	}
 	e.zs = append(e.zs, phase{second, z})
-	e.jitter = spread(e.zs)
+	e.jitter = cautious(spread(e.zs))
+}
+
+// cautious is the spread s from n differences, which may have come out too
+// small by luck: the fewer, the more it counts for.
+func cautious(s float64, n int) float64 {
+	f := 1 / float64(max(n, 1))
+	return s * (1 + 4*f + 40*f*f)
 }
 
 // spread is the standard deviation of white noise on the phases, from the
-// median of their second differences: offset, frequency and single outliers
-// drop out. Few differences may come out too small by luck and count for more.
-func spread(zs []phase) float64 {
+// median of n second differences: offset, frequency and single outliers drop
+// out. It is a guess, to be taken as it is, with n so large that cautious
+// changes nothing, if there are not enough.
+func spread(zs []phase) (s float64, n int) {
 	d := make([]float64, 0, jitterWindow)
 	for i := 2; i < len(zs); i++ {
 		if zs[i].second-zs[i-1].second == 1 && zs[i-1].second-zs[i-2].second == 1 {
@@ -167,12 +175,11 @@ func spread(zs []phase) float64 {
 		}
 	}
 	if len(d) < 3 {
-		return jitterUnknown
+		return jitterUnknown, math.MaxInt
 	}
 	const gauss = 1.4826 // standard deviation per median absolute deviation
-	n := float64(len(d))
-	s := gauss * median(d) / math.Sqrt(6) * (1 + 4/n + 40/(n*n))
-	return math.Max(s, leastJitter)
+	n = len(d)
+	return math.Max(gauss*median(d)/math.Sqrt(6), leastJitter), n
 }
 
 // median sorts v.

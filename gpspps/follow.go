@@ -1,10 +1,17 @@
 package gpspps
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 const (
 	edgesLeast = 6    // pulses to begin with
 	diffuse    = 1e-2 // s^2; phase variance of one who knows nothing
+	mostJitter = 2e-2 // seconds; no lock on worse pulses
+	// A frequency so many times OscillatorPPM is a step of the pulses' between
+	// two edges, not the oscillator's; no clock is steered by so much either.
+	mostPPM    = 6
 	heldWander = 1e-6 // s/s; by how much the frequency may have moved in holdover
 )
 
@@ -21,7 +28,7 @@ func (r *Reference) engage() (why string) {
 	for _, x := range r.train.edges {
 		e.zs = append(e.zs, phase{r.fixes.offset + x.count, measure(x)})
 	}
-	e.jitter = spread(e.zs)
+	e.jitter = cautious(spread(e.zs))
 
 	t, z := make([]float64, len(edges)), make([]float64, len(edges))
 	for i, x := range edges {
@@ -35,8 +42,10 @@ func (r *Reference) engage() (why string) {
 			used++
 		}
 	}
-	if used < edgesLeast*2/3 || used*2 < len(edges) {
-		return "pulses too unsteady"
+	// What was proven is what the newest edges say.
+	current := !slices.Contains(in[len(in)-edgesLeast/2:], false)
+	if used < edgesLeast*2/3 || used*2 < len(edges) || !current || e.jitter > mostJitter {
+		return reasonUnsteady
 	}
 	y, pyy := 0.0, math.Pow(r.c.OscillatorPPM*1e-6, 2)
 	if r.phase == StateHoldover {
@@ -44,6 +53,7 @@ func (r *Reference) engage() (why string) {
 	}
 	e.begin(first.mono, e.base, state{x: z[0], y: y, pxx: diffuse, pyy: pyy})
 	var knots []knot
+	taken := 0
 	for i, x := range edges {
 		if !in[i] {
 			continue
@@ -52,8 +62,12 @@ func (r *Reference) engage() (why string) {
 		v := e.take(z[i], false)
 		e.second, e.used = r.fixes.offset+x.count, x.mono
 		knots = append(knots, e.knot(z[i], v))
-		r.counters.PulsesUsed++
+		taken++
 	}
+	if !r.plausible(e.bank[e.best].y) {
+		return reasonUnsteady
+	}
+	r.counters.PulsesUsed += uint64(taken)
 	r.knots = append(r.knots, knots...)
 	r.est = e
 	last := edges[len(edges)-1]
@@ -64,6 +78,11 @@ func (r *Reference) engage() (why string) {
 	r.jump, r.odd, r.oddCount, r.moved = 0, 0, 0, 0
 	r.against, r.with, r.round = 0, 0, r.now
 	return ""
+}
+
+// plausible says whether an oscillator may be off by the frequency y.
+func (r *Reference) plausible(y float64) bool {
+	return math.Abs(y) <= mostPPM*r.c.OscillatorPPM*1e-6
 }
 
 // evidence is the instant from which on the train's edges count for a lock.

@@ -53,6 +53,8 @@ func (r *Reference) watch() {
 			reason = reasonMoved
 		}
 		r.hold(r.est.used, reason)
+	case !r.plausible(r.est.bank[r.est.best].y):
+		r.hold(r.est.used, reasonUnsteady)
 	default:
 		r.renumber()
 	}

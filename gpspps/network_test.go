@@ -296,8 +296,11 @@ func TestNeverLockedAndWrong(t *testing.T) {
 		for at := 0; at < 600; {
 			length := 1 + rng.IntN(90)
 			f := gpstest.Fault{From: at, To: at + length, Command: commands[rng.IntN(len(commands))]}
-			if rng.IntN(4) == 0 {
+			switch rng.IntN(8) {
+			case 0, 1:
 				f.ShiftS, f.Command = rng.IntN(7)-3, ""
+			case 2, 3:
+				f.PulseShiftS, f.Command = []float64{0.03, -0.03, 0.2, 0.6}[rng.IntN(4)], ""
 			}
 			sim.Faults = append(sim.Faults, f)
 			at += length + rng.IntN(60)

@@ -15,6 +15,7 @@ const (
 	reasonUnproven   = "leap seconds unconfirmed"
 	leapMost         = 30 // seconds; more than leap seconds could explain
 	reasonUnnumbered = "pulses not numbered yet"
+	reasonUnsteady   = "pulses too unsteady"
 	wholeSecond      = 1.0
 )
 
@@ -34,7 +35,7 @@ func (r *Reference) evaluate() {
 // shown is the state for the outside.
 func (r *Reference) shown() State {
 	held := r.phase == StateHoldover
-	if (r.phase == StateLocked || held) && (r.jump != 0 || r.disputed != "") || held && r.moved != 0 {
+	if (r.phase == StateLocked || held) && (r.jump != 0 || r.disputed != "") || held && r.moved != 0 && !r.backed {
 		return StateSuspect
 	}
 	return r.phase
@@ -207,7 +208,8 @@ func (r *Reference) opposed() (d float64, whom string) {
 	return d, fmt.Sprintf("%d servers", len(votes))
 }
 
-// allowance is how far the newest pulse may be from true time, seconds.
+// allowance is how far the newest pulse may be from true time, seconds: what
+// the bound will be that the network holds against a lock.
 func (r *Reference) allowance() float64 {
 	zs := make([]phase, 0, trainEdges)
 	first := r.train.edges[0]
@@ -215,7 +217,8 @@ func (r *Reference) allowance() float64 {
 	for _, x := range r.train.edges {
 		zs = append(zs, phase{x.count, r.phaseOf(x, base)})
 	}
-	return boundTimes * (r.c.PulseError + lateTimes*spread(zs))
+	s, _ := spread(zs)
+	return boundTimes * (r.c.PulseError + lateTimes*s)
 }
 
 func contradiction(d float64, whom string) string {

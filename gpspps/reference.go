@@ -70,6 +70,7 @@ type Reference struct {
 	goodFix  int64   // instant of the newest fix that counts as present
 	moved    float64 // seconds by which pulses came late outside the holdover's bound; 0 none
 	movedAt  int64   // since when they have been where they are
+	backed   bool    // the network says that they are wrong
 
 	firstVote int64
 	round     int64 // instant of the last round of votes

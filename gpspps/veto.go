@@ -3,6 +3,7 @@ package gpspps
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -82,16 +83,25 @@ func (r *Reference) displaced(bound float64) (why string) {
 	for i, x := range edges {
 		_, late[i] = whole(r.own(x.mono).True)
 	}
-	d := median(late)
+	d := median(slices.Clone(late))
+	newest := median(slices.Clone(late[edgesLeast/2:]))
+	if math.Abs(newest) > bound != (math.Abs(d) > bound) {
+		return reasonMoved // they are about to go or to come back
+	}
 	switch off := math.Abs(d) > bound; {
-	case !off && r.moved == 0:
-		return ""
 	case !off:
-		r.moved, r.movedAt = 0, edges[0].mono
+		// Those that were off must not count for the lock.
+		r.moved, r.backed = 0, false
+		for i, x := range edges {
+			if math.Abs(late[i]) > bound {
+				r.movedAt = x.mono + 1
+			}
+		}
 		return ""
 	case r.moved == 0 || math.Abs(d-r.moved) > bound+r.allowance():
 		r.moved, r.movedAt = d, edges[0].mono
 	}
+	r.backed = false
 	m, asked := r.network(func(mono int64) int64 { return r.own(mono).True })
 	// The train's time is d behind the station's own.
 	own, train := m.excludes(0, bound), m.excludes(-d, r.allowance())
@@ -101,7 +111,7 @@ func (r *Reference) displaced(bound float64) (why string) {
 			return reasonMoved
 		}
 	case train:
-		r.moved = 0
+		r.backed = true
 		return fmt.Sprintf("%s: %s, and %d servers agree with the station's own clock", reasonMoved, lateness(d), m.agree)
 	}
 	return ""
