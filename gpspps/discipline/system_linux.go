@@ -21,8 +21,6 @@ const (
 	scaledPPM = 1 << 16 // the kernel's frequency is in 2^-16 ppm
 	// The kernel takes an error of 16 s (NTP_PHASE_LIMIT) for unsynchronised.
 	mostError = 15.9 // seconds
-
-	reads = 5 // of the clocks; the least disturbed counts
 )
 
 // System is the machine's own clock. Reading it needs no rights; setting it
@@ -31,28 +29,7 @@ func System() (Kernel, error) { return system{}, nil }
 
 type system struct{}
 
-func (system) Now() (mono, diff int64, err error) {
-	narrowest := int64(math.MaxInt64)
-	for range reads {
-		var a, r, b unix.Timespec
-		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &a); err != nil {
-			return 0, 0, fmt.Errorf("clock_gettime monotonic: %w", err)
-		}
-		if err := unix.ClockGettime(unix.CLOCK_REALTIME, &r); err != nil {
-			return 0, 0, fmt.Errorf("clock_gettime realtime: %w", err)
-		}
-		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &b); err != nil {
-			return 0, 0, fmt.Errorf("clock_gettime monotonic: %w", err)
-		}
-		before, after := a.Nano(), b.Nano()
-		if after-before < narrowest {
-			narrowest = after - before
-			mono = after
-			diff = r.Nano() - (before + (after-before)/2)
-		}
-	}
-	return mono, diff, nil
-}
+func (system) Now() (mono, diff int64, err error) { return readClocks() }
 
 func (system) SetFrequency(ppm float64) error {
 	tx, err := frequency(ppm)
