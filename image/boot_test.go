@@ -322,7 +322,7 @@ func TestStation(t *testing.T) {
 
 		s.oneStep()
 		s.ownListenersOnly()
-		for _, bad := range []string{"/perm cannot be used", "no hardware watchdog", "panic", "WARN", "ERROR"} {
+		for _, bad := range []string{"/perm cannot be used", "no hardware watchdog", "panic: |Kernel panic", "level=WARN", "level=ERROR"} {
 			if lines := s.consoleLines(bad); len(lines) > 0 {
 				t.Errorf("the console says: %q", lines)
 			}
