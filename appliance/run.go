@@ -158,18 +158,23 @@ func (s *station) keepTime(ctx context.Context) error {
 	}
 }
 
+// settleNetwork is how long links and leases may take to come before people
+// are told that they are missing.
+const settleNetwork = 5 * time.Second
+
 // network is the part that configures the network.
 func (s *station) network() func(context.Context) error {
-	m := network.New(network.Options{
+	var m *network.Manager
+	m = network.New(network.Options{
 		ResolvConf: "/tmp/resolv.conf", // what the image's /etc/resolv.conf points to
 		Hostname:   s.platform.name,
 		Log:        s.log,
 		OnChange: func(st network.State) {
-			text := ""
-			if len(st.Addresses) == 0 && st.Reason != "" {
-				text = "Network: " + st.Reason + "."
+			if wanting(st) == "" {
+				s.notes.set("network", "")
+				return
 			}
-			s.notes.set("network", text)
+			time.AfterFunc(settleNetwork, func() { s.notes.set("network", wanting(m.State())) })
 		},
 	})
 	return func(ctx context.Context) error {
@@ -178,6 +183,14 @@ func (s *station) network() func(context.Context) error {
 		}
 		return nil
 	}
+}
+
+// wanting says what the network lacks; empty where an address is there.
+func wanting(st network.State) string {
+	if len(st.Addresses) > 0 || st.Reason == "" {
+		return ""
+	}
+	return "The network is not ready: " + st.Reason
 }
 
 // newStation makes a station whose parts do not run yet.
