@@ -58,6 +58,9 @@ func build(ctx context.Context, o buildOptions) (file string, err error) {
 	if err != nil {
 		return "", err
 	}
+	if b.Preview {
+		o.Log("%s is a preview: it builds and boots in an emulator, and has not been tried on a board", b.Name)
+	}
 	o.Log("compiling for %s", b.Title)
 	if err := compile(ctx, b.GOARCH, version, tmp,
 		"github.com/truechimer/truechimer/appliance",
