@@ -139,7 +139,7 @@ func TestWordsRefused(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"right", "offset 80ms", "path 1ms 2ms leap 1", "kiss X", "zero", "offset \x00", "length 1e3"} {
+	for _, s := range []string{"right", "offset 80ms", "path 1ms 2ms leap 1", "kiss X", "zero", "offset \x00", "length 1e3", "kiss " + strings.Repeat("x", 4000)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -79,7 +79,7 @@ func (s *Set) Control(args ...string) error {
 	case slices.Contains(s.names, args[0]):
 		return fmt.Errorf("%s is a real server and cannot be told to misbehave", args[0])
 	}
-	return fmt.Errorf("no server is called %q; there are %s", args[0], strings.Join(s.names, ", "))
+	return fmt.Errorf("no server is called %.40q; there are %s", args[0], strings.Join(s.names, ", "))
 }
 
 // Close ends the servers.

@@ -44,7 +44,7 @@ func words() []word {
 		}},
 		{"kiss", "RATE", 1, func(a []string) (Behaviour, error) {
 			if !kissCode(a[0]) {
-				return nil, fmt.Errorf("%q is no kiss code, write one to four capital letters: RATE, DENY, RSTR", a[0])
+				return nil, fmt.Errorf("%.40q is no kiss code, write one to four capital letters: RATE, DENY, RSTR", a[0])
 			}
 			return Kiss(a[0]), nil
 		}},
