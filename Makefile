@@ -4,7 +4,7 @@
 BOARD ?= vm-arm64
 HTTP  ?= 127.0.0.1:8080
 
-.PHONY: run sim image ctl test lint fuzz clean
+.PHONY: run sim image ctl pins test lint fuzz clean
 
 run: ## the station image in QEMU, with a receiver, a pulse and servers to judge
 	@go run ./image run -board $(BOARD) -http $(HTTP) -ctl .run/ctl
@@ -17,6 +17,9 @@ image: ## the image of a board: make image BOARD=rpi
 
 ctl: ## one command to `make run`: make ctl CMD="gps off"
 	@go run ./image ctl -ctl .run/ctl $(CMD)
+
+pins: ## the newest Debian packages for images; review what it says before committing
+	@go run ./image pins
 
 test: ## every test, those that boot an image included
 	go test -timeout 20m ./...

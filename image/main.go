@@ -3,6 +3,7 @@
 //	go run ./image build -board vm-arm64 -o out
 //	go run ./image run -board vm-arm64 -http 127.0.0.1:8080 -ctl .run/ctl
 //	go run ./image ctl -ctl .run/ctl gps off
+//	go run ./image pins
 package main
 
 import (
@@ -36,7 +37,8 @@ const usage = `usage: image COMMAND [FLAGS]
 
   build   build a board's image                   -board B -o DIR [-config FILE]
   run     build it and run it in QEMU             -board B -http ADDR -ctl SOCKET [-gps off]
-  ctl     send one command to a running image     -ctl SOCKET COMMAND`
+  ctl     send one command to a running image     -ctl SOCKET COMMAND
+  pins    pin the newest Debian packages          [-o FILE]`
 
 func logic(ctx context.Context, args []string) error {
 	if len(args) == 0 {
@@ -49,6 +51,8 @@ func logic(ctx context.Context, args []string) error {
 		return runCommand(ctx, args[1:])
 	case "ctl":
 		return ctlCommand(ctx, args[1:])
+	case "pins":
+		return pinsCommand(ctx, args[1:])
 	}
 	return fmt.Errorf("%q is no command\n%s", args[0], usage)
 }
