@@ -11,30 +11,86 @@ type Module struct {
 	Files []string // path.Match patterns relative to the module's root
 }
 
+// Package names files inside a Debian package that is pinned in image/debian.
+type Package struct {
+	Name, Arch string   // Name may be a path.Match pattern: kernels carry their version in it
+	Files      []string // path.Match patterns relative to the root, or a directory and "/**"
+}
+
+// Loader is the kind of program that loads the kernel, and with it the way in
+// which a slot is tried once.
+type Loader string
+
+// The loaders; image/bootctl knows how each is told what to boot.
+const (
+	LoaderPi    Loader = "pi"           // the Raspberry Pi's firmware: config.txt, tryboot.txt
+	LoaderUBoot Loader = "uboot"        // U-Boot and our boot.scr: records in the state partition
+	LoaderUEFI  Loader = "systemd-boot" // loader.conf and an EFI variable
+)
+
+// Kernel is where a board's kernel comes from: a Go module with vmlinuz, device
+// trees and lib/modules in its root, or a Debian package.
+type Kernel struct {
+	Module  string  // module path; empty: from Package
+	Package Package // linux-image-*
+	DTBs    []string
+	// Overlays says that the module's overlays/ go into the slot too.
+	Overlays bool
+	// Early are the modules that the initial file system loads to reach the
+	// root, Modules those that the root holds, Load those among them that are
+	// loaded at every boot; the others follow the devices that are there. All
+	// that they depend on is added; what the kernel has built in is left out.
+	// A board without Early has no initial file system.
+	Early, Modules, Load []string
+	// Initrd says that there is an initial file system, also without modules.
+	Initrd bool
+}
+
+// Blob is a file that boot ROMs read from a fixed place of the disk.
+type Blob struct {
+	Package Package
+	File    string // in the package
+	Offset  int64  // bytes from the start of the disk
+	Most    int64  // bytes; what lies behind belongs to something else
+}
+
 // Board is one supported board or family of boards served by one image.
 type Board struct {
 	Name    string // as in BOARD=, file names and the API
 	Title   string // for people
-	Preview bool   // builds and boots, but is not finished
+	Preview string // why it is not finished; empty: it is
 	GOARCH  string
+	Loader  Loader
 
-	// Slot files, copied into /a (and later /b) of the boot file system.
-	Kernel  string   // module path of the kernel; its vmlinuz and lib/modules are taken
-	DTBs    []string // patterns in the kernel module
-	Overlay bool     // the kernel module's overlays/ too
+	// Kernel's files make up the slots of the boot file system.
+	Kernel Kernel
+	// DeviceTree is the name of the board's tree among the kernel's; it becomes
+	// board.dtb in the slot. Empty: the loader has one, or needs none.
+	DeviceTree string
 
 	// Firmware files, copied into the root of the boot file system.
 	Firmware []Module
+	// Radio are the firmware files for Wi-Fi, copied into the root file
+	// system's lib/firmware.
+	Radio []Package
 	// Config is the content of config.txt without the slot's os_prefix; empty
 	// where the board has no such file. UserConfig is what usercfg.txt holds at first.
 	Config, UserConfig string
+	// Stub and Menu are the parts of systemd-boot, where it is the loader: what
+	// becomes part of a slot's program, and what the firmware starts.
+	Stub, Menu Package
+	// Blobs are written outside of all partitions.
+	Blobs []Blob
 
-	Console string   // kernel console argument's value; empty: none, the UART is the receiver's
-	Cmdline []string // further kernel arguments
+	Consoles []string // the kernel's consoles, the last one is /dev/console; none: the UART is the receiver's
+	Cmdline  []string // further kernel arguments
 
 	Serial []string // where a receiver may be, in the order in which to look
 	Pulse  []string // periph pin names or chip:line of the pulse, in the order in which to look
 }
+
+// All lists the supported boards.
+var All = []Board{RaspberryPi, Rock64, VMAmd64, VMArm64}
 
 // ByName finds a board by its name.
 func ByName(name string) (Board, error) {

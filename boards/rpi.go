@@ -5,11 +5,19 @@ package boards
 var RaspberryPi = Board{
 	Name:    "rpi",
 	Title:   "Raspberry Pi 3, 4, 5, Zero 2 W",
-	Preview: true,
+	Preview: "it has been run in an emulator only, never on a board",
 	GOARCH:  "arm64",
-	Kernel:  "github.com/gokrazy/kernel.rpi",
-	DTBs:    []string{"*.dtb"},
-	Overlay: true,
+	Loader:  LoaderPi,
+	Kernel: Kernel{
+		Module:   "github.com/gokrazy/kernel.rpi",
+		DTBs:     []string{"*.dtb"},
+		Overlays: true,
+		Modules:  []string{"brcmfmac", "brcmfmac_cyw", "brcmfmac_wcc", "brcmfmac_bca"},
+	},
+	Radio: []Package{
+		{Name: "firmware-brcm80211", Arch: "all", Files: []string{"lib/firmware/brcm/brcmfmac4343*-sdio*", "lib/firmware/brcm/brcmfmac43455-sdio*", "lib/firmware/cypress/cyfmac43430-sdio*", "lib/firmware/cypress/cyfmac43455-sdio*"}},
+		{Name: "wireless-regdb", Arch: "all", Files: []string{"lib/firmware/regulatory.db*"}},
+	},
 	Firmware: []Module{
 		{Path: "github.com/gokrazy/firmware", Files: []string{"*.elf", "*.dat", "bootcode.bin"}},
 	},
@@ -44,6 +52,3 @@ const rpiUserConfig = `# Your own lines for the Raspberry Pi's firmware. config.
 # A real-time clock, for example:
 #dtoverlay=i2c-rtc,ds3231
 `
-
-// All lists the supported boards.
-var All = []Board{VMArm64, RaspberryPi}

@@ -1,0 +1,25 @@
+package boards
+
+// debianKernel is the newest kernel of Debian 12 that is a long-term one.
+func debianKernel(arch string, files ...string) Package {
+	return Package{Name: "linux-image-6.12.*+deb12-" + arch + "-unsigned", Arch: arch, Files: files}
+}
+
+// Modules of Debian's kernels that every board with such a kernel has.
+var (
+	// rootModules mount the root and /perm. ext4 asks for its checksum by a
+	// name that only modprobe could resolve, so it is named here.
+	rootModules = []string{"squashfs", "crc32c_generic", "ext4"}
+	// usbSerial are the receivers with a USB plug.
+	usbSerial = []string{"cdc_acm", "ftdi_sio", "cp210x", "ch341", "pl2303"}
+	// vsockModules let the host of a virtual machine in; vsock_loopback lets a
+	// program in the machine do the same.
+	vsockModules = []string{"vsock", "vmw_vsock_virtio_transport", "vsock_loopback"}
+)
+
+func join(lists ...[]string) (all []string) {
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/truechimer/truechimer/boards"
+	"github.com/truechimer/truechimer/image/bootfs"
+	"github.com/truechimer/truechimer/image/disk"
+	"github.com/truechimer/truechimer/image/uboot"
+	"github.com/truechimer/truechimer/image/uki"
+)
+
+// bootSpec lists what is in a fresh boot file system: firmware and a person's
+// files in the root, everything that belongs to one bootable pair in slot a.
+func bootSpec(b boards.Board, from *sources, k *kernel, initrd, config []byte, when time.Time) (bootfs.Spec, error) {
+	id := sha256.Sum256([]byte("truechimer boot " + b.Name))
+	s := bootfs.Spec{
+		Label:    "TRUECHIMER",
+		VolumeID: uint32(id[0])<<24 | uint32(id[1])<<16 | uint32(id[2])<<8 | uint32(id[3]),
+		Time:     when,
+	}
+	s.Root = append(s.Root, memory("truechimer.toml", config))
+	for _, m := range b.Firmware {
+		files, err := match(from.modules[m.Path], m.Files)
+		if err != nil {
+			return s, err
+		}
+		s.Root = append(s.Root, files...)
+	}
+	loader, err := loaderFiles(b, from)
+	if err != nil {
+		return s, err
+	}
+	s.Root = append(s.Root, loader...)
+	s.A, err = slotFiles(b, from, k, initrd, "a", cmdline(b, "a"))
+	return s, err
+}
+
+// loaderFiles are what the loader reads from the root of the boot file system.
+// What says which slot boots is one sector each, and its two contents differ
+// in the slot's letter alone.
+func loaderFiles(b boards.Board, from *sources) ([]bootfs.File, error) {
+	var list []bootfs.File
+	pointer := func(name, content string) error {
+		f := memory(name, []byte(content))
+		list = append(list, f)
+		return bootfs.OneSector(f)
+	}
+	switch b.Loader {
+	case boards.LoaderPi:
+		list = append(list, memory("usercfg.txt", []byte(b.UserConfig)))
+		return list, errors.Join(pointer("config.txt", piConfig(b, "a")), pointer("tryboot.txt", piConfig(b, "b")))
+	case boards.LoaderUBoot:
+		return append(list, memory("boot.scr", uboot.BootScript())), nil
+	case boards.LoaderUEFI:
+		menu, err := from.only(b.Menu)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, memory("EFI/BOOT/BOOTX64.EFI", menu),
+			memory("loader/entries/a.conf", []byte(menuEntry(b, "a"))), memory("loader/entries/b.conf", []byte(menuEntry(b, "b"))))
+		return list, pointer("loader/loader.conf", menuConfig("a"))
+	}
+	return nil, fmt.Errorf("%s: loader %q is not known", b.Name, b.Loader)
+}
+
+// piConfig is config.txt, or tryboot.txt, for a slot.
+func piConfig(b boards.Board, slot string) string { return "os_prefix=" + slot + "/\n" + b.Config }
+
+// menuConfig is systemd-boot's loader.conf (loader.conf(5)). No menu unless a
+// key is held, no editor in it: whoever is at the keyboard could start a shell.
+func menuConfig(slot string) string {
+	return "default " + slot + ".conf\ntimeout 0\neditor no\nauto-entries no\nauto-firmware no\n"
+}
+
+// menuEntry is a slot's entry (UAPI group, Boot Loader Specification). It never
+// changes: all that does is in the slot.
+func menuEntry(b boards.Board, slot string) string {
+	return "title " + title(b, slot) + "\nefi /" + slot + "/" + ukiName + "\n"
+}
+
+// Files of a slot, by what the loaders expect.
+const (
+	kernelName = "vmlinuz"
+	initrdName = "initrd"
+	treeName   = "board.dtb" // U-Boot
+	envName    = "boot.env"  // U-Boot
+	ukiName    = "linux.efi" // systemd-boot
+)
+
+// slotFiles are the files of one bootable pair: kernel, trees, overlays,
+// initial file system and command line.
+func slotFiles(b boards.Board, from *sources, k *kernel, initrd []byte, slot, cmdline string) ([]bootfs.File, error) {
+	switch b.Loader {
+	case boards.LoaderUEFI:
+		return ukiFiles(b, from, k, initrd, slot, cmdline)
+	case boards.LoaderUBoot:
+		return ubootFiles(b, k, initrd, cmdline)
+	}
+	patterns := append([]string{kernelName}, b.Kernel.DTBs...)
+	if b.Kernel.Overlays {
+		patterns = append(patterns, "overlays/*")
+	}
+	list, err := match(from.modules[b.Kernel.Module], patterns)
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, memory("cmdline.txt", []byte(cmdline+"\n")))
+	if b.Kernel.Overlays {
+		// The Raspberry Pi's firmware looks for overlays below os_prefix only
+		// where this file stands beside them.
+		list = append(list, memory("overlays/README", []byte("These overlays belong to this slot's kernel.\n")))
+	}
+	return list, nil
+}
+
+func ukiFiles(b boards.Board, from *sources, k *kernel, initrd []byte, slot, cmdline string) ([]bootfs.File, error) {
+	stub, err := from.only(b.Stub)
+	if err != nil {
+		return nil, err
+	}
+	code, err := os.ReadFile(k.image)
+	if err != nil {
+		return nil, err
+	}
+	program, err := uki.Build(uki.Image{
+		Stub: stub, Cmdline: cmdline, Initrd: initrd, Kernel: code,
+		OSRelease: fmt.Sprintf("ID=truechimer\nVERSION_ID=%s\nPRETTY_NAME=%q\n", version, title(b, slot)),
+	})
+	return []bootfs.File{memory(ukiName, program)}, err
+}
+
+func ubootFiles(b boards.Board, k *kernel, initrd []byte, cmdline string) ([]bootfs.File, error) {
+	st, err := os.Stat(k.image)
+	if err != nil {
+		return nil, err
+	}
+	list := []bootfs.File{
+		{Path: kernelName, Size: st.Size(), Open: opener(k.image)},
+		memory(envName, []byte("bootargs="+cmdline+"\n")),
+	}
+	if len(initrd) > 0 {
+		list = append(list, memory(initrdName, initrd))
+	}
+	if b.DeviceTree == "" {
+		return list, nil
+	}
+	tree, err := k.readTree(b.DeviceTree)
+	if err != nil {
+		return nil, err
+	}
+	return append(list, memory(treeName, tree)), nil
+}
+
+// cmdline is the kernel command line of a slot.
+func cmdline(b boards.Board, slot string) string {
+	root := map[string]disk.Number{"a": disk.RootA, "b": disk.RootB}[slot]
+	var args []string
+	for _, c := range b.Consoles {
+		args = append(args, "console="+c)
+	}
+	args = append(args,
+		// The roots are named relative to the boot partition: their numbers
+		// follow it, whatever order they have on the disk.
+		fmt.Sprintf("root=PARTUUID=%s/PARTNROFF=%d", disk.PartUUID(b.Name, disk.Boot), root-disk.Boot),
+		"ro", "init=/gokrazy/init", "rootwait", "panic=10", "oops=panic",
+		// A watchdog that runs since the firmware resets the board unless init
+		// has opened it by then, seconds.
+		"watchdog.open_timeout=60",
+		"truechimer.slot="+slot)
+	return strings.Join(append(args, b.Cmdline...), " ")
+}
+
+// memory is a file whose content is at hand.
+func memory(path string, b []byte) bootfs.File {
+	return bootfs.File{Path: path, Size: int64(len(b)), Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(b)), nil
+	}}
+}
+
+// match finds a module's files by patterns relative to its directory.
+func match(dir string, patterns []string) ([]bootfs.File, error) {
+	var list []bootfs.File
+	for _, p := range patterns {
+		names, err := fs.Glob(os.DirFS(dir), p)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", dir, p, err)
+		}
+		if len(names) == 0 {
+			return nil, fmt.Errorf("%s: no file matches %s", dir, p)
+		}
+		for _, n := range names {
+			from := filepath.Join(dir, filepath.FromSlash(n))
+			st, err := os.Stat(from)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, bootfs.File{Path: n, Size: st.Size(), Open: opener(from)})
+		}
+	}
+	return list, nil
+}
