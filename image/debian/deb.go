@@ -143,7 +143,7 @@ func cleanName(name string) (string, error) {
 	if short != "." {
 		short = strings.TrimPrefix(short, "./")
 	}
-	if len(short) > nameMax || path.IsAbs(name) || short == "" || path.Clean(short) != short ||
+	if len(short) > nameMax || path.IsAbs(short) || path.IsAbs(name) || short == "" || path.Clean(short) != short ||
 		short == ".." || strings.HasPrefix(short, "../") || strings.ContainsRune(short, 0) {
 		return "", fmt.Errorf("%.80q is no name within a package", name)
 	}
