@@ -47,6 +47,10 @@ func decompressor(name string, r io.Reader) (io.ReadCloser, error) {
 // and "x.ko.gz" become "x.ko". Other names come back as they are. A module has at
 // most 64 MiB.
 func Decompress(name string, b []byte) (plainName string, plain []byte, err error) {
+	return decompress(name, b, moduleMax)
+}
+
+func decompress(name string, b []byte, max int64) (plainName string, plain []byte, err error) {
 	ext := path.Ext(name)
 	if ext != ".xz" && ext != ".zst" && ext != ".gz" {
 		return name, b, nil
@@ -56,12 +60,12 @@ func Decompress(name string, b []byte) (plainName string, plain []byte, err erro
 		return "", nil, fmt.Errorf("%s: %w", name, err)
 	}
 	defer r.Close()
-	plain, err = io.ReadAll(io.LimitReader(r, moduleMax+1))
+	plain, err = io.ReadAll(io.LimitReader(r, max+1))
 	if err != nil {
 		return "", nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if len(plain) > moduleMax {
-		return "", nil, fmt.Errorf("%s: %w: more than %d bytes", name, ErrTooLarge, moduleMax)
+	if int64(len(plain)) > max {
+		return "", nil, fmt.Errorf("%s: %w: more than %d bytes", name, ErrTooLarge, max)
 	}
 	return strings.TrimSuffix(name, ext), plain, nil
 }

@@ -2,6 +2,7 @@ package debian
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -49,7 +50,8 @@ func walk(r io.ReaderAt, size int64, visit func(h *tar.Header, r io.Reader) erro
 	if err != nil {
 		return err
 	}
-	plain, err := decompressor(name, data)
+	// Buffered, since xz reads single bytes: each would be a call of the system.
+	plain, err := decompressor(name, bufio.NewReaderSize(data, 1<<20))
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -141,7 +143,7 @@ func cleanName(name string) (string, error) {
 	if short != "." {
 		short = strings.TrimPrefix(short, "./")
 	}
-	if len(short) > nameMax || path.IsAbs(name) || short == "" || path.Clean(short) != short ||
+	if len(short) > nameMax || path.IsAbs(short) || path.IsAbs(name) || short == "" || path.Clean(short) != short ||
 		short == ".." || strings.HasPrefix(short, "../") || strings.ContainsRune(short, 0) {
 		return "", fmt.Errorf("%.80q is no name within a package", name)
 	}
