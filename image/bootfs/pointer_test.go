@@ -25,7 +25,7 @@ func pointers() Spec {
 	return s
 }
 
-// card is an image file that counts writes.
+// cardFile is an image file that notes writes; what is synced does not matter here.
 type cardFile struct {
 	*os.File
 	writes []Extent
@@ -35,6 +35,8 @@ func (c *cardFile) WriteAt(p []byte, off int64) (int, error) {
 	c.writes = append(c.writes, Extent{off, int64(len(p))})
 	return c.File.WriteAt(p, off)
 }
+
+func (c *cardFile) Sync() error { return nil }
 
 func openCard(t *testing.T, image string) *cardFile {
 	t.Helper()
@@ -366,18 +368,50 @@ func FuzzRepair(f *testing.F) {
 	m.ReadAt(root, RootDirOffset)
 	f.Add(root[:1024], []byte{})
 	f.Fuzz(func(t *testing.T, dir, fat []byte) {
-		d := &faulty{medium: m.clone(), left: -1}
-		d.medium.WriteAt(dir[:min(len(dir), rootSize)], RootDirOffset)
-		d.medium.WriteAt(fat[:min(len(fat), fatSize)], FATOffset)
-		slots := append(SlotExtents(SlotA), SlotExtents(SlotB)...)
-		before := d.medium.sum(t, slots...)
-		if _, err := RepairPointer(d, configTxt, SlotB); err == nil {
+		d := &layered{base: m}
+		d.WriteAt(dir[:min(len(dir), rootSize)], RootDirOffset)
+		d.WriteAt(fat[:min(len(fat), fatSize)], FATOffset)
+		g := Guard(d, []Extent{
+			{FATOffset, 2 * int64(clusterAt(SlotAOffset))}, {RootDirOffset, rootSize}, {DataOffset, SlotAOffset - DataOffset},
+		})
+		_, err := RepairPointer(g, configTxt, SlotB)
+		if errors.Is(err, ErrOutside) {
+			t.Error(err)
+		}
+		if err == nil {
 			if p, err := FindPointer(d, configTxt); err != nil || p.Slot != SlotB {
 				t.Errorf("%+v, %v", p, err)
 			}
 		}
-		if d.medium.sum(t, slots...) != before {
-			t.Error("a slot was written to")
-		}
 	})
 }
+
+// layered is a disk that keeps what is written apart from the one below it.
+type layered struct {
+	base *memory
+	top  memory
+}
+
+func (l *layered) ReadAt(p []byte, off int64) (int, error) {
+	for n := 0; n < len(p); {
+		k := min(len(p)-n, int(4096-(off+int64(n))%4096))
+		from := l.base
+		if l.top.pages[(off+int64(n))/4096] != nil {
+			from = &l.top
+		}
+		from.ReadAt(p[n:n+k], off+int64(n))
+		n += k
+	}
+	return len(p), nil
+}
+
+func (l *layered) WriteAt(p []byte, off int64) (int, error) {
+	for page := off / 4096; page*4096 < off+int64(len(p)); page++ {
+		if b := l.base.pages[page]; l.top.pages[page] == nil && b != nil {
+			l.top.WriteAt(b[:], page*4096)
+		}
+	}
+	return l.top.WriteAt(p, off)
+}
+
+func (l *layered) Sync() error { return nil }
