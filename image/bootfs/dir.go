@@ -16,7 +16,8 @@ type Entry struct {
 	Size    int64 // bytes; 0 for a directory
 	ModTime time.Time
 
-	cluster uint16
+	cluster  uint16
+	from, at int // bytes into the directory: where its long name begins, and the entry itself
 }
 
 // list reads the directory that e is, or the root directory.
@@ -49,15 +50,19 @@ func (f *FS) list(e Entry, sub bool) ([]Entry, error) {
 func parseDir(b []byte) []Entry {
 	var list []Entry
 	var long longName
-	for ; len(b) >= entrySize; b = b[entrySize:] {
-		e := b[:entrySize]
+	from := 0
+	for at := 0; at+entrySize <= len(b); at += entrySize {
+		e := b[at:][:entrySize]
 		switch {
 		case e[0] == 0:
 			return list
-		case e[0] == 0xe5: // deleted
+		case e[0] == entryDeleted:
 			long = longName{}
 			continue
 		case e[11]&attrMask == attrLong:
+			if e[0]&longLast != 0 {
+				from = at
+			}
 			long.add(e)
 			continue
 		}
@@ -72,9 +77,11 @@ func parseDir(b []byte) []Entry {
 			Size:    int64(binary.LittleEndian.Uint32(e[28:])),
 			ModTime: readStamp(binary.LittleEndian.Uint16(e[24:]), binary.LittleEndian.Uint16(e[22:])),
 			cluster: binary.LittleEndian.Uint16(e[26:]),
+			from:    from,
+			at:      at,
 		}
 		if x.Name = name; !ok {
-			x.Name = readShort(e, true)
+			x.Name, x.from = readShort(e, true), at
 		}
 		if x.Dir {
 			x.Size = 0

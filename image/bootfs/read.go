@@ -32,6 +32,7 @@ const (
 type FS struct {
 	r       io.ReaderAt
 	fat     []uint16 // next cluster, by cluster
+	fatAt   int64    // offset of the first FAT
 	root    Extent
 	data    int64 // offset of the first cluster
 	cluster int64 // bytes
@@ -71,6 +72,7 @@ func Open(r io.ReaderAt) (*FS, error) {
 	f := &FS{
 		r:       r,
 		fat:     make([]uint16, clusters+firstCluster),
+		fatAt:   reserved * SectorSize,
 		root:    Extent{(reserved + fats*perFAT) * SectorSize, entries * entrySize},
 		data:    data * SectorSize,
 		cluster: perCluster * SectorSize,

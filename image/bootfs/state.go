@@ -25,7 +25,8 @@ const (
 // Kind is what a record of the state partition is about.
 type Kind uint16
 
-// The kinds of records; eight fit.
+// The kinds of records; seven fit. The place of an eighth belongs to U-Boot's
+// sectors: see CommittedSector1.
 const (
 	KindIdentity Kind = 1
 	KindBoot     Kind = 2
@@ -185,7 +186,7 @@ func (s *State) readCopies(kind Kind) (c [2]found) {
 }
 
 func checkKind(kind Kind) error {
-	if kind < 1 || kind > copyDistance/kindDistance {
+	if kind < 1 || kind.offset(0) >= CommittedSector1 {
 		return fmt.Errorf("state record: there is no %v", kind)
 	}
 	return nil

@@ -17,6 +17,8 @@ const (
 	attrLong     = 0x0f
 	attrMask     = 0x3f
 	longLast     = 0x40 // in the number of a long name's last piece
+
+	entryDeleted = 0xe5 // first byte of an entry that was deleted
 )
 
 // node is a file or directory that is to be written.

@@ -193,7 +193,10 @@ func volumeLabel(s string) (shortName, error) {
 
 const (
 	media      = 0xf8   // FAT specification: a fixed disk
+	badCluster = 0xfff7 // FAT specification: a cluster that cannot be used
 	endOfChain = 0xffff // FAT specification: the last cluster of a file
+	// endOfChainFrom: so do all values from here on.
+	endOfChainFrom = 0xfff8
 )
 
 // volume is a file system while it is written.
