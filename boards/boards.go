@@ -25,7 +25,7 @@ type Board struct {
 
 	// Firmware files, copied into the root of the boot file system.
 	Firmware []Module
-	// Config is the content of config.txt without the slot's os_prefix; empty
+	// Config is the content of config.txt up to the slot's os_prefix; empty
 	// where the board has no such file. UserConfig is what usercfg.txt holds at first.
 	Config, UserConfig string
 

@@ -61,8 +61,8 @@ func TestRaspberryPiConfigFitsASector(t *testing.T) {
 			t.Errorf("%d characters: %q", len(l), l)
 		}
 	}
-	// A person's lines come last and apply to every model.
-	if !strings.HasSuffix(RaspberryPi.Config, "[all]\ninclude usercfg.txt\n") {
+	// A person's lines apply to every model and change nothing of what boots.
+	if !strings.Contains(RaspberryPi.Config, "[all]\ninclude usercfg.txt\n[all]\narm_64bit=1\nkernel=vmlinuz\n") {
 		t.Errorf("config.txt ends differently:\n%s", RaspberryPi.Config)
 	}
 }

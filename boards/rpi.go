@@ -22,9 +22,12 @@ var RaspberryPi = Board{
 	Pulse:  []string{"GPIO18", "GPIO4"},
 }
 
-// rpiConfig is config.txt behind the slot's os_prefix: one sector at the most,
+// rpiConfig is config.txt before the slot's os_prefix: one sector at the most,
 // ours. Page names are those of Raspberry Pi's documentation; the model in
 // image/pifirmware says what each model makes of it.
+//
+// Later lines win. So a person's own stand behind those about hardware, and
+// before those that decide what boots, which os_prefix ends.
 //
 //   - arm_64bit is for the 3 and the Zero 2 W, which else start in 32-bit mode.
 //   - gpu_mem=16 selects the firmware start_cd.elf or start4cd.elf, which has
@@ -41,9 +44,7 @@ var RaspberryPi = Board{
 //     as in Raspberry Pi OS.
 //   - os_check=0 spares the 5 an early look for a device tree by rules that have
 //     changed between EEPROMs (raspberrypi/rpi-eeprom issue 682).
-const rpiConfig = `arm_64bit=1
-kernel=vmlinuz
-gpu_mem=16
+const rpiConfig = `gpu_mem=16
 enable_uart=1
 kernel_watchdog_timeout=60
 [pi3]
@@ -61,6 +62,10 @@ dtoverlay=uart0-pi5
 dtoverlay=dwc2,dr_mode=host
 [all]
 include usercfg.txt
+[all]
+arm_64bit=1
+kernel=vmlinuz
+cmdline=cmdline.txt
 `
 
 // rpiUserConfig is what a person finds in usercfg.txt.

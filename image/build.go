@@ -235,7 +235,7 @@ func bootSpec(b boards.Board, dirs map[string]string, config []byte, when time.T
 	if b.Config != "" {
 		// One sector each; old and new content differ in the slot's letter alone.
 		for name, slot := range map[string]string{"config.txt": "a", "tryboot.txt": "b"} {
-			f := text(name, "os_prefix="+slot+"/\n"+b.Config)
+			f := text(name, b.Config+"os_prefix="+slot+"/\n")
 			if err := bootfs.OneSector(f); err != nil {
 				return s, err
 			}

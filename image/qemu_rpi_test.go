@@ -18,9 +18,9 @@ import (
 
 // rpiCard is a card of which only the boot partition is written, with a kernel
 // that is short, compressed in slot b, and everything else as it is shipped.
-func rpiCard(t *testing.T, dirs map[string]string) (name string, slotB []bootfs.File) {
+func rpiCard(t *testing.T, b boards.Board, dirs map[string]string) (name string, slotB []bootfs.File) {
 	t.Helper()
-	s, err := bootSpec(boards.RaspberryPi, dirs, []byte("#\n"), buildDate)
+	s, err := bootSpec(b, dirs, []byte("#\n"), buildDate)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func onCard(t *testing.T, name string, use func(fat *bootfs.FS, w io.WriterAt)) 
 // in a trial, and what is left of a trial whose slot was not written.
 func TestEveryRaspberryPiBootsItsSlots(t *testing.T) {
 	dirs, _ := boardDirs(t, boards.RaspberryPi)
-	card, slotB := rpiCard(t, dirs)
+	card, slotB := rpiCard(t, boards.RaspberryPi, dirs)
 	onCard(t, card, func(fat *bootfs.FS, w io.WriterAt) {
 		for _, m := range pifirmware.Models() {
 			checkPlan(t, fat, m, false, "a")
@@ -120,6 +120,32 @@ func TestEveryRaspberryPiBootsItsSlots(t *testing.T) {
 	})
 }
 
+// A person's usercfg.txt cannot take the boot away, whatever is in it.
+func TestNoUserConfigStopsTheBoot(t *testing.T) {
+	dirs, _ := boardDirs(t, boards.RaspberryPi)
+	for _, lines := range []string{
+		"kernel=/mine\nos_prefix=\narm_64bit=0\ncmdline=mine.txt\n",
+		"[none]\n[pi1]\n",
+		"[broken",
+		"include usercfg.txt\n",
+		"include config.txt\n",
+		strings.Repeat("\xff", 100_000),
+		"dtoverlay=i2c-rtc,ds3231\ndtoverlay=none,\n",
+		"boot_ramdisk=1\nstart_file=mine.elf\n",
+	} {
+		b := boards.RaspberryPi
+		b.UserConfig = lines
+		card, _ := rpiCard(t, b, dirs)
+		onCard(t, card, func(fat *bootfs.FS, _ io.WriterAt) {
+			for _, m := range pifirmware.Models() {
+				if p, err := pifirmware.Boot(fat, m, false); err != nil || p.Kernel != "a/vmlinuz" || p.Cmdline != "a/cmdline.txt" || !p.ARM64 {
+					t.Errorf("%.40q, %s: %q, %q, %v", lines, m.Name, p.Kernel, p.Cmdline, err)
+				}
+			}
+		})
+	}
+}
+
 // checkPlan says that everything is taken from one slot, and nothing is amiss.
 func checkPlan(t *testing.T, fat *bootfs.FS, m pifirmware.Model, tryboot bool, slot string) {
 	t.Helper()
@@ -156,7 +182,7 @@ func checkPlan(t *testing.T, fat *bootfs.FS, m pifirmware.Model, tryboot bool, s
 
 func TestRPiBoot(t *testing.T) {
 	dirs, _ := boardDirs(t, boards.RaspberryPi)
-	card, slotB := rpiCard(t, dirs)
+	card, slotB := rpiCard(t, boards.RaspberryPi, dirs)
 	if _, _, _, _, err := rpiBoot(card, t.TempDir(), true); err == nil || !strings.Contains(err.Error(), "card.img: a Raspberry Pi 3B would not boot: no kernel") {
 		t.Errorf("an empty slot: %v", err)
 	}
