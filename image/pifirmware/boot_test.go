@@ -157,10 +157,10 @@ func TestConfigurationFile(t *testing.T) {
 
 func TestFirmwareFiles(t *testing.T) {
 	for _, tt := range []struct {
-		model    Model
-		config   string
-		want     string // files, or what the error says
-		deficent bool
+		model   Model
+		config  string
+		want    string // files, or what the error says
+		missing bool
 	}{
 		{Pi3B, "", "bootcode.bin start.elf fixup.dat", false},
 		{Zero2W, "gpu_mem=16", "bootcode.bin start_cd.elf fixup_cd.dat", false},
@@ -175,7 +175,7 @@ func TestFirmwareFiles(t *testing.T) {
 	} {
 		c := bare().with("config.txt", tt.config+"\n", "gpu.txt", "gpu_mem=16\n")
 		p, err := Boot(c, tt.model, false)
-		if tt.deficent {
+		if tt.missing {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%s, %q: %v, want %q", tt.model.Name, tt.config, err, tt.want)
 			}
