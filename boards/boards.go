@@ -73,9 +73,13 @@ type Board struct {
 	// Radio are the firmware files for Wi-Fi, copied into the root file
 	// system's lib/firmware.
 	Radio []Package
-	// Config is the content of config.txt without the slot's os_prefix; empty
-	// where the board has no such file. UserConfig is what usercfg.txt holds at first.
+	// Config is the text around the slot's letter in the file that says which
+	// slot boots: all of config.txt up to the os_prefix, all of loader.conf behind the
+	// default. It is on the card for as long as the card lives, so a release that
+	// changes it adds what it was to FormerConfigs. UserConfig is what
+	// usercfg.txt holds at first.
 	Config, UserConfig string
+	FormerConfigs      []string
 	// Stub and Menu are the parts of systemd-boot, where it is the loader: what
 	// becomes part of a slot's program, and what the firmware starts.
 	Stub, Menu Package

@@ -48,3 +48,21 @@ func TestRaspberryPiHasNoSerialConsole(t *testing.T) {
 		}
 	}
 }
+
+// config.txt is switched between the slots by writing one sector, and the
+// firmware cuts longer lines.
+func TestRaspberryPiConfigFitsASector(t *testing.T) {
+	const sector, line = 512, 98
+	if n := len("os_prefix=a/\n" + RaspberryPi.Config); n > sector {
+		t.Errorf("config.txt has %d bytes", n)
+	}
+	for l := range strings.Lines(RaspberryPi.Config + RaspberryPi.UserConfig) {
+		if len(strings.TrimSuffix(l, "\n")) > line {
+			t.Errorf("%d characters: %q", len(l), l)
+		}
+	}
+	// A person's lines apply to every model and change nothing of what boots.
+	if !strings.Contains(RaspberryPi.Config, "[all]\ninclude usercfg.txt\n[all]\narm_64bit=1\nkernel=vmlinuz\n") {
+		t.Errorf("config.txt ends differently:\n%s", RaspberryPi.Config)
+	}
+}

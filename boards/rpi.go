@@ -23,27 +23,59 @@ var RaspberryPi = Board{
 	},
 	Config:     rpiConfig,
 	UserConfig: rpiUserConfig,
-	Serial:     []string{"/dev/serial0", "/dev/ttyAMA0", "/dev/ttyS0", "/dev/ttyUSB0", "/dev/ttyACM0"},
-	Pulse:      []string{"GPIO18", "GPIO4"},
+	// The header's UART is ttyAMA0 on every model, by what rpiConfig does. There
+	// is no /dev/serial0, which is a link of udev's, and ttyAMA10 is the 5's
+	// connector for debugging.
+	Serial: []string{"/dev/ttyAMA0", "/dev/ttyUSB0", "/dev/ttyACM0"},
+	Pulse:  []string{"GPIO18", "GPIO4"},
 }
 
-// rpiConfig is config.txt behind the slot's os_prefix: one sector at the most,
-// ours. The header's UART goes to the receiver: Bluetooth, which would take the
-// good UART of the older models, is off.
-const rpiConfig = `arm_64bit=1
-kernel=vmlinuz
-gpu_mem=16
+// rpiConfig is config.txt before the slot's os_prefix: one sector at the most,
+// ours. Page names are those of Raspberry Pi's documentation; the model in
+// image/pifirmware says what each model makes of it.
+//
+// Later lines win. So a person's own stand behind those about hardware, and
+// before those that decide what boots, which os_prefix ends.
+//
+//   - arm_64bit is for the 3 and the Zero 2 W, which else start in 32-bit mode.
+//   - gpu_mem=16 selects the firmware start_cd.elf or start4cd.elf, which has
+//     all that is used here and leaves more memory (config_txt/boot.adoc).
+//   - kernel_watchdog_timeout has the firmware start the watchdog with the
+//     kernel, for a kernel that hangs before /gokrazy/init feeds it. 15 s are the
+//     most that the hardware counts; the kernel's driver takes what is above for
+//     the rest of a division (raspberrypi/linux issue 7432). An older EEPROM of a
+//     5 may not know it, and goes on without.
+//   - The UART of GPIO 14 and 15 is the receiver's. On the 3, the 4 and the Zero
+//     2 W Bluetooth has the good one, until disable-bt gives it to the header
+//     (configuration/uart.adoc); the 3+ sees [pi3], the 400 and the CM4 see
+//     [pi4], the 500 and the CM5 see [pi5] (config_txt/conditional.adoc). The 5
+//     has one of its own for the header, which is off.
+//   - A CM4's and a CM5's USB ports are off: for USB receivers they are hosts,
+//     as in Raspberry Pi OS.
+//   - os_check=0 spares the 5 an early look for a device tree by rules that have
+//     changed between EEPROMs (raspberrypi/rpi-eeprom issue 682).
+const rpiConfig = `gpu_mem=16
 enable_uart=1
+kernel_watchdog_timeout=15
 [pi3]
 dtoverlay=disable-bt
 [pi02]
 dtoverlay=disable-bt
 [pi4]
 dtoverlay=disable-bt
+[cm4]
+otg_mode=1
 [pi5]
+os_check=0
 dtoverlay=uart0-pi5
+[cm5]
+dtoverlay=dwc2,dr_mode=host
 [all]
 include usercfg.txt
+[all]
+arm_64bit=1
+kernel=vmlinuz
+cmdline=cmdline.txt
 `
 
 // rpiUserConfig is what a person finds in usercfg.txt.

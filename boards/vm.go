@@ -31,12 +31,22 @@ var VMAmd64 = Board{
 		}),
 		Load: join(rootModules, vsockModules, usbSerial, []string{"efivarfs", "ptp_kvm"}),
 	},
-	Stub: Package{Name: "systemd-boot-efi", Arch: "amd64", Files: []string{"usr/lib/systemd/boot/efi/linuxx64.efi.stub"}},
-	Menu: Package{Name: "systemd-boot-efi", Arch: "amd64", Files: []string{"usr/lib/systemd/boot/efi/systemd-bootx64.efi"}},
+	Stub:   Package{Name: "systemd-boot-efi", Arch: "amd64", Files: []string{"usr/lib/systemd/boot/efi/linuxx64.efi.stub"}},
+	Menu:   Package{Name: "systemd-boot-efi", Arch: "amd64", Files: []string{"usr/lib/systemd/boot/efi/systemd-bootx64.efi"}},
+	Config: uefiConfig,
 	// The serial port comes last: a virtual machine's host reads it.
 	Consoles: []string{"tty0", "ttyS0,115200"},
 	Serial:   []string{"/dev/ttyS1", "/dev/ttyUSB0", "/dev/ttyACM0"},
 }
+
+// uefiConfig is systemd-boot's loader.conf behind the default entry
+// (loader.conf(5)). There is no menu unless a key is held, and no editor in it:
+// whoever is at the keyboard could start a shell.
+const uefiConfig = `timeout 0
+editor no
+auto-entries no
+auto-firmware no
+`
 
 // Drivers of PCs and of the machines that hypervisors make up.
 var (

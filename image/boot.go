@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/boards"
+	"github.com/truechimer/truechimer/image/bootctl"
 	"github.com/truechimer/truechimer/image/bootfs"
 	"github.com/truechimer/truechimer/image/disk"
 	"github.com/truechimer/truechimer/image/uboot"
@@ -50,17 +50,11 @@ func bootSpec(b boards.Board, from *sources, k *kernel, initrd, config []byte, w
 // in the slot's letter alone.
 func loaderFiles(b boards.Board, from *sources) ([]bootfs.File, error) {
 	var list []bootfs.File
-	pointer := func(name, content string) error {
-		f := memory(name, []byte(content))
-		list = append(list, f)
-		return bootfs.OneSector(f)
-	}
 	switch b.Loader {
 	case boards.LoaderPi:
 		list = append(list, memory("usercfg.txt", []byte(b.UserConfig)))
-		return list, errors.Join(pointer("config.txt", piConfig(b, "a")), pointer("tryboot.txt", piConfig(b, "b")))
 	case boards.LoaderUBoot:
-		return append(list, memory("boot.scr", uboot.BootScript())), nil
+		list = append(list, memory(uboot.ScriptName, uboot.BootScript()))
 	case boards.LoaderUEFI:
 		menu, err := from.only(b.Menu)
 		if err != nil {
@@ -68,18 +62,16 @@ func loaderFiles(b boards.Board, from *sources) ([]bootfs.File, error) {
 		}
 		list = append(list, memory("EFI/BOOT/BOOTX64.EFI", menu),
 			memory("loader/entries/a.conf", []byte(menuEntry(b, "a"))), memory("loader/entries/b.conf", []byte(menuEntry(b, "b"))))
-		return list, pointer("loader/loader.conf", menuConfig("a"))
+	default:
+		return nil, fmt.Errorf("%s: loader %q is not known", b.Name, b.Loader)
 	}
-	return nil, fmt.Errorf("%s: loader %q is not known", b.Name, b.Loader)
-}
-
-// piConfig is config.txt, or tryboot.txt, for a slot.
-func piConfig(b boards.Board, slot string) string { return "os_prefix=" + slot + "/\n" + b.Config }
-
-// menuConfig is systemd-boot's loader.conf (loader.conf(5)). No menu unless a
-// key is held, no editor in it: whoever is at the keyboard could start a shell.
-func menuConfig(slot string) string {
-	return "default " + slot + ".conf\ntimeout 0\neditor no\nauto-entries no\nauto-firmware no\n"
+	for slot, t := range bootctl.Pointers(b) {
+		if err := t.Check(); err != nil {
+			return nil, err
+		}
+		list = append(list, memory(t.Path, []byte(t.Content(slot))))
+	}
+	return list, nil
 }
 
 // menuEntry is a slot's entry (UAPI group, Boot Loader Specification). It never
@@ -90,10 +82,7 @@ func menuEntry(b boards.Board, slot string) string {
 
 // Files of a slot, by what the loaders expect.
 const (
-	kernelName = "vmlinuz"
-	initrdName = "initrd"
-	treeName   = "board.dtb" // U-Boot
-	envName    = "boot.env"  // U-Boot
+	kernelName = "vmlinuz"   // Raspberry Pi
 	ukiName    = "linux.efi" // systemd-boot
 )
 
@@ -139,26 +128,38 @@ func ukiFiles(b boards.Board, from *sources, k *kernel, initrd []byte, slot, cmd
 	return []bootfs.File{memory(ukiName, program)}, err
 }
 
+// ubootBoards are what U-Boot's part of an image has to know of a board.
+var ubootBoards = map[string]func() uboot.Board{boards.Rock64.Name: uboot.Rock64, boards.VMArm64.Name: uboot.Virt}
+
 func ubootFiles(b boards.Board, k *kernel, initrd []byte, cmdline string) ([]bootfs.File, error) {
-	st, err := os.Stat(k.image)
+	f, err := os.Open(k.image)
 	if err != nil {
 		return nil, err
 	}
-	list := []bootfs.File{
-		{Path: kernelName, Size: st.Size(), Open: opener(k.image)},
-		memory(envName, []byte("bootargs="+cmdline+"\n")),
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
 	}
+	list := []bootfs.File{{Path: uboot.KernelName, Size: st.Size(), Open: opener(k.image)}}
+	slot := uboot.Slot{Bootargs: cmdline, Kernel: f}
 	if len(initrd) > 0 {
-		list = append(list, memory(initrdName, initrd))
+		slot.Initrd = bytes.NewReader(initrd)
+		list = append(list, memory(uboot.InitrdName, initrd))
 	}
-	if b.DeviceTree == "" {
-		return list, nil
+	if b.DeviceTree != "" {
+		tree, err := k.readTree(b.DeviceTree)
+		if err != nil {
+			return nil, err
+		}
+		slot.Tree = bytes.NewReader(tree)
+		list = append(list, memory(uboot.TreeName, tree))
 	}
-	tree, err := k.readTree(b.DeviceTree)
+	text, err := ubootBoards[b.Name]().SlotFile(slot)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("slot: %w", err)
 	}
-	return append(list, memory(treeName, tree)), nil
+	return append(list, memory(uboot.SlotFileName, text)), nil
 }
 
 // cmdline is the kernel command line of a slot.

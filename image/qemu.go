@@ -17,21 +17,19 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/boards"
-	"github.com/truechimer/truechimer/image/bootfs"
-	"github.com/truechimer/truechimer/image/disk"
 )
-
-const qemuProgram = "qemu-system-aarch64"
 
 // machineOptions say what to run.
 type machineOptions struct {
-	Board   boards.Board
-	Image   string // the image file; it is written to, as a card is
-	Dir     string // for sockets and extracted files; short, since socket paths are bounded
-	HTTP    string // the host's address that leads to the guest's port 80
-	Console string // file that takes the serial console
-	Traffic string // file that takes the guest's traffic as pcap; empty: none
-	RTC     string // what the guest's clock starts at; empty: a board without one, in the year 2000
+	Board    boards.Board
+	Image    string // the image file; it is written to, as a card is
+	Dir      string // for sockets and extracted files; short, since socket paths are bounded
+	HTTP     string // the host's address that leads to the guest's port 80
+	Console  string // file that takes the serial console
+	Traffic  string // file that takes the guest's traffic as pcap; empty: none
+	RTC      string // what the guest's clock starts at; empty: a board without one, in the year 2000
+	Firmware firmware
+	Tryboot  bool // a Raspberry Pi's firmware was asked to try the other slot
 }
 
 // machine is a running QEMU.
@@ -48,14 +46,10 @@ type machine struct {
 	gpio    string // QOM path of the GPIO controller
 }
 
-// startMachine boots an image. What boots is taken from the image's own slot a.
+// startMachine boots an image as the board does, with its own boot loader.
 func startMachine(ctx context.Context, o machineOptions) (*machine, error) {
-	kernel, cmdline, err := extractSlot(o.Image, o.Dir)
-	if err != nil {
-		return nil, err
-	}
-	args := []string{"-display", "none", "-serial", "file:" + o.Console,
-		"-kernel", kernel, "-qmp", "unix:" + filepath.Join(o.Dir, "qmp") + ",server=on,wait=off",
+	args := []string{"-display", "none", "-serial", "file:" + optionValue(o.Console), "-accel", "tcg",
+		"-qmp", "unix:" + filepath.Join(o.Dir, "qmp") + ",server=on,wait=off",
 		"-chardev", "socket,id=gps,path=" + filepath.Join(o.Dir, "gps") + ",server=on,wait=off"}
 	host, port, err := net.SplitHostPort(o.HTTP)
 	if err != nil {
@@ -69,7 +63,7 @@ func startMachine(ctx context.Context, o machineOptions) (*machine, error) {
 		o.RTC = "2000-01-01T00:00:00"
 	}
 	args = append(args, "-rtc", "base="+o.RTC)
-	board, err := boardArgs(ctx, o, cmdline)
+	board, err := boardArgs(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +78,7 @@ func startMachine(ctx context.Context, o machineOptions) (*machine, error) {
 		defer qtest.Close()
 		args = append(args, "-qtest", "unix:"+path, "-qtest-log", "none")
 	}
-	m, err := launch(exec.Command(qemuProgram, args...))
+	m, err := launch(exec.Command(qemuFor(o.Board), args...))
 	if err != nil {
 		return nil, err
 	}
@@ -127,83 +121,11 @@ func launch(cmd *exec.Cmd) (*machine, error) {
 func (m *machine) failed(err error) error {
 	select {
 	case <-m.done:
-		err = fmt.Errorf("%s ended at once: %w", qemuProgram, errors.Join(m.err, err))
+		err = fmt.Errorf("%s ended at once: %w", filepath.Base(m.cmd.Path), errors.Join(m.err, err))
 	case <-time.After(time.Second):
 	}
 	m.stop()
 	return err
-}
-
-// extractSlot reads kernel and command line from the image's slot a.
-func extractSlot(image, dir string) (kernel, cmdline string, err error) {
-	f, err := os.Open(image)
-	if err != nil {
-		return "", "", err
-	}
-	defer f.Close()
-	fat, err := bootfs.Open(io.NewSectionReader(f, disk.BootStart, disk.BootSize))
-	if err != nil {
-		return "", "", fmt.Errorf("%s: %w", image, err)
-	}
-	k, err := fat.ReadFile("a/vmlinuz", 128<<20)
-	if err != nil {
-		return "", "", fmt.Errorf("%s: %w", image, err)
-	}
-	c, err := fat.ReadFile("a/cmdline.txt", 4096)
-	if err != nil {
-		return "", "", fmt.Errorf("%s: %w", image, err)
-	}
-	kernel = filepath.Join(dir, "vmlinuz")
-	if err := os.WriteFile(kernel, k, 0o600); err != nil {
-		return "", "", err
-	}
-	if tree, err := fat.ReadFile("a/bcm2710-rpi-3-b.dtb", 1<<20); err == nil {
-		if err := os.WriteFile(filepath.Join(dir, "board.dtb"), tree, 0o600); err != nil {
-			return "", "", err
-		}
-	}
-	return kernel, strings.TrimSpace(string(c)), nil
-}
-
-// boardArgs are the arguments that make QEMU the board.
-func boardArgs(ctx context.Context, o machineOptions, cmdline string) ([]string, error) {
-	tree := filepath.Join(o.Dir, "machine.dtb")
-	switch o.Board.Name {
-	case boards.VMArm64.Name:
-		machine := []string{"-cpu", "cortex-a53", "-smp", "2", "-m", "512", "-accel", "tcg"}
-		plain := filepath.Join(o.Dir, "virt.dtb")
-		dump := exec.CommandContext(ctx, qemuProgram, append([]string{"-M", "virt,dumpdtb=" + plain, "-display", "none", "-nic", "none"}, machine...)...)
-		if out, err := dump.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("%s: %w: %s", qemuProgram, err, out)
-		}
-		b, err := os.ReadFile(plain)
-		if err != nil {
-			return nil, err
-		}
-		if err := editTree(b, tree, virtTree); err != nil {
-			return nil, err
-		}
-		return append(machine, "-M", "virt", "-dtb", tree, "-append", cmdline,
-			"-drive", "file="+optionValue(o.Image)+",format=raw,if=none,id=d0", "-device", "virtio-blk-pci,drive=d0",
-			"-device", "virtio-net-pci,netdev=n0,romfile=", "-device", "virtio-rng-pci",
-			"-device", "pci-serial,chardev=gps",
-			"-device", "i6300esb", "-action", "watchdog=reset"), nil
-	case boards.RaspberryPi.Name:
-		b, err := os.ReadFile(filepath.Join(o.Dir, "board.dtb"))
-		if err != nil {
-			return nil, err
-		}
-		if err := editTree(b, tree, raspi3bTree); err != nil {
-			return nil, err
-		}
-		// The emulated USB controller has no fast interrupts; the console is
-		// added to see the boot: on the board that UART is the receiver's.
-		return []string{"-M", "raspi3b", "-accel", "tcg", "-dtb", tree,
-			"-append", "console=ttyAMA0,115200 dwc_otg.fiq_enable=0 dwc_otg.fiq_fsm_enable=0 " + cmdline,
-			"-drive", "file=" + optionValue(o.Image) + ",format=raw,if=sd",
-			"-device", "usb-net,netdev=n0", "-device", "usb-serial,chardev=gps"}, nil
-	}
-	return nil, fmt.Errorf("board %s cannot be run here", o.Board.Name)
 }
 
 // optionValue writes a file's name so that its commas do not end it.

@@ -33,7 +33,7 @@ func runCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	log := progress("run")
-	if err := ensureQEMU(ctx, log); err != nil {
+	if err := ensureQEMU(ctx, b, log); err != nil {
 		return err
 	}
 	// A control socket that cannot be had is known before anything is built.
@@ -74,8 +74,12 @@ func runCommand(ctx context.Context, args []string) error {
 	if err := os.Truncate(image, cardSize(b)); err != nil {
 		return err
 	}
+	fw, err := findFirmware(ctx, b, log)
+	if err != nil {
+		return err
+	}
 	m, err := startMachine(ctx, machineOptions{
-		Board: b, Image: image, Dir: tmp, HTTP: *addr, RTC: *rtc,
+		Board: b, Firmware: fw, Image: image, Dir: tmp, HTTP: *addr, RTC: *rtc,
 		Console: filepath.Join(*keep, "console.log"), Traffic: filepath.Join(*keep, "traffic.pcap"),
 	})
 	if err != nil {
@@ -107,38 +111,6 @@ func runCommand(ctx context.Context, args []string) error {
 		}
 		return fmt.Errorf("the emulated receiver: %w", err)
 	}
-}
-
-// cardSize is the size of the card the image is put on. The emulated Raspberry
-// Pi takes powers of two only.
-func cardSize(b boards.Board) int64 {
-	if b.Name == boards.RaspberryPi.Name {
-		return 4 << 30
-	}
-	return disk.DiskSize
-}
-
-// ensureQEMU finds QEMU, or installs it where that needs no questions.
-func ensureQEMU(ctx context.Context, log func(string, ...any)) error {
-	if _, err := exec.LookPath(qemuProgram); err == nil {
-		return nil
-	}
-	const hint = "QEMU is missing; install it: sudo apt-get install --no-install-recommends qemu-system-arm"
-	if os.Geteuid() != 0 {
-		return errors.New(hint)
-	}
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		return errors.New("QEMU is missing; install " + qemuProgram)
-	}
-	log("installing QEMU")
-	cmd := exec.CommandContext(ctx, "apt-get", "install", "-y", "--no-install-recommends", "qemu-system-arm")
-	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-	// Interrupted, not killed: packages must not be left half installed.
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s (apt-get: %w)\n%s", hint, err, out)
-	}
-	return nil
 }
 
 // narrate prints what the station says of itself whenever it changes.

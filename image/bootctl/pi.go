@@ -15,9 +15,10 @@ type pi struct {
 	config, tryboot bootfs.Template
 }
 
-// PiBody is config.txt's and tryboot.txt's text: os_prefix and what follows it.
+// PiBody is config.txt's and tryboot.txt's text: config, then os_prefix, which is
+// the last because later lines win and a person's own may be included before.
 func PiBody(config string) bootfs.Body {
-	return bootfs.Body{Before: "os_prefix=", After: "/\n" + config}
+	return bootfs.Body{Before: config + "os_prefix=", After: "/\n"}
 }
 
 func (p *pi) Current() (State, error) {

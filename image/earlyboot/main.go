@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gokrazy/gokrazy"
+	"github.com/truechimer/truechimer/image/bootctl"
 	"github.com/truechimer/truechimer/image/disk"
 	"golang.org/x/sys/unix"
 )
@@ -39,26 +40,36 @@ func logic() error {
 	guard := &dog{clock: sinceBoot}
 	missing := guard.open()
 	mountKernelFilesystems()
+	loadModules()
+	if missing != nil { // the driver may be among them
+		missing = guard.open()
+	}
+	if missing != nil {
+		log.Printf("no hardware watchdog: %v", missing)
+	}
+	mountEFIVariables()
 	card := findDisk()
+	board, slot := readLine("/etc/truechimer/board"), slotOf(readLine("/proc/cmdline"))
+	if control, err := card.bootControl(board, slot); err != nil {
+		log.Printf("boot control: %v", err)
+	} else {
+		// Before anything that may fail in a new release.
+		(&trial{control, trialLimit(readLine("/proc/cmdline")), time.Sleep, restart}).begin()
+	}
 	guard.watchOver(card)
 	usable := card.makePerm(formatPerm)
 
 	if err := gokrazy.Boot(readLine("/etc/truechimer/build")); err != nil {
 		return fmt.Errorf("gokrazy: %w", err)
 	}
-	if missing != nil { // the driver may be among the modules loaded since
-		missing = guard.open()
-	}
-	if missing != nil {
-		log.Printf("no hardware watchdog: %v", missing)
-	}
 	guard.listen(aliveSocket)
 
 	station := &station{
-		board:      readLine("/etc/truechimer/board"),
-		slot:       slotOf(readLine("/proc/cmdline")),
-		bootDevice: card.partition[disk.Boot],
-		volatile:   settlePerm(usable),
+		board:       board,
+		slot:        slot,
+		bootDevice:  card.partition[disk.Boot],
+		stateDevice: card.partition[disk.State],
+		volatile:    settlePerm(usable),
 	}
 	serial := boardSerial(readLine("/proc/device-tree/serial-number"))
 	station.identity = identify(card.state, serial, readLine(machineID))
@@ -89,6 +100,17 @@ func mountKernelFilesystems() {
 		if err := unix.Mount(m.fs, m.at, m.fs, unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil && err != unix.EBUSY {
 			log.Printf("mounting %s: %v", m.at, err)
 		}
+	}
+}
+
+// mountEFIVariables mounts the variables that the firmware of a PC keeps, where
+// the machine has such firmware.
+func mountEFIVariables() {
+	if _, err := os.Stat(bootctl.EfivarsDir); err != nil {
+		return
+	}
+	if err := unix.Mount("efivarfs", bootctl.EfivarsDir, "efivarfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil && err != unix.EBUSY {
+		log.Printf("mounting %s: %v", bootctl.EfivarsDir, err)
 	}
 }
 

@@ -18,11 +18,12 @@ const machineID = "/perm/machine-id"
 
 // station is what this boot found out about the device.
 type station struct {
-	identity   bootfs.Identity
-	board      string
-	slot       string // "a" or "b"; empty unknown
-	bootDevice string // partition with the FAT; empty unknown
-	volatile   bool   // /perm is a tmpfs: what is kept there is gone with the power
+	identity    bootfs.Identity
+	board       string
+	slot        string // "a" or "b"; empty unknown
+	bootDevice  string // partition with the FAT; empty unknown
+	stateDevice string // raw state partition; empty unknown
+	volatile    bool   // /perm is a tmpfs: what is kept there is gone with the power
 }
 
 // identify loads the station's identity, or makes one: at the first boot, and
@@ -118,6 +119,7 @@ func (s *station) environment() []string {
 		"TRUECHIMER_BOARD=" + s.board,
 		"TRUECHIMER_SLOT=" + s.slot,
 		"TRUECHIMER_BOOT_DEVICE=" + s.bootDevice,
+		"TRUECHIMER_STATE_DEVICE=" + s.stateDevice,
 		"TRUECHIMER_ALIVE=" + aliveSocket,
 	}
 	if s.volatile {
