@@ -8,13 +8,11 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/boards"
-	"github.com/truechimer/truechimer/image/disk"
 )
 
 func runCommand(ctx context.Context, args []string) error {
