@@ -47,11 +47,16 @@ func execRun(ctx context.Context, dir string, env []string, program string, args
 	return out.Bytes(), err
 }
 
-// complaints is what apt said went wrong, without progress and repetition.
+// complaints is what apt said went wrong, without repetition, and without
+// warnings where it names errors.
 func complaints(text string) string {
 	var said []string
+	errorsOnly := strings.HasPrefix(text, "E: ") || strings.Contains(text, "\nE: ")
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
+		if errorsOnly && !strings.HasPrefix(line, "E: ") {
+			continue
+		}
 		if line != "" && !slices.Contains(said, line) && len(said) < 4 {
 			said = append(said, fmt.Sprintf("%.300s", line))
 		}
@@ -95,7 +100,7 @@ func (s *Store) startApt(ctx context.Context, dir string) (*apt, error) {
 	for _, src := range sources {
 		text.WriteString(src.text() + "\n")
 	}
-	for _, d := range []string{"lists/partial", "cache/archives/partial", "etc/sources.list.d", "log", "files"} {
+	for _, d := range []string{"lists/partial", "cache/archives/partial", "etc/sources.list.d", "etc/apt.conf.d", "log", "files"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
 			return nil, err
 		}
@@ -116,7 +121,7 @@ func (s *Store) startApt(ctx context.Context, dir string) (*apt, error) {
 		}
 	}
 	s.log("reading the lists of Debian's mirrors")
-	_, a.update = a.call(ctx, dir, "apt-get", "-q", "update")
+	_, a.update = a.call(ctx, dir, "apt-get", "update", "-q")
 	if errors.Is(a.update, exec.ErrNotFound) || ctx.Err() != nil {
 		return nil, a.update
 	}
@@ -222,7 +227,7 @@ func (a *apt) names(ctx context.Context, prefix string) ([]string, error) {
 // download fetches packages and returns the directory that has their files.
 func (a *apt) download(ctx context.Context, pins []Pin) (string, error) {
 	dir := filepath.Join(a.dir, "files")
-	args := []string{"-q", "download"}
+	args := []string{"download", "-q"}
 	for _, p := range pins {
 		args = append(args, p.Package+":"+p.Want.Arch+"="+p.Version)
 	}

@@ -76,7 +76,7 @@ func mirrorSources(base, keyring string) ([]source, error) {
 		return nil, fmt.Errorf("%s: %.80q is no address of a mirror", MirrorVariable, base)
 	}
 	if _, err := os.Stat(keyring); err != nil {
-		return nil, fmt.Errorf("Debian's keys are missing: %w; install debian-archive-keyring", err)
+		return nil, fmt.Errorf("the keys of Debian are missing: %w; install debian-archive-keyring", err)
 	}
 	return []source{
 		{URI: base, Suite: release, SignedBy: keyring},
@@ -123,7 +123,7 @@ func parseList(b []byte) ([]source, error) {
 				key, value, _ := strings.Cut(option, "=")
 				switch strings.ToLower(key) {
 				case "signed-by":
-					s.SignedBy = strings.ReplaceAll(value, ",", " ")
+					s.SignedBy = strings.Join(strings.FieldsFunc(value, func(r rune) bool { return r == ',' }), " ")
 				case "trusted":
 					s.Trusted = value
 				}
@@ -143,6 +143,9 @@ func parseList(b []byte) ([]source, error) {
 func ours(s source, uris, suites, components []string) []source {
 	if !slices.Contains(components, "main") {
 		return nil // other archives use a release's name too
+	}
+	if strings.ContainsFunc(s.SignedBy, func(r rune) bool { return r != '\n' && (r < ' ' || r > '~') }) {
+		return nil // nothing that apt could read
 	}
 	if s.Trusted != "yes" {
 		s.Trusted = ""
@@ -177,7 +180,7 @@ func ours(s source, uris, suites, components []string) []source {
 // left out: they ask for somebody to put them in.
 func plainURI(uri string) bool {
 	scheme, rest, ok := strings.Cut(uri, ":")
-	return ok && rest != "" && scheme != "cdrom" && len(uri) <= uriMax &&
+	return ok && scheme != "" && rest != "" && scheme != "cdrom" && len(uri) <= uriMax &&
 		!strings.ContainsFunc(uri, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 

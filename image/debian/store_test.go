@@ -32,9 +32,9 @@ func (f *fakeApt) run(ctx context.Context, dir string, env []string, program str
 	switch {
 	case strings.HasPrefix(call, "apt-cache show"):
 		return []byte(f.offers), nil
-	case strings.HasPrefix(call, "apt-get -q update"):
+	case strings.HasPrefix(call, "apt-get update -q"):
 		return nil, f.update
-	case strings.HasPrefix(call, "apt-get -q download"):
+	case strings.HasPrefix(call, "apt-get download -q"):
 		for name, content := range f.files {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 				return nil, err
@@ -85,8 +85,8 @@ func TestGetDownloadsOnce(t *testing.T) {
 			t.Fatalf("%q, %v", b, err)
 		}
 	}
-	if got := strings.Join(f.calls, "\n"); got != "apt-config dump\napt-get -q update\n"+
-		"apt-cache show --all-versions tiny-1:arm64\napt-get -q download tiny-1:arm64=1:2.0-3" {
+	if got := strings.Join(f.calls, "\n"); got != "apt-config dump\napt-get update -q\n"+
+		"apt-cache show --all-versions tiny-1:arm64\napt-get download -q tiny-1:arm64=1:2.0-3" {
 		t.Errorf("calls:\n%s", got)
 	}
 	left(t, s, 1)
