@@ -1,6 +1,7 @@
 package boards
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -30,8 +31,46 @@ func TestBoardsAreWhole(t *testing.T) {
 			t.Errorf("%s: twice", b.Name)
 		}
 		seen[b.Name] = true
-		if b.Title == "" || b.GOARCH == "" || b.Kernel == "" || len(b.Serial) == 0 || len(b.Pulse) == 0 {
+		if b.Title == "" || b.GOARCH == "" || len(b.Serial) == 0 {
 			t.Errorf("%s: something is missing: %+v", b.Name, b)
+		}
+		if (b.Kernel.Module == "") == (b.Kernel.Package.Name == "") {
+			t.Errorf("%s: a kernel comes from a module or from a package: %+v", b.Name, b.Kernel)
+		}
+		if len(b.Kernel.Early) > 0 && !b.Kernel.Initrd {
+			t.Errorf("%s: nothing loads its early modules", b.Name)
+		}
+		for _, m := range b.Kernel.Load {
+			if !slices.Contains(b.Kernel.Modules, m) {
+				t.Errorf("%s: module %s is to be loaded, but is not in the root", b.Name, m)
+			}
+		}
+		switch b.Loader {
+		case LoaderPi, LoaderUEFI:
+			if b.Config == "" {
+				t.Errorf("%s: its loader reads no file", b.Name)
+			}
+		case LoaderUBoot:
+			if b.Config != "" {
+				t.Errorf("%s: its loader reads no file, but there is one", b.Name)
+			}
+		default:
+			t.Errorf("%s: loader %q", b.Name, b.Loader)
+		}
+	}
+}
+
+// What boot ROMs and U-Boot read outside of all partitions must neither lie on
+// the partition table nor on each other.
+func TestBlobsLieApart(t *testing.T) {
+	const table, bootStart = 34 * 512, 16 << 20
+	for _, b := range All {
+		end := int64(table)
+		for _, x := range b.Blobs {
+			if x.Offset < end || x.Most <= 0 || x.Offset+x.Most > bootStart {
+				t.Errorf("%s: %s from %d, %d bytes at the most, what is before ends at %d", b.Name, x.File, x.Offset, x.Most, end)
+			}
+			end = x.Offset + x.Most
 		}
 	}
 }
@@ -39,8 +78,8 @@ func TestBoardsAreWhole(t *testing.T) {
 // The header's UART of a Raspberry Pi belongs to the receiver: a console on it
 // would talk into the receiver and be talked into by it.
 func TestRaspberryPiHasNoSerialConsole(t *testing.T) {
-	if RaspberryPi.Console != "" || strings.Contains(strings.Join(RaspberryPi.Cmdline, " "), "console=") {
-		t.Errorf("console %q, %q", RaspberryPi.Console, RaspberryPi.Cmdline)
+	if len(RaspberryPi.Consoles) > 0 || strings.Contains(strings.Join(RaspberryPi.Cmdline, " "), "console=") {
+		t.Errorf("consoles %q, %q", RaspberryPi.Consoles, RaspberryPi.Cmdline)
 	}
 	for _, want := range []string{"enable_uart=1\n", "dtoverlay=disable-bt\n", "dtoverlay=uart0-pi5\n", "include usercfg.txt\n"} {
 		if !strings.Contains(RaspberryPi.Config, want) {

@@ -50,7 +50,7 @@ type bench struct {
 // startBench builds a board's image with the testbed's servers assigned and boots it.
 func startBench(t *testing.T, b boards.Board, commands ...string) *bench {
 	t.Helper()
-	if err := ensureQEMU(t.Context(), t.Logf); err != nil {
+	if err := ensureQEMU(t.Context(), b, t.Logf); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal(err)
 		}
@@ -79,11 +79,15 @@ func startBench(t *testing.T, b boards.Board, commands ...string) *bench {
 	if err := os.Truncate(s.image, cardSize(b)); err != nil {
 		t.Fatal(err)
 	}
+	fw, err := findFirmware(t.Context(), b, t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
 	addr := freePort(t)
 	s.url = "http://" + addr
 	s.started = time.Now()
 	s.machine, err = startMachine(t.Context(), machineOptions{
-		Board: b, Image: s.image, Dir: dir, HTTP: addr, Console: s.console, Traffic: s.traffic,
+		Board: b, Firmware: fw, Image: s.image, Dir: dir, HTTP: addr, Console: s.console, Traffic: s.traffic,
 	})
 	if err != nil {
 		t.Fatal(err)

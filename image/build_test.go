@@ -26,7 +26,7 @@ var buildDate = time.Unix(sourceDate, 0).UTC()
 
 func TestCmdline(t *testing.T) {
 	rpi, vm := disk.PartUUID("rpi", disk.Boot), disk.PartUUID("vm-arm64", disk.Boot)
-	const rest = " ro init=/gokrazy/init rootwait panic=10 oops=panic truechimer.slot="
+	const rest = " ro init=/gokrazy/init rootwait panic=10 oops=panic watchdog.open_timeout=60 truechimer.slot="
 	for _, tt := range []struct {
 		board boards.Board
 		slot  string
@@ -35,7 +35,8 @@ func TestCmdline(t *testing.T) {
 		{boards.RaspberryPi, "a", "root=PARTUUID=" + rpi + "/PARTNROFF=1" + rest + "a"},
 		{boards.RaspberryPi, "b", "root=PARTUUID=" + rpi + "/PARTNROFF=2" + rest + "b"},
 		{boards.VMArm64, "a", "console=ttyAMA0,115200 root=PARTUUID=" + vm + "/PARTNROFF=1" + rest + "a"},
-		{boards.Board{Name: "rpi", Cmdline: []string{"x=1", "y"}}, "a", "root=PARTUUID=" + rpi + "/PARTNROFF=1" + rest + "a x=1 y"},
+		{boards.Board{Name: "rpi", Consoles: []string{"tty0", "ttyS0"}, Cmdline: []string{"x=1", "y"}}, "a",
+			"console=tty0 console=ttyS0 root=PARTUUID=" + rpi + "/PARTNROFF=1" + rest + "a x=1 y"},
 	} {
 		if got := cmdline(tt.board, tt.slot); got != tt.want {
 			t.Errorf("%s, %s: %q, want %q", tt.board.Name, tt.slot, got, tt.want)
@@ -43,18 +44,22 @@ func TestCmdline(t *testing.T) {
 	}
 }
 
-// boardDirs finds the modules whose files a board's image takes.
-func boardDirs(t *testing.T, b boards.Board) (dirs map[string]string, modules []string) {
+// boardSources finds what a board's image takes from elsewhere.
+func boardSources(t *testing.T, b boards.Board) (*sources, *kernel) {
 	t.Helper()
-	modules = []string{b.Kernel}
-	for _, m := range b.Firmware {
-		modules = append(modules, m.Path)
-	}
-	dirs, err := moduleDirs(t.Context(), modules...)
+	store, err := newPackageStore(nil, t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return dirs, modules
+	from, err := findSources(t.Context(), b, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := findKernel(b.Kernel, from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return from, k
 }
 
 // contents reads files by path; a path that comes twice is an error.
@@ -81,8 +86,8 @@ func contents(t *testing.T, files []bootfs.File) map[string]string {
 
 func TestBootSpecOfTheRaspberryPi(t *testing.T) {
 	b := boards.RaspberryPi
-	dirs, _ := boardDirs(t, b)
-	s, err := bootSpec(b, dirs, []byte("# mine\n"), buildDate)
+	from, k := boardSources(t, b)
+	s, err := bootSpec(b, from, k, nil, []byte("# mine\n"), buildDate)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,16 +147,16 @@ func TestBootSpecOfTheRaspberryPi(t *testing.T) {
 }
 
 func TestBootSpecRefuses(t *testing.T) {
-	dirs, _ := boardDirs(t, boards.RaspberryPi)
+	from, k := boardSources(t, boards.RaspberryPi)
 	for name, change := range map[string]func(*boards.Board){
 		"it is switched by writing one sector": func(b *boards.Board) { b.Config = strings.Repeat("#", bootfs.SectorSize) },
-		"no file matches nothing-*.dtb":        func(b *boards.Board) { b.DTBs = []string{"nothing-*.dtb"} },
-		"no file matches absent.elf":           func(b *boards.Board) { b.Firmware = []boards.Module{{Path: b.Kernel, Files: []string{"absent.elf"}}} },
-		"syntax error in pattern":              func(b *boards.Board) { b.DTBs = []string{"["} },
+		"no file matches nothing-*.dtb":        func(b *boards.Board) { b.Kernel.DTBs = []string{"nothing-*.dtb"} },
+		"no file matches absent.elf":           func(b *boards.Board) { b.Firmware = []boards.Module{{Path: b.Kernel.Module, Files: []string{"absent.elf"}}} },
+		"syntax error in pattern":              func(b *boards.Board) { b.Kernel.DTBs = []string{"["} },
 	} {
 		b := boards.RaspberryPi
 		change(&b)
-		if _, err := bootSpec(b, dirs, nil, buildDate); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := bootSpec(b, from, k, nil, nil, buildDate); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("got %v, want %q", err, name)
 		}
 	}
@@ -189,8 +194,8 @@ func TestRootEntries(t *testing.T) {
 		"github.com/truechimer/truechimer/appliance", "github.com/truechimer/truechimer/image/earlyboot", "github.com/gokrazy/gokrazy/cmd/randomd"); err != nil {
 		t.Fatal(err)
 	}
-	dirs, modules := boardDirs(t, b)
-	list, err := rootEntries(t.Context(), b, bin, dirs, modules, buildDate)
+	from, k := boardSources(t, b)
+	list, err := rootEntries(t.Context(), b, bin, from, k, buildDate)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,13 +255,13 @@ func TestRootEntries(t *testing.T) {
 
 	// A licence for everything: Go, the kernel, the firmware, and every module
 	// in every program, our own too.
-	want := append([]string{"go", "github.com/truechimer/truechimer"}, modules...)
+	want := append([]string{"go", "github.com/truechimer/truechimer", "debian/firmware-brcm80211", "debian/wireless-regdb"}, boardModules(b)...)
 	for _, program := range []string{"appliance", "earlyboot", "randomd"} {
 		code, err := os.ReadFile(filepath.Join(bin, program))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, place := range []string{filepath.Join(filepath.Dir(here), "appliance"), filepath.Dir(dirs[b.Kernel])} {
+		for _, place := range []string{filepath.Join(filepath.Dir(here), "appliance"), filepath.Dir(from.modules[b.Kernel.Module])} {
 			if bytes.Contains(code, []byte(place+"/")) {
 				t.Errorf("%s names a directory of this machine, %s", program, place)
 			}

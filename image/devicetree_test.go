@@ -86,11 +86,8 @@ func TestVirtTree(t *testing.T) {
 }
 
 func TestRaspi3bTreeOfTheKernelModule(t *testing.T) {
-	dirs, err := moduleDirs(t.Context(), boards.RaspberryPi.Kernel)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := filepath.Join(dirs[boards.RaspberryPi.Kernel], "bcm2710-rpi-3-b.dtb")
+	_, k := boardSources(t, boards.RaspberryPi)
+	name := filepath.Join(k.trees, "bcm2710-rpi-3-b.dtb")
 	in, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)

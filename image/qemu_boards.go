@@ -100,13 +100,17 @@ func boardArgs(ctx context.Context, o machineOptions) ([]string, error) {
 // flashSize is that of each of the virt machine's two flash memories, bytes.
 const flashSize = 64 << 20
 
+// virtMachine has no ACPI: with it and a boot loader there would be no GPIO
+// controller for the pulse.
+const virtMachine = "virt,acpi=off"
+
 // virtArgs are those of QEMU's virt machine, which U-Boot starts. Its device
 // tree is QEMU's own with a pulse line.
 func virtArgs(ctx context.Context, o machineOptions) ([]string, error) {
 	machine := []string{"-cpu", "cortex-a53", "-smp", "2", "-m", "512"}
 	plain, tree := filepath.Join(o.Dir, "virt.dtb"), filepath.Join(o.Dir, "machine.dtb")
 	program := qemuFor(o.Board)
-	dump := exec.CommandContext(ctx, program, append([]string{"-M", "virt,dumpdtb=" + plain, "-display", "none", "-nic", "none", "-accel", "tcg"}, machine...)...)
+	dump := exec.CommandContext(ctx, program, append([]string{"-M", virtMachine + ",dumpdtb=" + plain, "-display", "none", "-nic", "none", "-accel", "tcg"}, machine...)...)
 	if out, err := dump.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%s: %w: %s", program, err, out)
 	}
@@ -128,7 +132,7 @@ func virtArgs(ctx context.Context, o machineOptions) ([]string, error) {
 	if err := os.Truncate(flash, flashSize); err != nil {
 		return nil, err
 	}
-	return append(machine, "-M", "virt", "-dtb", tree, "-bios", o.Firmware.uboot,
+	return append(machine, "-M", virtMachine, "-dtb", tree, "-bios", o.Firmware.uboot,
 		"-drive", "if=pflash,unit=1,format=raw,file="+optionValue(flash),
 		"-drive", "file="+optionValue(o.Image)+",format=raw,if=none,id=d0", "-device", "virtio-blk-pci,drive=d0",
 		"-device", "virtio-net-pci,netdev=n0,romfile=", "-device", "virtio-rng-pci",

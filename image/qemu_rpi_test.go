@@ -18,9 +18,9 @@ import (
 
 // rpiCard is a card of which only the boot partition is written, with a kernel
 // that is short, compressed in slot b, and everything else as it is shipped.
-func rpiCard(t *testing.T, b boards.Board, dirs map[string]string) (name string, slotB []bootfs.File) {
+func rpiCard(t *testing.T, b boards.Board, from *sources, k *kernel) (name string, slotB []bootfs.File) {
 	t.Helper()
-	s, err := bootSpec(b, dirs, []byte("#\n"), buildDate)
+	s, err := bootSpec(b, from, k, nil, []byte("#\n"), buildDate)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,8 +79,8 @@ func onCard(t *testing.T, name string, use func(fat *bootfs.FS, w io.WriterAt)) 
 // What the firmware of every supported model makes of the card: slot a, slot b
 // in a trial, and what is left of a trial whose slot was not written.
 func TestEveryRaspberryPiBootsItsSlots(t *testing.T) {
-	dirs, _ := boardDirs(t, boards.RaspberryPi)
-	card, slotB := rpiCard(t, boards.RaspberryPi, dirs)
+	from, k := boardSources(t, boards.RaspberryPi)
+	card, slotB := rpiCard(t, boards.RaspberryPi, from, k)
 	onCard(t, card, func(fat *bootfs.FS, w io.WriterAt) {
 		for _, m := range pifirmware.Models() {
 			checkPlan(t, fat, m, false, "a")
@@ -122,7 +122,7 @@ func TestEveryRaspberryPiBootsItsSlots(t *testing.T) {
 
 // A person's usercfg.txt cannot take the boot away, whatever is in it.
 func TestNoUserConfigStopsTheBoot(t *testing.T) {
-	dirs, _ := boardDirs(t, boards.RaspberryPi)
+	from, k := boardSources(t, boards.RaspberryPi)
 	for _, lines := range []string{
 		"kernel=/mine\nos_prefix=\narm_64bit=0\ncmdline=mine.txt\n",
 		"[none]\n[pi1]\n",
@@ -135,7 +135,7 @@ func TestNoUserConfigStopsTheBoot(t *testing.T) {
 	} {
 		b := boards.RaspberryPi
 		b.UserConfig = lines
-		card, _ := rpiCard(t, b, dirs)
+		card, _ := rpiCard(t, b, from, k)
 		onCard(t, card, func(fat *bootfs.FS, _ io.WriterAt) {
 			for _, m := range pifirmware.Models() {
 				if p, err := pifirmware.Boot(fat, m, false); err != nil || p.Kernel != "a/vmlinuz" || p.Cmdline != "a/cmdline.txt" || !p.ARM64 {
@@ -181,8 +181,8 @@ func checkPlan(t *testing.T, fat *bootfs.FS, m pifirmware.Model, tryboot bool, s
 }
 
 func TestRPiBoot(t *testing.T) {
-	dirs, _ := boardDirs(t, boards.RaspberryPi)
-	card, slotB := rpiCard(t, boards.RaspberryPi, dirs)
+	from, k := boardSources(t, boards.RaspberryPi)
+	card, slotB := rpiCard(t, boards.RaspberryPi, from, k)
 	if _, _, _, _, err := rpiBoot(card, t.TempDir(), true); err == nil || !strings.Contains(err.Error(), "card.img: a Raspberry Pi 3B would not boot: no kernel") {
 		t.Errorf("an empty slot: %v", err)
 	}
@@ -191,7 +191,7 @@ func TestRPiBoot(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	tree, err := os.ReadFile(filepath.Join(dirs[boards.RaspberryPi.Kernel], "bcm2710-rpi-3-b.dtb"))
+	tree, err := os.ReadFile(filepath.Join(k.trees, "bcm2710-rpi-3-b.dtb"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -164,31 +164,6 @@ func smallImage(t *testing.T, slot map[string]string) string {
 	return name
 }
 
-func TestExtractSlot(t *testing.T) {
-	dir := t.TempDir()
-	image := smallImage(t, map[string]string{"vmlinuz": "kernel", "cmdline.txt": "root=x ro\n", "bcm2710-rpi-3-b.dtb": "tree"})
-	kernel, line, err := extractSlot(image, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]string{kernel: "kernel", filepath.Join(dir, "board.dtb"): "tree"} {
-		if b, err := os.ReadFile(name); string(b) != want {
-			t.Errorf("%s: %q, %v", name, b, err)
-		}
-	}
-	if line != "root=x ro" {
-		t.Errorf("command line %q", line)
-	}
-	for _, slot := range []map[string]string{{"vmlinuz": "kernel"}, {"cmdline.txt": "x"}} {
-		if _, _, err := extractSlot(smallImage(t, slot), dir); err == nil || !strings.Contains(err.Error(), "disk.img") {
-			t.Errorf("%v: %v", slot, err)
-		}
-	}
-	if _, _, err := extractSlot(os.DevNull, dir); err == nil {
-		t.Error("nothing is an image")
-	}
-}
-
 // fakeQEMU puts a program in QEMU's place that dumps a device tree when asked
 // for one and otherwise does what script says.
 func fakeQEMU(t *testing.T, script string) (pids string) {
@@ -199,11 +174,11 @@ func fakeQEMU(t *testing.T, script string) (pids string) {
 		t.Fatal(err)
 	}
 	text := fmt.Sprintf(`#!/bin/sh
-case "$2" in virt,dumpdtb=*) exec cp '%s' "${2#virt,dumpdtb=}";; esac
+case "$2" in *,dumpdtb=*) exec cp '%s' "${2##*,dumpdtb=}";; esac
 echo $$ >'%s'
 %s
 `, tree, pids, script)
-	if err := os.WriteFile(filepath.Join(dir, qemuProgram), []byte(text), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, qemuFor(boards.VMArm64)), []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":/usr/bin:/bin")
@@ -235,7 +210,7 @@ func TestStartMachineFailures(t *testing.T) {
 		o.Board.Name = "toaster"
 		expect(t, o, "board toaster cannot be run here")
 		o.Board = boards.RaspberryPi // whose device tree is not in this image
-		expect(t, o, "board.dtb")
+		expect(t, o, "would not boot")
 	})
 	t.Run("address", func(t *testing.T) {
 		o := options(t)
@@ -244,7 +219,7 @@ func TestStartMachineFailures(t *testing.T) {
 	})
 	t.Run("no QEMU", func(t *testing.T) {
 		t.Setenv("PATH", "")
-		expect(t, options(t), qemuProgram)
+		expect(t, options(t), qemuFor(boards.VMArm64))
 	})
 	t.Run("QEMU ends", func(t *testing.T) {
 		fakeQEMU(t, `echo "Could not set up host forwarding rule 'tcp:127.0.0.1:80-:80'" >&2; exit 1`)
