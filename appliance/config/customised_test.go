@@ -96,6 +96,8 @@ func TestShapesThatAreNotRead(t *testing.T) {
 		above + "   \"a\":\n    password: \"12345678\n",
 		above + "\ta:\n\t\tpassword: 12345678\n",
 		above + "   - a:\n",
+		above + "   a: \"open\n",
+		above + "   a: b\n",
 		strings.Repeat("a:\n", 3),
 	} {
 		if g := readNetworkConfig([]byte(file)); !g.nothing() {
@@ -141,7 +143,12 @@ func TestStrongerHidesWeaker(t *testing.T) {
 	if c := l.Config; c.Hostname != "one" || c.Name != "own" || c.Timezone != "UTC" || c.Wifi.SSID != "mine" {
 		t.Errorf("%+v", l.Config)
 	}
-	l = Load(onCard("firstrun.sh", "imager_custom set_hostname shed\nimager_custom set_wlan $SSID x\n"), "")
+	for _, n := range l.Notices {
+		if !strings.Contains(n, "nothing in it was taken") {
+			t.Errorf("%q, and truechimer.toml gives all of it", n)
+		}
+	}
+	l = Load(onCard("firstrun.sh", "imager_custom set_hostname shed\nimager_custom set_wlan $SSID 12345678\n"), "")
 	if l.Config.Name != "shed" || len(l.Notices) != 1 || !strings.Contains(l.Notices[0], "its host name was taken, all else was not, and its Wi-Fi network could not be made out") {
 		t.Errorf("%q, %q", l.Config.Name, l.Notices)
 	}

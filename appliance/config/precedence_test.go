@@ -52,6 +52,15 @@ func TestPreseedIsTakenOnce(t *testing.T) {
 	b.holds("the first one again", onCard(PreseedName, imager), "shed shed home/12345678 perm", 1)
 	b.holds("what was deleted comes back", onCard(PreseedName, imager, "firstrun.sh", "imager_custom set_timezone UTC\n"), "shed shed home/12345678 perm", 1)
 	b.holds("and is deleted", onCard(PreseedName, imager), "shed shed home/12345678 perm", 0)
+	const zone = "imager_custom set_timezone UTC\n"
+	b.holds("another", onCard(PreseedName, imager2), "barn barn - perm", 0)
+	b.holds("with a script", onCard(PreseedName, imager2, "firstrun.sh", script), "barn barn other/87654321 perm", 1)
+	b.holds("and without", onCard(PreseedName, imager), "shed shed home/12345678 perm", 1)
+	b.holds("a weaker one", onCard(PreseedName, imager, "firstrun.sh", script, "user-data", "hostname: x\n"), "shed shed home/12345678 perm", 2)
+	b.holds("which stays alone", onCard("firstrun.sh", script), "shed shed home/12345678 perm", 1)
+	b.holds("all new", onCard(PreseedName, imager, "firstrun.sh", zone), "shed shed home/12345678 perm", 1)
+	b.holds("the old script alone", onCard("firstrun.sh", script), "  other/87654321 perm", 1)
+	b.holds("and back", onCard(PreseedName, imager, "firstrun.sh", zone), "shed shed home/12345678 perm", 2)
 	b.holds("all hidden", onCard(FileName, "name = \"n\"\n[wifi]\nssid = \"own\"\n"), "shed n own/ fat", 0)
 	b.holds("not deleted", onCard(FileName, good), "shed good home/12345678 fat", 0)
 
