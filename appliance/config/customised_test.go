@@ -158,6 +158,26 @@ func TestStrongerHidesWeaker(t *testing.T) {
 	}
 }
 
+func TestWhatAPreseedSaysInVain(t *testing.T) {
+	for file, want := range map[string]string{
+		"preseed-imager.toml": "Of rpi-preseed.toml these were not taken: the user, the password and SSH, since a station has no accounts and no shell; [interfaces].",
+		"preseed-bytes.toml":  "Of rpi-preseed.toml these were not taken: a fixed address, since this release asks the network for one (DHCP).",
+	} {
+		data, err := os.ReadFile(filepath.Join("testdata/card", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l := Load(onCard(PreseedName, string(data)), ""); len(l.Notices) != 1 || l.Notices[0] != want {
+			t.Errorf("%s: %q", file, l.Notices)
+		}
+	}
+	const rest = "[boot]\n[connect]\n[runcmd]\n[ethernet]\nmethod = \"disabled\"\n[nonsense]\n"
+	want := "Of rpi-preseed.toml these were not taken: that the wired network is off, since a station is reached by it; [boot], [connect] and [runcmd]."
+	if l := Load(onCard(PreseedName, rest), ""); len(l.Notices) != 1 || l.Notices[0] != want {
+		t.Errorf("%q", l.Notices)
+	}
+}
+
 func FuzzCustomised(f *testing.F) {
 	files, err := filepath.Glob("testdata/card/*")
 	if err != nil {

@@ -112,7 +112,7 @@ func useless(name string, document map[string]any) []string {
 		list = append(list, "the user, the password and SSH, since a station has no accounts and no shell")
 	}
 	if blocks != nil {
-		list = append(list, strings.Join(blocks, " and "))
+		list = append(list, enumerate(blocks))
 	}
 	return list
 }
