@@ -13,10 +13,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // version is set by the image's build.
@@ -50,7 +50,8 @@ func logic(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(logWriter(p), nil))
+	writer := logWriter(p)
+	log := newLog(writer, time.Local)
 	if *addr != "" {
 		p.listen = *addr
 	}
@@ -61,6 +62,11 @@ func logic(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	zone, notice := zoneOf(conf)
+	if notice != "" {
+		notices = append(notices, notice)
+	}
+	log = newLog(writer, zone)
 	for _, n := range notices {
 		log.Warn(n)
 	}

@@ -23,6 +23,7 @@ type platform struct {
 	board      boards.Board
 	slot       string
 	bootDevice string // partition with the FAT that people edit
+	smbios     string // table in which a virtual machine's host may give a configuration
 	perm       string // where the last good configuration is kept
 	alive      string // socket that takes signs of life; empty: none
 	volatile   bool   // /perm is not on the card
@@ -50,6 +51,7 @@ func detectPlatform() (*platform, error) {
 		board:      b,
 		slot:       os.Getenv("TRUECHIMER_SLOT"),
 		bootDevice: os.Getenv("TRUECHIMER_BOOT_DEVICE"),
+		smbios:     config.TablePath,
 		perm:       config.Dir,
 		alive:      os.Getenv("TRUECHIMER_ALIVE"),
 		volatile:   os.Getenv("TRUECHIMER_PERM_VOLATILE") != "",
@@ -106,33 +108,71 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 		keep = ""
 		notices = append(notices, "The card's storage cannot be used: settings and results are lost when the power goes. Replace the card when you can.")
 	}
-	card, err := p.readCard(config.FileName)
+	card, told := p.readCard()
+	notices = append(notices, told...)
+	host, err := p.readSMBIOS()
 	if err != nil {
-		notices = append(notices, fmt.Sprintf("The configuration on the card cannot be read (%v): running on the last good one.", err))
+		notices = append(notices, fmt.Sprintf("The host of this virtual machine may have given a configuration, which cannot be read: %v.", err))
 	}
-	l := config.Load(card, keep)
+	l := config.Load(config.Sources{Card: card, SMBIOS: host}, keep)
 	return l.Config, append(notices, l.Notices...), nil
 }
 
-// readCard reads a file from the boot file system, which is never mounted. A
-// file that is not there is nil; a card that is not there is an error.
-func (p *platform) readCard(name string) ([]byte, error) {
+// readCard reads the files that say what to do from the boot file system,
+// which is never mounted. A file that is not there is left out; a card that is
+// not there is told.
+func (p *platform) readCard() (files map[string][]byte, notices []string) {
+	fat, end, err := p.openCard()
+	if err != nil {
+		return nil, []string{fmt.Sprintf("The configuration on the card cannot be read (%v): running on the last good one.", err)}
+	}
+	defer end()
+	files = map[string][]byte{}
+	for _, name := range config.CardFiles() {
+		b, err := fat.ReadFile(name, config.MaxSize)
+		switch {
+		case err == nil:
+			files[name] = b
+		case errors.Is(err, fs.ErrNotExist):
+		case name == config.FileName:
+			notices = append(notices, fmt.Sprintf("The configuration on the card cannot be read (%v): running on the last good one.", err))
+		default:
+			notices = append(notices, fmt.Sprintf("A file on the card cannot be read (%v): it is left out.", err))
+		}
+	}
+	return files, notices
+}
+
+func (p *platform) openCard() (fat *bootfs.FS, end func() error, err error) {
 	f, err := os.Open(p.bootDevice)
+	if err != nil {
+		return nil, nil, err
+	}
+	size, err := f.Seek(0, io.SeekEnd)
+	if err == nil {
+		fat, err = bootfs.Open(io.NewSectionReader(f, 0, size))
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return fat, f.Close, nil
+}
+
+// readSMBIOS is the truechimer.toml that a virtual machine's host gave; nil
+// where there is none, as on a board, which has no such table.
+func (p *platform) readSMBIOS() ([]byte, error) {
+	f, err := os.Open(p.smbios)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	size, err := f.Seek(0, io.SeekEnd)
+	table, err := io.ReadAll(io.LimitReader(f, config.MaxTable+1)) // Credential refuses more
 	if err != nil {
 		return nil, err
 	}
-	fat, err := bootfs.Open(io.NewSectionReader(f, 0, size))
-	if err != nil {
-		return nil, err
-	}
-	b, err := fat.ReadFile(name, config.MaxSize)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return b, err
+	return config.Credential(table)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"io"
 	"os"
 	"path/filepath"
@@ -9,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/image/bootfs"
 )
 
@@ -24,7 +24,7 @@ func TestStationFromTheEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !p.station || p.id != "abc" || p.name != "truechimer-abc" || p.board.Name != "rpi" || p.slot != "a" || p.bootDevice != "/dev/p1" ||
-		p.alive != "/run/alive" || !p.volatile || p.listen != ":80" || p.perm != "/perm/truechimer" || p.build.Before(oldestDate) {
+		p.alive != "/run/alive" || !p.volatile || p.listen != ":80" || p.perm != "/perm/truechimer" || p.smbios != "/sys/firmware/dmi/tables/DMI" || p.build.Before(oldestDate) {
 		t.Errorf("%+v", p)
 	}
 	t.Setenv("TRUECHIMER_PERM_VOLATILE", "")
@@ -56,6 +56,15 @@ func TestAnyMachine(t *testing.T) {
 // card is the boot partition with the given truechimer.toml, nil for none.
 func card(t *testing.T, toml []byte) string {
 	t.Helper()
+	if toml == nil {
+		return cardWith(t, nil)
+	}
+	return cardWith(t, map[string]string{"truechimer.toml": string(toml)})
+}
+
+// cardWith is the boot partition with the given files.
+func cardWith(t *testing.T, files map[string]string) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "boot")
 	f, err := os.Create(path)
 	if err != nil {
@@ -63,8 +72,8 @@ func card(t *testing.T, toml []byte) string {
 	}
 	defer f.Close()
 	spec := bootfs.Spec{Label: "TRUECHIMER", Time: time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC)}
-	if toml != nil {
-		spec.Root = []bootfs.File{{Path: "truechimer.toml", Size: int64(len(toml)), Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(toml)), nil }}}
+	for name, content := range files {
+		spec.Root = append(spec.Root, bootfs.File{Path: name, Size: int64(len(content)), Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(content)), nil }})
 	}
 	if err := bootfs.Write(f, spec); err != nil {
 		t.Fatal(err)
@@ -157,5 +166,56 @@ func TestVolatilePerm(t *testing.T) {
 	p.volatile, p.perm = false, filepath.Join(p.bootDevice, "under a file")
 	if name, _, notices := load(t, p); name != "attic" || !strings.Contains(notices, "could not be kept") {
 		t.Errorf("called %q, notices %q", name, notices)
+	}
+}
+
+// TestCustomisedCard: what Raspberry Pi Imager left beside truechimer.toml.
+func TestCustomisedCard(t *testing.T) {
+	p := &platform{station: true, perm: t.TempDir(), bootDevice: cardWith(t, map[string]string{
+		"truechimer.toml":  goodFile,
+		"rpi-preseed.toml": "[system]\nhostname = \"shed\"\n[wlan]\nssid = \"home\"\npassword = \"hunter2hunter2\"\n[user]\nname = \"mira\"\n",
+		"ssh":              "",
+		"firstrun.sh":      strings.Repeat("# too long\n", 10_000),
+	})}
+	conf, list, err := p.loadConfig("")
+	if err != nil || conf.Name != "attic" || conf.Hostname != "shed" || conf.Wifi == nil || conf.Wifi.SSID != "home" || len(conf.Servers) != 1 {
+		t.Fatalf("%+v, %v", conf, err)
+	}
+	notices := strings.Join(list, "\n")
+	for _, want := range []string{"customised with ssh,", "no accounts and no shell", "A file on the card cannot be read (reading firstrun.sh"} {
+		if !strings.Contains(notices, want) {
+			t.Errorf("%q is not among the notices %q", want, notices)
+		}
+	}
+	if strings.Contains(notices, "hunter2") {
+		t.Errorf("the password is shown in %q", notices)
+	}
+	p.bootDevice = card(t, nil)
+	if conf, list, _ := p.loadConfig(""); conf.Hostname != "shed" || conf.Wifi == nil || conf.Wifi.Password.Reveal() != "hunter2hunter2" || list != nil {
+		t.Errorf("without the files: %+v, %q", conf, list)
+	}
+}
+
+func TestHostGivesAConfiguration(t *testing.T) {
+	table := filepath.Join(t.TempDir(), "DMI")
+	p := &platform{station: true, perm: t.TempDir(), bootDevice: card(t, []byte(goodFile)), smbios: table}
+	if name, _, notices := load(t, p); name != "attic" || notices != "" {
+		t.Errorf("without a table: %q, %q", name, notices)
+	}
+	given := "\x0b\x05\x00\x0e\x01io.systemd.credential:truechimer.toml=" + otherFile + "\x00\x00\x7f\x04\x00\x7f\x00\x00"
+	if err := os.WriteFile(table, []byte(given), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	if name, _, notices := load(t, p); name != "roof" || notices != "" {
+		t.Errorf("%q, %q", name, notices)
+	}
+	for _, bad := range []string{given[:30], strings.Repeat("\x00", config.MaxTable+1)} {
+		p.smbios = filepath.Join(t.TempDir(), "DMI")
+		if err := os.WriteFile(p.smbios, []byte(bad), 0o400); err != nil {
+			t.Fatal(err)
+		}
+		if name, _, notices := load(t, p); name != "roof" || !strings.Contains(notices, "The host of this virtual machine may have given") {
+			t.Errorf("%q, %q", name, notices)
+		}
 	}
 }

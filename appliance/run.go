@@ -11,7 +11,6 @@ import (
 
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/hostlink"
-	"github.com/truechimer/truechimer/appliance/network"
 	"github.com/truechimer/truechimer/appliance/web"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
@@ -156,41 +155,6 @@ func (s *station) keepTime(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
-}
-
-// settleNetwork is how long links and leases may take to come before people
-// are told that they are missing.
-const settleNetwork = 5 * time.Second
-
-// network is the part that configures the network.
-func (s *station) network() func(context.Context) error {
-	var m *network.Manager
-	m = network.New(network.Options{
-		ResolvConf: "/tmp/resolv.conf", // what the image's /etc/resolv.conf points to
-		Hostname:   s.platform.name,
-		Log:        s.log,
-		OnChange: func(st network.State) {
-			if wanting(st) == "" {
-				s.notes.set("network", "")
-				return
-			}
-			time.AfterFunc(settleNetwork, func() { s.notes.set("network", wanting(m.State())) })
-		},
-	})
-	return func(ctx context.Context) error {
-		if err := m.Run(ctx); ctx.Err() == nil {
-			return err
-		}
-		return nil
-	}
-}
-
-// wanting says what the network lacks; empty where an address is there.
-func wanting(st network.State) string {
-	if len(st.Addresses) > 0 || st.Reason == "" {
-		return ""
-	}
-	return "The network is not ready: " + st.Reason
 }
 
 // newStation makes a station whose parts do not run yet.

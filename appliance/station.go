@@ -55,6 +55,9 @@ func (s *station) Status() status.Status {
 	if s.conf.Name != "" {
 		out.Station.Name = s.conf.Name
 	}
+	if s.conf.Timezone != "" {
+		out.Station.Timezone = &s.conf.Timezone
+	}
 	if s.platform.slot != "" {
 		out.Station.Slot = &s.platform.slot
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
-	"github.com/truechimer/truechimer/appliance/network"
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/gpspps"
@@ -164,22 +163,5 @@ func TestOneVoteAnExchange(t *testing.T) {
 	s.Put(x, monitor.Result{})
 	if n := s.ref.Info(x.Mono).Counters.Votes; n != 1 {
 		t.Errorf("%d votes", n)
-	}
-}
-
-func TestWantingNetwork(t *testing.T) {
-	address := []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")}
-	for _, c := range []struct {
-		st   network.State
-		want string
-	}{
-		{network.State{}, ""},
-		{network.State{Addresses: address, Reason: "no lease"}, ""},
-		{network.State{Reason: "eth0 has no carrier; is the cable plugged in at both ends?"},
-			"The network is not ready: eth0 has no carrier; is the cable plugged in at both ends?"},
-	} {
-		if got := wanting(c.st); got != c.want {
-			t.Errorf("%+v: %q, want %q", c.st, got, c.want)
-		}
 	}
 }

@@ -5,6 +5,35 @@
 // that is then put into the station. So nothing in it stops a station: every
 // mistake is reported with its place and what to write instead, and the last
 // good file stays in force.
+//
+// # What holds
+//
+// A station may be told things in several places. From the weakest to the
+// strongest, each setting that a stronger one gives wins:
+//
+//	the defaults
+//	the last good configuration, kept in Dir
+//	what the card was customised with: the host name, the Wi-Fi network and
+//	    the time zone of rpi-preseed.toml, which Raspberry Pi Imager writes, or
+//	    of a file in a form that a station does not follow, see customised
+//	truechimer.toml on the card's FAT volume
+//	truechimer.toml from the host of a virtual machine, through SMBIOS
+//
+// Each is taken when it is new or changed, and then kept: what was there can
+// be deleted without changing anything. Changed means that its SHA-256 is not
+// the one that was last seen. The rules where several meet:
+//
+//   - Of the two truechimer.toml one holds, as a whole. While the host gives a
+//     good one the card's is not taken; its hash is remembered all the same,
+//     so that it does not come into force by the host's going away. A change
+//     to it made afterwards does.
+//   - As soon as one of the files that the card was customised with is new or
+//     changed, all their values are made anew from those that are there. What
+//     truechimer.toml gives hides them and does not delete them.
+//   - A file with mistakes is as good as not there, except that people are
+//     told, at every start.
+//
+// Where nothing can be kept, all that is there is taken at every start.
 package config
 
 import (
@@ -50,6 +79,9 @@ const (
 // Config is a valid configuration.
 type Config struct {
 	Name     string           // of the station; empty: its own
+	Hostname string           // on the network, a label of RFC 1123; empty: its own
+	Timezone string           // in the shape of the IANA's names; empty: not known
+	Wifi     *Wifi            // the network to join; nil: none
 	Servers  []monitor.Server // in the order of the file, names unique
 	Receiver Receiver
 	Web      Web

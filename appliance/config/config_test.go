@@ -60,6 +60,8 @@ func TestParseFull(t *testing.T) {
 	}
 	want := Config{
 		Name:     "attic",
+		Timezone: "America/Argentina/Buenos_Aires",
+		Wifi:     &Wifi{SSID: "Dachboden über uns", Password: NewSecret("eight+ characters"), Country: "AR", Hidden: true},
 		Receiver: Receiver{Device: "/dev/serial/by-id/usb-u-blox_AG_7-if00", Baud: 38400, Pulse: "gpiochip0:18"},
 		Web:      Web{Listen: "[::1]:8080"},
 		Servers: []monitor.Server{
@@ -197,6 +199,8 @@ func TestDefaultFile(t *testing.T) {
 	}
 	want := Config{
 		Name:     "attic",
+		Timezone: "Europe/Berlin",
+		Wifi:     &Wifi{SSID: "our network", Password: NewSecret("the password"), Country: "DE"},
 		Receiver: Receiver{Device: "/dev/ttyAMA0", Baud: 9600, Pulse: "GPIO18"},
 		Web:      Web{Listen: "127.0.0.1:8080"},
 		Servers: []monitor.Server{

@@ -6,93 +6,144 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"maps"
+	"reflect"
 )
 
-// Where a configuration in force came from.
+// Where the truechimer.toml in force came from.
 const (
-	FromDefault = "default"
-	FromPerm    = "perm" // the last good one
-	FromFAT     = "fat"  // new or changed
+	FromDefault = "default" // there is none
+	FromPerm    = "perm"    // the last good one
+	FromFAT     = "fat"     // new or changed
+	FromSMBIOS  = "smbios"  // new or changed
 )
 
-// Dir is the directory on the station's own partition that the last good
-// configuration is kept in.
-const Dir = "/perm/truechimer"
+// smbiosName is what errors and the kept file call the host's truechimer.toml.
+const smbiosName = FileName + " (SMBIOS)"
 
-// keptName is the file in it. Its first line is keptHead and the SHA-256 of the
-// file on the FAT volume as it was when it was last taken; what follows is the
-// configuration in force. Both in one file, so that a power cut cannot part them.
-const (
-	keptName = "config.toml"
-	keptHead = "# taken from the FAT volume, sha256 "
-)
-
-// keptMax leaves the largest file room for the head; Parse bounds the rest.
-const keptMax = MaxSize + int64(len(keptHead)) + 2*sha256.Size + 1
+// Sources are the files that may say what a station should do, as they were
+// found.
+type Sources struct {
+	Card   map[string][]byte // those of CardFiles that are there, by name
+	SMBIOS []byte            // the host's truechimer.toml, see Credential; nil: none
+}
 
 // Loaded is a configuration and how it came about.
 type Loaded struct {
 	Config  Config
-	From    string   // FromDefault, FromPerm or FromFAT
+	From    string   // FromDefault, FromPerm, FromFAT or FromSMBIOS
 	Notices []string // for people: what was wrong; nil when nothing was
 }
 
-// Load decides which configuration holds: the defaults, then the last good one
-// in dir, then the file on the FAT volume if it is another than the one that
-// was last taken. fat is that file's content, nil if there is none. dir "" is
-// a station that cannot keep anything.
+// Load decides which configuration holds, by the rules that the package's
+// documentation lists. dir is where the last good one is kept, Dir on a
+// station; "": this station cannot keep anything.
 //
 // It always yields a valid configuration. A file with mistakes is never taken:
-// what held before goes on and Notices say what is wrong. A good new file is
+// what held before goes on and Notices say what is wrong. What is taken is
 // kept in dir.
-func Load(fat []byte, dir string) Loaded {
-	l := Loaded{Config: Default(), From: FromDefault}
-	taken := ""
-	if dir != "" {
-		l.kept(filepath.Join(dir, keptName), &taken)
-	}
-	if fat == nil || hash(fat) == taken {
-		return l
-	}
-	c, err := Parse(FileName, fat)
+func Load(s Sources, dir string) Loaded {
+	l := Loaded{From: FromDefault}
+	before, err := readKept(dir)
 	if err != nil {
 		l.notice(err)
-		if l.From == FromPerm {
-			l.Notices = append(l.Notices, FileName+" was not taken; the last good configuration goes on")
-		} else {
-			l.Notices = append(l.Notices, FileName+" was not taken; the station goes on without it")
-		}
+	}
+	if before.body != nil {
+		l.From = FromPerm
+	}
+	k := kept{taken: maps.Clone(before.taken), given: before.given, body: before.body, own: before.own}
+	c := readCustomised(s.Card)
+	l.customise(&k, c)
+	l.own(&k, s)
+	for _, said := range c.said {
+		l.Notices = append(l.Notices, said.notice(k.own))
+	}
+	l.Config = k.config()
+	if dir == "" || reflect.DeepEqual(k, before) {
 		return l
 	}
-	l.Config, l.From = c, FromFAT
-	if dir == "" {
-		return l
-	}
-	if err := keep(dir, fat); err != nil {
-		l.Notices = append(l.Notices, fmt.Sprintf("%s is in force but could not be kept: %v; leave it on the card", FileName, err))
+	if err := k.write(dir); err != nil {
+		l.Notices = append(l.Notices, fmt.Sprintf("The configuration is in force but could not be kept: %v; leave the files on the card as they are", err))
 	}
 	return l
 }
 
-// kept loads the last good configuration if there is one.
-func (l *Loaded) kept(path string, taken *string) {
-	sum, text, err := readKept(path)
-	if errors.Is(err, fs.ErrNotExist) {
+// customise takes what the card was customised with, if that is new.
+func (l *Loaded) customise(k *kept, c customised) {
+	for _, err := range c.faults {
+		l.notice(err)
+	}
+	news := false
+	for name, sum := range c.hashes {
+		news = news || k.taken[name] != sum
+	}
+	if !news {
 		return
 	}
-	var c Config
-	if err == nil {
-		c, err = parse(path, text, MaxSize+1) // the head left its line end
+	if c.hashes[PreseedName] != "" && c.hashes[PreseedName] != k.taken[PreseedName] {
+		if n := preseedNotice(c.unused); n != "" {
+			l.Notices = append(l.Notices, n)
+		}
 	}
+	k.given = c.given
+	maps.DeleteFunc(k.taken, func(name, _ string) bool { return name != FileName && name != smbiosName })
+	maps.Copy(k.taken, c.hashes)
+}
+
+// own takes the truechimer.toml of the host or of the card, if it is new.
+func (l *Loaded) own(k *kept, s Sources) {
+	card, there := s.Card[FileName]
+	if s.SMBIOS == nil || !l.take(k, smbiosName, s.SMBIOS, FromSMBIOS) {
+		if there && k.taken[FileName] != hash(card) && l.take(k, FileName, card, FromFAT) {
+			delete(k.taken, smbiosName) // should it come back it goes before again
+		}
+		return
+	}
+	if !there || k.taken[FileName] == hash(card) {
+		return
+	}
+	k.taken[FileName] = hash(card)
+	if c, err := Parse(FileName, card); err != nil || !reflect.DeepEqual(c, Default()) {
+		l.Notices = append(l.Notices, FileName+" on the card is not used: the host of this virtual machine gives one, which goes before.")
+	}
+}
+
+// take takes one truechimer.toml unless it is the one that was last taken. It
+// reports whether it is a good one.
+func (l *Loaded) take(k *kept, name string, data []byte, from string) bool {
+	sum := hash(data)
+	if k.taken[name] == sum {
+		return true
+	}
+	c, err := Parse(name, data)
 	if err != nil {
 		l.notice(err)
-		return
+		if k.body != nil {
+			l.Notices = append(l.Notices, name+" was not taken; the last good configuration goes on")
+		} else {
+			l.Notices = append(l.Notices, name+" was not taken; the station goes on without it")
+		}
+		return false
 	}
-	l.Config, l.From, *taken = c, FromPerm, sum
+	k.taken[name], k.body, k.own = sum, append([]byte{}, bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))...), c
+	l.From = from
+	return true
+}
+
+// config is what holds of all that was taken.
+func (k kept) config() Config {
+	c := k.own
+	if c.Name == "" {
+		c.Name = k.given.hostname
+	}
+	c.Hostname = k.given.hostname
+	if c.Timezone == "" {
+		c.Timezone = k.given.timezone
+	}
+	if c.Wifi == nil {
+		c.Wifi = k.given.wifi
+	}
+	return c
 }
 
 // notice adds what is wrong, a line for each mistake.
@@ -107,58 +158,4 @@ func (l *Loaded) notice(err error) {
 func hash(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
-}
-
-// readKept gives the hash and the configuration. The head's line stays, empty,
-// so that errors count it.
-func readKept(path string) (sum string, text []byte, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", nil, fmt.Errorf("the last good configuration: %w", err)
-	}
-	defer f.Close()
-	text, err = io.ReadAll(io.LimitReader(f, keptMax+1))
-	if err != nil {
-		return "", nil, fmt.Errorf("the last good configuration: %w", err)
-	}
-	head, body, _ := bytes.Cut(text, []byte{'\n'})
-	rest, ok := bytes.CutPrefix(head, []byte(keptHead))
-	if !ok || len(rest) != hex.EncodedLen(sha256.Size) {
-		return "", nil, fmt.Errorf("the last good configuration %s is damaged; put %s on the card's FAT volume again", path, FileName)
-	}
-	return string(rest), append([]byte{'\n'}, body...), nil
-}
-
-// keep writes the file anew, so that a power cut leaves the old one or the new
-// one and nothing in between.
-func keep(dir string, fat []byte) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	text := append([]byte(keptHead+hash(fat)+"\n"), bytes.TrimPrefix(fat, []byte("\xef\xbb\xbf"))...)
-	path := filepath.Join(dir, keptName)
-	temp := path + ".new"
-	if err := writeSynced(temp, text); err != nil {
-		return errors.Join(err, os.Remove(temp))
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return errors.Join(err, os.Remove(temp))
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-func writeSynced(path string, b []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
 }

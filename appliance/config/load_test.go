@@ -10,13 +10,21 @@ import (
 
 const good, better, bad = "name = \"good\"\n", "name = \"better\"\n", "name = bad\n"
 
+// onCard is a card with these files: name, content, name, content. One without
+// content is not there.
+func onCard(files ...string) Sources {
+	s := Sources{Card: map[string][]byte{}}
+	for i := 0; i < len(files); i += 2 {
+		if files[i+1] != "" {
+			s.Card[files[i]] = []byte(files[i+1])
+		}
+	}
+	return s
+}
+
 func load(t *testing.T, fat, dir, wantName, wantFrom string, notices ...string) {
 	t.Helper()
-	var data []byte
-	if fat != "" {
-		data = []byte(fat)
-	}
-	l := Load(data, dir)
+	l := Load(onCard(FileName, fat), dir)
 	if l.Config.Name != wantName || l.From != wantFrom {
 		t.Errorf("got %q from %s, want %q from %s", l.Config.Name, l.From, wantName, wantFrom)
 	}
@@ -77,13 +85,19 @@ func TestLoadKeepsWhatTheStationChanged(t *testing.T) {
 func TestLoadDamaged(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "config.toml")
+	taken := "\n[taken]\n'truechimer.toml' = '" + hash(nil) + "'\n\n"
+	whole := keptHead + "\n" + taken + keptBody + "\n"
 	for text, want := range map[string]string{
-		"":                                  "damaged",
-		good:                                "damaged",
-		keptHead:                            "damaged",
-		"\x00\xff\n":                        "damaged",
-		keptHead + hash(nil) + "\nname = 1": path + ":2:8: ",
-		keptHead + hash(nil) + "\n\xff":     path + ":2:1: ",
+		"":                             "damaged",
+		good:                           "damaged",
+		keptHead:                       "damaged",
+		"\x00\xff\n":                   "damaged",
+		keptHead + "\n" + taken + good: "damaged",
+		strings.Replace(whole, "form 1", "form 2", 1) + good:       "does not know",
+		strings.Replace(whole, "[taken]", "taken", 1) + good:       "damaged",
+		keptHead + strings.Repeat("\n", headMax) + keptBody + "\n": "damaged",
+		whole + "name = 1": path + ":7:8: ",
+		whole + "\xff":     path + ":7:1: ",
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -93,11 +107,11 @@ func TestLoadDamaged(t *testing.T) {
 		load(t, good, dir, "good", FromPerm)
 	}
 	large := make([]byte, MaxSize*2)
-	copy(large, keptHead+hash(nil)+"\n")
+	copy(large, whole)
 	if err := os.WriteFile(path, large, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	load(t, "", dir, "", FromDefault, "more than 65537")
+	load(t, "", dir, "", FromDefault, "more than 65542")
 }
 
 func TestLoadTheLargest(t *testing.T) {
@@ -113,7 +127,7 @@ func TestLoadCannotKeep(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l := Load([]byte(good), filepath.Join(file, "truechimer"))
+	l := Load(onCard(FileName, good), filepath.Join(file, "truechimer"))
 	if l.Config.Name != "good" || l.From != FromFAT || len(l.Notices) == 0 || !strings.Contains(l.Notices[len(l.Notices)-1], "could not be kept") {
 		t.Errorf("got %+v", l)
 	}
@@ -121,7 +135,7 @@ func TestLoadCannotKeep(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "config.toml", "x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	l = Load([]byte(good), dir)
+	l = Load(onCard(FileName, good), dir)
 	if l.Config.Name != "good" || len(l.Notices) != 2 {
 		t.Errorf("got %+v", l)
 	}
@@ -129,7 +143,7 @@ func TestLoadCannotKeep(t *testing.T) {
 		t.Error("the unfinished file is left")
 	}
 	load(t, good, "", "good", FromFAT)
-	if l := Load(nil, ""); !reflect.DeepEqual(l, Loaded{Config: Default(), From: FromDefault}) {
+	if l := Load(Sources{}, ""); !reflect.DeepEqual(l, Loaded{Config: Default(), From: FromDefault}) {
 		t.Errorf("got %+v", l)
 	}
 }

@@ -19,9 +19,23 @@ import (
 func Parse(name string, data []byte) (Config, error) { return parse(name, data, MaxSize) }
 
 func parse(name string, data []byte, size int) (Config, error) {
-	name = strings.ToValidUTF8(name, "?")
-	fail := func(line, column int, problem, instead string) (Config, error) {
-		return Default(), &Errors{List: []*Error{{File: name, Line: line, Column: column, Problem: problem, Instead: instead}}}
+	document, places, err := decode(name, data, size)
+	if err != nil {
+		return Default(), err
+	}
+	r := &reader{places: places}
+	c := r.config(document)
+	if err := newErrors(name, places.data, r.faults); err != nil {
+		return Default(), err
+	}
+	return c, nil
+}
+
+// decode reads a document of at most size bytes and finds the places in it.
+// The error is an *Errors.
+func decode(name string, data []byte, size int) (map[string]any, *places, error) {
+	fail := func(line, column int, problem, instead string) (map[string]any, *places, error) {
+		return nil, nil, &Errors{List: []*Error{{File: strings.ToValidUTF8(name, "?"), Line: line, Column: column, Problem: problem, Instead: instead}}}
 	}
 	if len(data) > size {
 		return fail(1, 1, fmt.Sprintf("the file has %d bytes, more than %d", len(data), size), "shorten it")
@@ -46,12 +60,7 @@ func parse(name string, data []byte, size int) (Config, error) {
 		problem, instead := explain(string(lineAt(data, line)), strings.ToValidUTF8(message, "?"))
 		return fail(line, column, problem, instead)
 	}
-	r := &reader{places: findPlaces(data)}
-	c := r.config(document)
-	if err := newErrors(name, data, r.faults); err != nil {
-		return Default(), err
-	}
-	return c, nil
+	return document, findPlaces(data), nil
 }
 
 func invalidUTF8(data []byte) int {
@@ -79,13 +88,15 @@ func lineAt(data []byte, n int) []byte {
 }
 
 // explain puts the parser's words for the usual slips of people who do not
-// write TOML every day into what they should write.
+// write TOML every day into what they should write. Of a line that may hold a
+// secret it repeats nothing.
 func explain(line, message string) (problem, instead string) {
 	var (
 		bare  = regexp.MustCompile(`^\s*([A-Za-z0-9_-]+)\s*=\s*([^"'\s\[{#][^"'#=]*?)\s*$`)
 		colon = regexp.MustCompile(`^\s*([A-Za-z0-9_-]+)\s*:\s*(.*?)\s*$`)
 		empty = regexp.MustCompile(`^\s*([A-Za-z0-9_-]+)\s*=\s*(#.*)?$`)
 		alone = regexp.MustCompile(`^\s*[A-Za-z][^=\[\]]*$`)
+		hides = regexp.MustCompile(`(?i)pass|psk|secret`)
 		table = regexp.MustCompile(`^\s*\[+\s*([A-Za-z0-9_-]+)`)
 	)
 	switch {
@@ -96,12 +107,14 @@ func explain(line, message string) (problem, instead string) {
 	case empty.MatchString(line):
 		key := empty.FindStringSubmatch(line)[1]
 		return key + " has no value", fmt.Sprintf("write %s = and its value, or take the line away", key)
+	case hides.MatchString(line):
+		return "the password is not text in quotation marks", `write password = "..." with plain quotation marks, all on one line`
 	case colon.MatchString(line) && !strings.Contains(line, "="):
 		m := colon.FindStringSubmatch(line)
-		return "there is a colon where an equals sign belongs", fmt.Sprintf("write %s = %s", m[1], quoted(strings.Trim(m[2], `"'`)))
+		return "there is a colon where an equals sign belongs", fmt.Sprintf("write %s = %s", m[1], echo(m[1], strings.Trim(m[2], `"'`)))
 	case bare.MatchString(line):
 		m := bare.FindStringSubmatch(line)
-		return fmt.Sprintf("the value of %s is neither text in quotation marks nor a number", m[1]), fmt.Sprintf("write %s = %s", m[1], quoted(m[2]))
+		return fmt.Sprintf("the value of %s is neither text in quotation marks nor a number", m[1]), fmt.Sprintf("write %s = %s", m[1], echo(m[1], m[2]))
 	case strings.Count(line, `"`)%2 == 1:
 		return "a quotation mark has no partner", `write text as "text", all on one line`
 	case table.MatchString(line):
@@ -114,4 +127,13 @@ func explain(line, message string) (problem, instead string) {
 		return "this line is neither a comment nor a setting", `begin it with # or write key = "value"`
 	}
 	return message, `write key = "value", as in the examples of the file that came with the station`
+}
+
+// echo is what was written for key, in quotation marks, where that is known
+// to be no secret: a word such as pasword is one that nobody foresees.
+func echo(key, value string) string {
+	if _, known := example[key]; !known {
+		return `"..."`
+	}
+	return quoted(value)
 }

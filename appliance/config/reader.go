@@ -29,10 +29,17 @@ func (r *reader) atValue(path string, w wrong) {
 
 func (r *reader) config(doc map[string]any) Config {
 	c := Default()
-	r.known("", "outside of the blocks", doc, "name", "receiver", "server", "network", "web")
+	r.known("", "outside of the blocks", doc, "name", "timezone", "receiver", "server", "wifi", "network", "web")
 	if s, ok := r.text(doc, "", "name"); ok {
 		r.atValue("name", checkName(s))
 		c.Name = s
+	}
+	if s, ok := r.text(doc, "", "timezone"); ok {
+		r.atValue("timezone", checkTimezone(s))
+		c.Timezone = s
+	}
+	if t := r.table(doc, "wifi"); t != nil {
+		c.Wifi = r.wifi(t)
 	}
 	if t := r.table(doc, "receiver"); t != nil {
 		c.Receiver = r.receiver(t)
@@ -180,6 +187,10 @@ func (r *reader) known(path, where string, t map[string]any, keys ...string) {
 			w.instead = "write it below a line [[server]]"
 		case path == "" && slices.Contains([]string{"device", "baud", "pps"}, k):
 			w.instead = "write it below a line [receiver]"
+		case path == "" && slices.Contains([]string{"ssid", "password", "country", "hidden"}, k):
+			w.instead = "write it below a line [wifi]"
+		case path == "" && k == "wlan":
+			w.instead = "write [wifi]"
 		}
 		r.atKey(join(path, k), w)
 	}
@@ -189,6 +200,7 @@ func (r *reader) known(path, where string, t map[string]any, keys ...string) {
 var example = map[string]string{
 	"name": "attic", "address": "ntp.example.net", "limit": "25ms", "interval": "64s",
 	"device": "auto", "pps": "GPIO18", "listen": "127.0.0.1:8080",
+	"timezone": "Europe/Berlin", "hostname": "attic", "ssid": "our network", "country": "DE",
 }
 
 // text gets a text, and reports a value of another kind.
@@ -199,9 +211,24 @@ func (r *reader) text(t map[string]any, path, key string) (string, bool) {
 	}
 	s, ok := v.(string)
 	if !ok {
-		r.atValue(join(path, key), wrong{key + " is " + kind(v), fmt.Sprintf("write text in quotation marks, such as %s = %s", key, quoted(example[key]))})
+		such := `"..."`
+		if e, ok := example[key]; ok {
+			such = quoted(e)
+		}
+		r.atValue(join(path, key), wrong{key + " is " + kind(v), fmt.Sprintf("write text in quotation marks, such as %s = %s", key, such)})
 	}
 	return s, ok
+}
+
+// flag gets true or false, false where there is none, and reports a value of
+// another kind.
+func (r *reader) flag(t map[string]any, path, key string) bool {
+	v, given := t[key]
+	b, ok := v.(bool)
+	if given && !ok {
+		r.atValue(join(path, key), wrong{key + " is " + kind(v), "write true or false, without quotation marks"})
+	}
+	return b
 }
 
 // table gets a block, and reports a value of another kind.

@@ -31,6 +31,9 @@ type Station struct {
 	Board   string  `json:"board"`
 	Slot    *string `json:"slot"` // "a" or "b"; null where there are no slots
 	Uptime  float64 `json:"uptime_s"`
+	// Timezone is where the station stands, in the IANA's words; null where
+	// nobody said. The times here are UTC all the same.
+	Timezone *string `json:"timezone"`
 }
 
 // Reference is the station's own source of time.

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/truechimer/truechimer/appliance/network"
+)
+
+// settleNetwork is how long links and leases may take to come before people
+// are told that they are missing.
+const settleNetwork = 5 * time.Second
+
+// network is the part that configures the network.
+func (s *station) network() func(context.Context) error {
+	if s.conf.Wifi != nil {
+		s.notes.set("Wi-Fi", "This release does not join Wi-Fi networks: plug in a network cable.")
+	}
+	var m *network.Manager
+	tellPage := s.tellPage()
+	m = network.New(network.Options{
+		ResolvConf: "/tmp/resolv.conf", // what the image's /etc/resolv.conf points to
+		Hostname:   s.hostname(),
+		Log:        s.log,
+		OnChange: func(st network.State) {
+			tellPage(st)
+			if wanting(st) == "" {
+				s.notes.set("network", "")
+				return
+			}
+			time.AfterFunc(settleNetwork, func() { s.notes.set("network", wanting(m.State())) })
+		},
+	})
+	return func(ctx context.Context) error {
+		if err := m.Run(ctx); ctx.Err() == nil {
+			return err
+		}
+		return nil
+	}
+}
+
+// tellPage tells the log, and by it the console, where the page is: once for as
+// long as it stays there.
+func (s *station) tellPage() func(network.State) {
+	told := ""
+	return func(st network.State) {
+		if at := pageAt(st.Addresses, s.hostname(), s.platform.listen); at != "" && at != told {
+			told = at
+			s.log.Info(at)
+		}
+	}
+}
+
+// hostname is what the station calls itself on the network.
+func (s *station) hostname() string {
+	if s.conf.Hostname != "" {
+		return s.conf.Hostname
+	}
+	return s.platform.name
+}
+
+// wanting says what the network lacks; empty where an address is there.
+func wanting(st network.State) string {
+	if len(st.Addresses) > 0 || st.Reason == "" {
+		return ""
+	}
+	return "The network is not ready: " + st.Reason
+}
+
+// pageAt says where the page is; empty while no address is there that another
+// host could reach. An address of IPv4 is the one to type where there are both.
+func pageAt(list []netip.Prefix, host, listen string) string {
+	var usable []netip.Addr
+	for _, p := range list {
+		if a := p.Addr(); a.IsGlobalUnicast() {
+			usable = append(usable, a)
+		}
+	}
+	if usable == nil {
+		return ""
+	}
+	i := max(slices.IndexFunc(usable, netip.Addr.Is4), 0)
+	port := ""
+	if _, p, err := net.SplitHostPort(listen); err == nil && p != "80" {
+		port = ":" + p
+	}
+	at := usable[i].String()
+	if usable[i].Is6() {
+		at = "[" + at + "]"
+	}
+	text := "the page is at http://" + at + port + "/"
+	if host != "" {
+		text += " and http://" + host + port + "/"
+	}
+	return text
+}
