@@ -152,6 +152,11 @@ func ubootFiles(b boards.Board, k *kernel, initrd []byte, cmdline string) ([]boo
 		if err != nil {
 			return nil, err
 		}
+		if b.Name == boards.Rock64.Name {
+			if tree, err = editedTree(tree, rock64Tree); err != nil {
+				return nil, fmt.Errorf("%s: %w", b.DeviceTree, err)
+			}
+		}
 		slot.Tree = bytes.NewReader(tree)
 		list = append(list, memory(uboot.TreeName, tree))
 	}

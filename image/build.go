@@ -186,7 +186,17 @@ func writeBlobs(w io.WriterAt, b boards.Board, from *sources) error {
 			return err
 		}
 	}
-	return nil
+	if len(b.Blobs) == 0 || b.Loader != boards.LoaderUBoot {
+		return nil
+	}
+	// U-Boot is on the card, and so is what keeps it from listening to the console.
+	board := ubootBoards[b.Name]()
+	env, err := board.Environment()
+	if err != nil {
+		return err
+	}
+	_, err = w.WriteAt(env, board.EnvironmentAt)
+	return err
 }
 
 // packagesOf are the Go packages that are compiled for a board.

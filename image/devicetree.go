@@ -86,16 +86,25 @@ func nodeAt(n *dt.Node, path string) (*dt.Node, error) {
 
 // editTree writes an edited copy of a flattened device tree.
 func editTree(in []byte, out string, edit func(*dt.FDT) error) error {
+	b, err := editedTree(in, edit)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(out, b, 0o600)
+}
+
+// editedTree is an edited copy of a flattened device tree.
+func editedTree(in []byte, edit func(*dt.FDT) error) ([]byte, error) {
 	tree, err := dt.ReadFDT(bytes.NewReader(in))
 	if err != nil {
-		return fmt.Errorf("device tree: %w", err)
+		return nil, fmt.Errorf("device tree: %w", err)
 	}
 	if err := edit(tree); err != nil {
-		return err
+		return nil, err
 	}
 	var b bytes.Buffer
 	if _, err := tree.Write(&b); err != nil {
-		return fmt.Errorf("device tree: %w", err)
+		return nil, fmt.Errorf("device tree: %w", err)
 	}
-	return os.WriteFile(out, b.Bytes(), 0o600)
+	return b.Bytes(), nil
 }

@@ -69,7 +69,7 @@ func TestBoot(t *testing.T) {
 		{name: "committed b", copy1: committed('b'), copy2: committed('b'), want: []string{"b"}},
 		{name: "committed a, copies differ", copy1: committed('a'), copy2: committed('b'), want: []string{"a"}},
 		{name: "copy 1 lost", copy2: committed('b'), want: []string{"b"}},
-		{name: "copy 1 torn: magic alone", copy1: []byte(committedMagic), copy2: committed('b'), want: []string{"b"}},
+		{name: "copy 1 torn: magic alone", copy1: []byte(committedMagic), copy2: committed('a'), want: []string{"a"}},
 		{name: "copy 1 torn: half the magic", copy1: []byte("TC"), copy2: committed('b'), want: []string{"b"}},
 		{name: "copy 1 with another letter", copy1: committed('c'), copy2: committed('b'), want: []string{"b"}},
 		{name: "copy 1 with garbage behind", copy1: dirty(committed('a')), copy2: committed('b'), want: []string{"b"}},

@@ -43,7 +43,7 @@ type Board struct {
 	// built in, so that the script also runs where the environment is lost.
 	kernel, ramdisk, tree, scratch, script uint64
 
-	prepare  string // commands that make devtype's disk number devnum usable
+	prepare  string // commands that make devtype's disks known, each ended by "; "
 	devtype  string
 	devnum   int
 	baudrate int
@@ -56,7 +56,7 @@ func Rock64() Board {
 	return Board{
 		EnvironmentAt: 0x3f8000, EnvironmentSize: 0x8000,
 		script: 0x00500000, scratch: 0x00600000, tree: 0x01f00000, kernel: 0x02080000, ramdisk: 0x06000000,
-		prepare: "true", devtype: "mmc", devnum: 1, baudrate: 1500000,
+		devtype: "mmc", devnum: 1, baudrate: 1500000,
 	}
 }
 
@@ -67,7 +67,7 @@ func Virt() Board {
 	return Board{
 		EnvironmentAt: 0, EnvironmentSize: 0x40000,
 		script: 0x40200000, scratch: 0x40300000, tree: 0x40380000, kernel: 0x40400000, ramdisk: 0x44000000,
-		prepare: "pci enum; virtio scan", devtype: "virtio", devnum: 0, baudrate: 115200,
+		prepare: "pci enum; virtio scan; ", devtype: "virtio", devnum: 0, baudrate: 115200,
 	}
 }
 
@@ -80,7 +80,7 @@ func (b Board) Environment() ([]byte, error) {
 	return Environment(map[string]string{
 		"bootdelay": "-2",
 		// sleep ends early at a Ctrl-C; reset is reached in any case.
-		"bootcmd": fmt.Sprintf("%s; %s dev %d; load %s %d:1 ${scriptaddr} %s && source ${scriptaddr}; sleep 30; reset",
+		"bootcmd": fmt.Sprintf("%s%s dev %d; load %s %d:1 ${scriptaddr} %s && source ${scriptaddr}; sleep 30; reset",
 			b.prepare, b.devtype, b.devnum, b.devtype, b.devnum, ScriptName),
 		"devtype":        b.devtype,
 		"devnum":         fmt.Sprint(b.devnum),

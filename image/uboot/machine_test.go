@@ -107,7 +107,7 @@ func (v virt) run(t *testing.T, until string) string {
 		}
 		args = append(args, "-drive", "if=pflash,unit=1,format=raw,file="+flash)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	ended := start(ctx, exec.CommandContext(ctx, "qemu-system-aarch64", args...))
 	uart, err := accept(l, ended)
@@ -213,8 +213,8 @@ func flood(w io.Writer, seed int64) {
 // slot is what a test puts into a slot; nil leaves it empty.
 type slot struct {
 	Slot
-	kernel, initrd []byte
-	spoil          func(files map[string][]byte) // after the sums were made
+	kernel, initrd, tree []byte
+	spoil                func(files map[string][]byte) // after the sums were made
 }
 
 // write makes a disk image with the given slots and state partition.
@@ -260,6 +260,10 @@ func (s *slot) files(t *testing.T) []bootfs.File {
 		files[InitrdName] = s.initrd
 		s.Initrd = bytes.NewReader(s.initrd)
 	}
+	if s.tree != nil {
+		files[TreeName] = s.tree
+		s.Tree = bytes.NewReader(s.tree)
+	}
 	var err error
 	if files[SlotFileName], err = Virt().SlotFile(s.Slot); err != nil {
 		t.Fatal(err)
@@ -272,4 +276,26 @@ func (s *slot) files(t *testing.T) []bootfs.File {
 		list = append(list, content(path, b))
 	}
 	return list
+}
+
+// loseScript removes boot.scr as a person might.
+func loseScript(t *testing.T, image string) {
+	t.Helper()
+	f, err := os.OpenFile(image, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	dir := make([]byte, 512*32)
+	if _, err := f.ReadAt(dir, disk.BootStart+bootfs.RootDirOffset); err != nil {
+		t.Fatal(err)
+	}
+	i := bytes.Index(dir, []byte("BOOT    SCR"))
+	if i < 0 {
+		t.Fatal("boot.scr is not in the root directory")
+	}
+	const deleted = 0xe5
+	if _, err := f.WriteAt([]byte{deleted}, disk.BootStart+bootfs.RootDirOffset+int64(i)); err != nil {
+		t.Fatal(err)
+	}
 }
