@@ -40,6 +40,7 @@ type fatCheck struct {
 	cluster int64
 	owner   []uint16 // by cluster: 1 + index into paths; 0 nobody's
 	paths   []string
+	buf     []int
 	faults  []Fault
 }
 
@@ -90,9 +91,12 @@ func (c *fatCheck) fault(kind FaultKind, cluster int, path, format string, args 
 	c.faults = append(c.faults, Fault{kind, cluster, path, fmt.Sprintf(format, args...)})
 }
 
-// take follows a chain and gives it to path; it returns the clusters.
+// take follows a chain and gives it to path; it returns the clusters, until it
+// is called again.
 func (c *fatCheck) take(path string, first int) (list []int, ok bool) {
 	c.paths = append(c.paths, path)
+	list = c.buf[:0]
+	defer func() { c.buf = list }()
 	me := uint16(len(c.paths))
 	for n := first; ; n = c.next(n) {
 		if n >= 0xfff8 {

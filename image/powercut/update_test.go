@@ -154,7 +154,7 @@ func TestUpdate(t *testing.T) {
 			}
 			r := NewRecorder(card)
 			u.run(t, r)
-			c := &tally{t: t, every: 3}
+			c := &tally{t: t, every: 1}
 			r.States(1000, func(s State) {
 				c.states++
 				u.check(c, card, s)
