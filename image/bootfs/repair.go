@@ -1,6 +1,7 @@
 package bootfs
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -106,21 +107,34 @@ func (v *pointerDir) create(d Device, to Slot) error {
 }
 
 // freeCluster prefers the pointer's own place, also where an earlier repair that
-// was cut left it marked as used.
+// was cut left it marked as used. So it does with another cluster that holds
+// what such a repair wrote.
 func (v *pointerDir) freeCluster() (int, error) {
-	home := 0
 	if i := slices.Index(pointerFiles[:], v.t.Path); i >= 0 {
-		home = clusterAt(PointerOffset) + i
+		home := clusterAt(PointerOffset) + i
 		if !v.usage.owned[home] && v.fat[home] != badCluster {
 			return home, nil
 		}
 	}
 	for c := clusterAt(SlotAOffset) - 1; c >= firstCluster; c-- {
-		if v.fat[c] == 0 && !v.usage.owned[c] {
+		if !v.usage.owned[c] && (v.fat[c] == 0 || v.fat[c] != badCluster && v.holdsOurs(c)) {
 			return c, nil
 		}
 	}
 	return 0, ErrNoRoom
+}
+
+// holdsOurs says whether a cluster begins with the pointer's content and zeros.
+func (v *pointerDir) holdsOurs(cluster int) bool {
+	b := make([]byte, SectorSize)
+	if err := readAt(v.r, b, clusterOffset(cluster)); err != nil {
+		return false
+	}
+	return slices.ContainsFunc([]Slot{SlotA, SlotB}, func(s Slot) bool {
+		want := make([]byte, SectorSize)
+		copy(want, v.t.Content(s))
+		return bytes.Equal(b, want)
+	})
 }
 
 // newEntries are the directory entries of a file with the pointer's name.

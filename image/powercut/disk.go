@@ -88,6 +88,26 @@ func (d *Disk) WriteAt(p []byte, off int64) (int, error) {
 // Sync does nothing: a Disk forgets nothing. A Recorder notes it.
 func (d *Disk) Sync() error { return nil }
 
+// Same says whether length bytes at off, both multiples of 4096, are as they
+// were on base, a disk that d lies over.
+func (d *Disk) Same(base *Disk, off, length int64) bool {
+	for l := d; l != base; l = l.below {
+		for n := range l.pages {
+			if n < off/pageSize || n >= (off+length)/pageSize {
+				continue
+			}
+			var was [pageSize]byte
+			if p := base.page(n); p != nil {
+				was = *p
+			}
+			if *d.page(n) != was {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // Save writes all that is not zero to w, which must read as zeros.
 func (d *Disk) Save(w io.WriterAt) error {
 	seen := make(map[int64]bool)

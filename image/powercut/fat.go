@@ -10,7 +10,8 @@ import (
 // Fault is something that fsck.fat would complain of.
 type Fault struct {
 	Kind    FaultKind
-	Cluster int
+	Cluster int    // where
+	Path    string // of the file or directory, in 8.3 form; empty for a lost cluster
 	What    string
 }
 
@@ -27,7 +28,9 @@ const (
 	BadHead   FaultKind = "broken boot sector" // nothing else was looked at
 )
 
-func (f Fault) String() string { return fmt.Sprintf("%s at cluster %d: %s", f.Kind, f.Cluster, f.What) }
+func (f Fault) String() string {
+	return fmt.Sprintf("%s at cluster %d: %s %s", f.Kind, f.Cluster, f.Path, f.What)
+}
 
 // fatCheck walks a FAT16 as fsck.fat does. It shares no code with image/bootfs.
 type fatCheck struct {
@@ -35,7 +38,9 @@ type fatCheck struct {
 	fat     []byte
 	data    int64
 	cluster int64
-	owner   []string
+	owner   []uint16 // by cluster: 1 + index into paths; 0 nobody's
+	paths   []string
+	buf     []int
 	faults  []Fault
 }
 
@@ -43,12 +48,12 @@ type fatCheck struct {
 func CheckFAT(r io.ReaderAt) []Fault {
 	c, root, err := openFAT(r)
 	if err != nil {
-		return []Fault{{BadHead, 0, err.Error()}}
+		return []Fault{{BadHead, 0, "", err.Error()}}
 	}
 	c.dir("", root, 0, 0)
 	for n := 2; n < len(c.owner); n++ {
-		if v := c.next(n); c.owner[n] == "" && v != 0 && v != 0xfff7 {
-			c.faults = append(c.faults, Fault{Lost, n, fmt.Sprintf("%#x", v)})
+		if v := c.next(n); c.owner[n] == 0 && v != 0 && v != 0xfff7 {
+			c.faults = append(c.faults, Fault{Lost, n, "", fmt.Sprintf("%#x", v)})
 		}
 	}
 	return c.faults
@@ -71,7 +76,7 @@ func openFAT(r io.ReaderAt) (*fatCheck, []byte, error) {
 	if count < 4085 || int64(len(c.fat)) < 2*(count+2) {
 		return nil, nil, errors.New("sizes make no sense")
 	}
-	c.owner = make([]string, count+2)
+	c.owner = make([]uint16, count+2)
 	root := make([]byte, entries*32)
 	if _, err := r.ReadAt(c.fat, reserved*sectorSize); err != nil {
 		return nil, nil, err
@@ -82,25 +87,30 @@ func openFAT(r io.ReaderAt) (*fatCheck, []byte, error) {
 
 func (c *fatCheck) next(n int) int { return int(binary.LittleEndian.Uint16(c.fat[2*n:])) }
 
-func (c *fatCheck) fault(kind FaultKind, cluster int, format string, args ...any) {
-	c.faults = append(c.faults, Fault{kind, cluster, fmt.Sprintf(format, args...)})
+func (c *fatCheck) fault(kind FaultKind, cluster int, path, format string, args ...any) {
+	c.faults = append(c.faults, Fault{kind, cluster, path, fmt.Sprintf(format, args...)})
 }
 
-// take follows a chain and gives it to path; it returns the clusters.
+// take follows a chain and gives it to path; it returns the clusters, until it
+// is called again.
 func (c *fatCheck) take(path string, first int) (list []int, ok bool) {
+	c.paths = append(c.paths, path)
+	list = c.buf[:0]
+	defer func() { c.buf = list }()
+	me := uint16(len(c.paths))
 	for n := first; ; n = c.next(n) {
 		if n >= 0xfff8 {
 			return list, true
 		}
 		if n < 2 || n >= len(c.owner) {
-			c.fault(BadChain, first, "%s: leads to %#x", path, n)
+			c.fault(BadChain, first, path, "leads to %#x", n)
 			return list, false
 		}
-		if c.owner[n] != "" {
-			c.fault(Crossed, n, "%s and %s", path, c.owner[n])
+		if c.owner[n] != 0 {
+			c.fault(Crossed, n, path, "with %s", c.paths[c.owner[n]-1])
 			return list, false
 		}
-		c.owner[n] = path
+		c.owner[n] = me
 		list = append(list, n)
 	}
 }
@@ -110,7 +120,7 @@ func (c *fatCheck) dir(path string, b []byte, self, parent int) {
 	names := make(map[string]bool)
 	if path != "" && (len(b) < 64 || string(b[:11]) != ".          " || string(b[32:43]) != "..         " ||
 		int(binary.LittleEndian.Uint16(b[26:])) != self || int(binary.LittleEndian.Uint16(b[58:])) != parent) {
-		c.fault(BadDir, self, "%s: no . and ..", path)
+		c.fault(BadDir, self, path, "no . and ..")
 		return
 	}
 	for ; len(b) >= 32 && b[0] != 0; b = b[32:] {
@@ -120,7 +130,7 @@ func (c *fatCheck) dir(path string, b []byte, self, parent int) {
 		}
 		name := path + "/" + string(e[:11])
 		if names[name] {
-			c.fault(Duplicate, self, "%s", name)
+			c.fault(Duplicate, self, name, "")
 		}
 		names[name] = true
 		first, size := int(binary.LittleEndian.Uint16(e[26:])), int64(binary.LittleEndian.Uint32(e[28:]))
@@ -135,7 +145,7 @@ func (c *fatCheck) dir(path string, b []byte, self, parent int) {
 		sub := make([]byte, int64(len(list))*c.cluster)
 		for i, n := range list {
 			if _, err := c.r.ReadAt(sub[int64(i)*c.cluster:][:c.cluster], c.data+int64(n-2)*c.cluster); err != nil {
-				c.fault(BadDir, n, "%v", err)
+				c.fault(BadDir, n, name, "%v", err)
 			}
 		}
 		c.dir(name, sub, first, self)
@@ -146,12 +156,12 @@ func (c *fatCheck) file(name string, first int, size int64) {
 	want := (size + c.cluster - 1) / c.cluster
 	if first == 0 {
 		if want != 0 {
-			c.fault(BadChain, first, "%s: no cluster for %d bytes", name, size)
+			c.fault(BadChain, first, name, "no cluster for %d bytes", size)
 		}
 		return
 	}
 	list, ok := c.take(name, first)
 	if ok && int64(len(list)) != want {
-		c.fault(BadChain, first, "%s: %d clusters for %d bytes", name, len(list), size)
+		c.fault(BadChain, first, name, "%d clusters for %d bytes", len(list), size)
 	}
 }

@@ -234,7 +234,11 @@ func (e *epoch) subsets(rng *rand.Rand) {
 			for _, i := range chosen {
 				w := e.writes[i]
 				if i == torn {
-					w.put(d, 1+rng.IntN(w.n))
+					k := 1 + rng.IntN(w.n)
+					if whole := k / sectorSize * sectorSize; rng.IntN(2) == 0 {
+						k = whole
+					}
+					w.put(d, k)
 					continue
 				}
 				w.put(d, w.n)
