@@ -26,6 +26,7 @@ type inbox struct {
 	pivot time.Time // no date before it is believed
 	notes *notes
 	tally tally
+	found found
 	log   *slog.Logger
 }
 

@@ -3,21 +3,26 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/gpspps/pulse"
 	"github.com/truechimer/truechimer/gpspps/serial"
+	"github.com/truechimer/truechimer/gpspps/ubx"
 )
 
 const (
 	// patience is how long a serial port may say nothing that a receiver says
 	// before the next one is tried.
 	patience = 10 * time.Second
+	// dwell is how long what comes in may be unreadable before another speed is
+	// tried: a receiver says all it has to say every second, and the first time
+	// it may be cut in two.
+	dwell = 2500 * time.Millisecond
+	// enough is how many sentences, or frames of UBX, make a receiver.
+	enough = 2
 	// idle is how long the line may be silent before the parser is told.
 	idle = 50 * time.Millisecond
 	// lineBuffer is what the kernel keeps of a line for a reader who is late:
@@ -49,53 +54,67 @@ func newHardware(conf config.Config, board boards.Board) hardware {
 	}
 }
 
-// listen reads the receiver, port after port where it is not known.
-func (h hardware) listen(ctx context.Context, in *inbox) error {
-	ports := h.board.Serial
-	if d := h.conf.Receiver.Device; d != config.Auto {
-		ports = []string{d}
+// What may end the reading of a port that works.
+var (
+	errSilent  = errors.New("nothing comes in")
+	errGarbled = errors.New("nothing readable comes in")
+)
+
+// limits are how long a port is read without a receiver being heard; 0: for ever.
+type limits struct {
+	silent  time.Duration // whatever comes in
+	garbled time.Duration // while something comes in all the time
+}
+
+// reading is a port being read at one speed.
+type reading struct {
+	name     string
+	baud     int       // 0: the device has none
+	begun    time.Time // when it was opened, or something readable came in last
+	since    time.Time // bytes have come in since then without a long pause
+	last     time.Time // the last byte
+	readable uint64    // sentences, and frames where nobody else could be the receiver
+	heard    bool      // a receiver
+	told     bool      // that it is not heard any more
+}
+
+// came notes that bytes came in.
+func (r *reading) came(now time.Time) {
+	if now.Sub(r.last) > dwell {
+		r.since = now // what was before may have been the receiver's power coming on
 	}
-	if len(ports) == 0 {
-		in.log.Info("no serial port to look for a receiver on")
-		return nil
-	}
-	in.log.Info("looking for a receiver", "ports", strings.Join(ports, ", "), "baud", h.conf.Receiver.Baud)
-	for ctx.Err() == nil {
-		var failed []string
-		for _, name := range ports {
-			err := h.readPort(ctx, in, name, len(ports) > 1)
-			if ctx.Err() != nil {
-				return nil
-			}
-			if !errors.Is(err, errQuiet) {
-				failed = append(failed, err.Error())
-			}
-		}
-		if len(failed) == len(ports) {
-			in.notes.set("receiver", "No serial port can be read: "+strings.Join(failed, "; ")+".")
-			wait(ctx, again)
-		}
+	r.last = now
+}
+
+// over says whether to give up.
+func (r *reading) over(now time.Time, l limits) error {
+	switch {
+	case l.garbled > 0 && now.Sub(r.since) > l.garbled && r.last.Sub(r.since) > l.garbled/2 && now.Sub(r.last) <= dwell:
+		return errGarbled
+	case l.silent > 0 && now.Sub(r.begun) > l.silent && r.last.After(r.begun):
+		return errGarbled
+	case l.silent > 0 && now.Sub(r.begun) > l.silent:
+		return errSilent
 	}
 	return nil
 }
 
-// errQuiet says that a port works and that no receiver is heard on it.
-var errQuiet = errors.New("no receiver is heard")
-
-// readPort feeds a port's sentences to the reference until the port fails, or,
-// where there are others to try, until nothing was heard for too long.
-func (h hardware) readPort(ctx context.Context, in *inbox, name string, others bool) error {
-	port, err := h.openPort(name, h.conf.Receiver.Baud)
+// readPort feeds a port's sentences to the reference until the port fails, or
+// nothing was readable on it for as long as l says.
+func (f *finder) readPort(ctx context.Context, name string, baud int, l limits) error {
+	port, err := f.hardware.openPort(name, baud)
 	if err != nil {
 		return err
 	}
 	defer port.Close()
 	defer context.AfterFunc(ctx, func() { port.Close() })()
-	in.notes.set("receiver", "")
-	p, count := in.parser(port.ByteTime())
-
-	heard := time.Now()
-	sentences := uint64(0)
+	defer f.in.found.lost()
+	if port.ByteTime() == 0 {
+		baud, l.garbled = 0, 0 // no line, so no speed can be wrong
+	}
+	p, count := f.in.parser(port.ByteTime())
+	r := &reading{name: name, baud: baud, begun: time.Now()}
+	var frames ubx.Detector
 	var last, fed int64 // when the last read returned, and until when the bytes came
 	var buf [lineBuffer]byte
 	for {
@@ -104,7 +123,7 @@ func (h hardware) readPort(ctx context.Context, in *inbox, name string, others b
 			return err
 		}
 		n, first, err := port.ReadStamped(buf[:])
-		now := first + int64(n)*int64(port.ByteTime())
+		mono, now := first+int64(n)*int64(port.ByteTime()), time.Now()
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			// If this process was held up, more has come in and is not read
@@ -114,70 +133,17 @@ func (h hardware) readPort(ctx context.Context, in *inbox, name string, others b
 			return err
 		default:
 			p.Feed(buf[:n], max(first, fed))
-			fed = now
+			frames.Feed(buf[:n])
+			fed = mono
+			r.came(now)
 		}
-		last = now
+		last = mono
 		count()
-		if n := p.Stats().Sentences; n != sentences {
-			if sentences == 0 {
-				in.notes.say(slog.LevelInfo, "receiver heard", "a receiver is heard on "+name)
-			}
-			sentences, heard = n, time.Now()
-		} else if others && time.Since(heard) > patience {
-			return errQuiet
+		if f.learn(r, now, p.Stats().Sentences, frames.Frames()) && l.garbled > 0 {
+			l.garbled = patience // it has been right, and a line may have its moments
 		}
-	}
-}
-
-// watch reads the pulse line.
-func (h hardware) watch(ctx context.Context, in *inbox) error {
-	lines := h.board.Pulse
-	switch l := h.conf.Receiver.Pulse; l {
-	case config.Auto:
-	case config.Off:
-		return nil
-	default:
-		lines = []string{l}
-	}
-	if len(lines) == 0 {
-		in.log.Info("no line to look for a pulse on")
-		return nil
-	}
-	for ctx.Err() == nil {
-		var failed []string
-		for _, name := range lines {
-			pin, err := h.openLine(name)
-			if err != nil {
-				failed = append(failed, err.Error())
-				continue
-			}
-			in.notes.set("pulse", "")
-			in.notes.say(slog.LevelInfo, "pulse line", "waiting for pulses on "+pin.Name())
-			err = readPulses(ctx, in, pin)
-			if ctx.Err() != nil {
-				return nil
-			}
-			failed = append(failed, err.Error())
-			break
-		}
-		in.notes.set("pulse", "No pulse line can be used: "+strings.Join(failed, "; ")+".")
-		wait(ctx, again)
-	}
-	return nil
-}
-
-// readPulses delivers a line's edges until it gives none any more.
-func readPulses(ctx context.Context, in *inbox, pin pulse.Pin) error {
-	defer pin.Close()
-	s := pulse.NewSource(pin)
-	lost := uint64(0)
-	for {
-		p, err := s.Read(ctx)
-		if err != nil {
+		if err := r.over(now, l); err != nil {
 			return err
 		}
-		in.ref.AddPulse(p)
-		in.tally.edges.Add(s.Lost() - lost)
-		lost = s.Lost()
 	}
 }

@@ -48,6 +48,21 @@ func TestReceiverOnARealLine(t *testing.T) {
 		}
 		t.Fatalf("not within 10 s: %s", what)
 	}
+	speed := func() uint32 {
+		s, err := unix.IoctlGetTermios(fd, unix.TCGETS2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Ospeed
+	}
+	until("the first speed", func() bool { return speed() == 9600 })
+	// What cannot be read has it try another one, on the real port.
+	until("another speed", func() bool {
+		if _, err := master.Write([]byte("\xff\x00\x81$\x55garbage")); err != nil {
+			t.Fatal(err)
+		}
+		return speed() == 38400
+	})
 	// The port throws away what came in before it was open, and silence ends a
 	// burst: again every half second.
 	asked := 0
@@ -59,6 +74,9 @@ func TestReceiverOnARealLine(t *testing.T) {
 		}
 		return b.counters().Fixes > 0
 	})
+	if r := b.in.found.status(auto); r.Device == nil || *r.Device != fmt.Sprint("/dev/pts/", number) || *r.Baud != 38400 || *r.Protocol != "nmea" {
+		t.Errorf("found %+v", r)
+	}
 	master.Close()
 	until("told of the hang-up", func() bool {
 		return strings.Contains(strings.Join(b.in.notes.list(), ""), "No serial port can be read")

@@ -126,6 +126,7 @@ func TestPortAfterPort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
 		conf, board := receiverOn([]string{"none", "noise", "gps"}, "")
+		conf.Receiver.Baud = 9600
 		ctx, cancel := context.WithCancel(t.Context())
 		h := hardware{conf: conf, board: board, openPort: func(name string, baud int) (port, error) {
 			b.note(name)
@@ -207,7 +208,7 @@ func TestReceiverIsPulledOut(t *testing.T) {
 		l = newLine()
 		there.Store(l)
 		go l.speak(20)
-		time.Sleep(30 * time.Second)
+		time.Sleep(25 * time.Second)
 		if got := b.in.notes.list(); len(got) != 0 {
 			t.Errorf("plugged in again: %q", got)
 		}
@@ -227,19 +228,23 @@ func TestSilenceOnTheOnlyPort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
 		conf, board := receiverOn([]string{"gps"}, "")
+		conf.Receiver.Baud = 9600
 		ctx, cancel := context.WithCancel(t.Context())
 		l := newLine()
 		h := hardware{conf: conf, board: board, openPort: func(name string, _ int) (port, error) { b.note(name); return l, nil }}
 		done := make(chan error, 1)
 		go func() { done <- h.listen(ctx, b.in) }()
 		time.Sleep(10 * time.Minute)
+		if got := strings.Join(b.in.notes.list(), ""); !strings.HasPrefix(got, "No receiver is heard: nothing comes in on gps.") {
+			t.Errorf("notes %q", got)
+		}
 		l.speak(3, "gps garbage")
 		if c := b.counters(); c.Fixes != 0 || b.in.tally.noise.Load() < 500 || b.in.tally.damaged.Load() < 1 {
 			t.Errorf("of garbage: %+v, %d bytes of noise, %d damaged", c, b.in.tally.noise.Load(), b.in.tally.damaged.Load())
 		}
 		l.speak(5)
-		if n := len(b.names()); n != 1 || b.counters().Fixes != 5 {
-			t.Errorf("opened %d times, %d fixes", n, b.counters().Fixes)
+		if n := len(b.names()); n != 1 || b.counters().Fixes != 5 || len(b.in.notes.list()) != 0 {
+			t.Errorf("opened %d times, %d fixes, notes %q", n, b.counters().Fixes, b.in.notes.list())
 		}
 		cancel()
 		if err := <-done; err != nil {
@@ -296,8 +301,9 @@ func TestProcessHeldUp(t *testing.T) {
 		}
 	}
 	first := slices.Clone(s.reads[:6])
-	h := hardware{openPort: func(string, int) (port, error) { return s, nil }}
-	if err := h.readPort(t.Context(), b.in, "gps", true); err == nil || err.Error() != "the script is over" {
+	conf, _ := receiverOn(nil, "gps")
+	h := hardware{conf: conf, openPort: func(string, int) (port, error) { return s, nil }}
+	if err := h.finder(b.in).readPort(t.Context(), "gps", 9600, limits{silent: patience}); err == nil || err.Error() != "the script is over" {
 		t.Errorf("ended with %v", err)
 	}
 	if c := b.counters(); c.Fixes != 6 || c.FixesInvalid != 0 || b.in.tally.damaged.Load() != 0 {
@@ -307,7 +313,7 @@ func TestProcessHeldUp(t *testing.T) {
 	// The satellites in view, which are named last, belong to the same fix.
 	b = newBench()
 	s.reads = first
-	_ = h.readPort(t.Context(), b.in, "gps", true)
+	_ = h.finder(b.in).readPort(t.Context(), "gps", 9600, limits{silent: patience})
 	if i := b.in.ref.Info(1e9); i.Counters.Fixes != 1 || i.SatellitesUsed != 9 || i.SatellitesSeen != 14 {
 		t.Errorf("of one burst: %+v", i)
 	}

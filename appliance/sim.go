@@ -53,7 +53,7 @@ func (s simulated) listen(ctx context.Context, in *inbox) error {
 func (simulated) watch(context.Context, *inbox) error { return nil }
 
 // simulatedByte is how long a byte takes on the simulated line.
-const simulatedByte = 10 * time.Second / config.DefaultBaud
+const simulatedByte = 10 * time.Second / 9600
 
 // simulatedLine is both the clock that a simulated receiver lives by and the
 // line it sends on. A byte is stamped with the instant at which a real line

@@ -70,6 +70,7 @@ func (s *station) Status() status.Status {
 		out.Time = time.Unix(0, r.True).UTC()
 	}
 	out.Reference = reference(r, info, diff)
+	out.Receiver = s.inbox.found.status(s.conf.Receiver)
 	out.Reference.Counters = counters(info.Counters, &s.inbox.tally)
 	out.Probe = probed(s.prober.Counters())
 	if m := s.monitor.Load(); m != nil {

@@ -61,7 +61,6 @@ const (
 
 // What holds where the file says nothing.
 const (
-	DefaultBaud     = 9600
 	DefaultPort     = 123 // RFC 5905 section 7.2
 	DefaultInterval = 64 * time.Second
 )
@@ -89,8 +88,9 @@ type Config struct {
 
 // Receiver is how the GPS receiver is wired.
 type Receiver struct {
+	Hat    string // Auto or the name of one of boards.Hats
 	Device string // Auto or a path below /dev
-	Baud   int    // bits per second; never 0
+	Baud   int    // bits per second; 0: found by listening
 	Pulse  string // Auto, Off, or a name for pulse.Open
 }
 
@@ -101,7 +101,7 @@ type Web struct {
 
 // Default is the configuration of a station that was told nothing.
 func Default() Config {
-	return Config{Receiver: Receiver{Device: Auto, Baud: DefaultBaud, Pulse: Auto}}
+	return Config{Receiver: Receiver{Hat: Auto, Device: Auto, Pulse: Auto}}
 }
 
 //go:embed truechimer.toml

@@ -62,7 +62,7 @@ func TestParseFull(t *testing.T) {
 		Name:     "attic",
 		Timezone: "America/Argentina/Buenos_Aires",
 		Wifi:     &Wifi{SSID: "Dachboden über uns", Password: NewSecret("eight+ characters"), Country: "AR", Hidden: true},
-		Receiver: Receiver{Device: "/dev/serial/by-id/usb-u-blox_AG_7-if00", Baud: 38400, Pulse: "gpiochip0:18"},
+		Receiver: Receiver{Hat: "auto", Device: "/dev/serial/by-id/usb-u-blox_AG_7-if00", Baud: 38400, Pulse: "gpiochip0:18"},
 		Web:      Web{Listen: "[::1]:8080"},
 		Servers: []monitor.Server{
 			{Name: "ntp.example.net", Host: "ntp.example.net", Port: 123, Limit: 0.025, Interval: 64 * time.Second},
@@ -84,7 +84,7 @@ func TestParseNothing(t *testing.T) {
 			t.Errorf("%q: got %+v, %v", data, got, err)
 		}
 	}
-	if d := Default(); d.Receiver != (Receiver{Device: "auto", Baud: 9600, Pulse: "auto"}) || len(d.Servers) != 0 {
+	if d := Default(); d.Receiver != (Receiver{Hat: "auto", Device: "auto", Pulse: "auto"}) || len(d.Servers) != 0 {
 		t.Errorf("the default is %+v", d)
 	}
 }
@@ -201,7 +201,7 @@ func TestDefaultFile(t *testing.T) {
 		Name:     "attic",
 		Timezone: "Europe/Berlin",
 		Wifi:     &Wifi{SSID: "our network", Password: NewSecret("the password"), Country: "DE"},
-		Receiver: Receiver{Device: "/dev/ttyAMA0", Baud: 9600, Pulse: "GPIO18"},
+		Receiver: Receiver{Hat: "adafruit", Device: "/dev/ttyAMA0", Baud: 9600, Pulse: "GPIO18"},
 		Web:      Web{Listen: "127.0.0.1:8080"},
 		Servers: []monitor.Server{
 			{Name: "cellar", Host: "ntp.example.net", Port: 123, Limit: 0.025, Interval: 64 * time.Second},
@@ -257,7 +257,7 @@ func FuzzParse(f *testing.F) {
 			}
 			names[s.Name] = true
 		}
-		if len(c.Servers) > MaxServers || c.Receiver.Baud < 4800 || c.Receiver.Device == "" || c.Receiver.Pulse == "" {
+		if len(c.Servers) > MaxServers || c.Receiver.Baud != 0 && c.Receiver.Baud < 4800 || c.Receiver.Hat == "" || c.Receiver.Device == "" || c.Receiver.Pulse == "" {
 			t.Errorf("accepted %+v", c)
 		}
 	})

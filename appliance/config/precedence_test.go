@@ -167,7 +167,7 @@ func FuzzKept(f *testing.F) {
 		if err != nil && k.body != nil {
 			t.Errorf("%+v with %v", k, err)
 		}
-		if c := k.config(); c.Receiver.Device == "" || c.Receiver.Baud == 0 {
+		if c := k.config(); c.Receiver.Device == "" || c.Receiver.Hat == "" {
 			t.Errorf("%+v", c)
 		}
 	})

@@ -60,7 +60,11 @@ func (r *reader) config(doc map[string]any) Config {
 
 func (r *reader) receiver(t map[string]any) Receiver {
 	c := Default().Receiver
-	r.known("receiver", "in [receiver]", t, "device", "baud", "pps")
+	r.known("receiver", "in [receiver]", t, "hat", "device", "baud", "pps")
+	if s, ok := r.text(t, "receiver", "hat"); ok {
+		r.atValue("receiver.hat", checkHat(s))
+		c.Hat = s
+	}
 	if s, ok := r.text(t, "receiver", "device"); ok {
 		r.atValue("receiver.device", checkDevice(s))
 		c.Device = s
@@ -69,9 +73,7 @@ func (r *reader) receiver(t map[string]any) Receiver {
 	case nil:
 	case int64:
 		r.atValue("receiver.baud", checkBaud(n))
-		if n != 0 {
-			c.Baud = int(n)
-		}
+		c.Baud = int(n)
 	default:
 		r.atValue("receiver.baud", wrong{"baud is " + kind(n), "write a number without quotation marks: baud = 9600"})
 	}
@@ -185,7 +187,7 @@ func (r *reader) known(path, where string, t map[string]any, keys ...string) {
 			w.instead = "write [[server]]"
 		case path == "" && slices.Contains([]string{"address", "limit", "interval"}, k):
 			w.instead = "write it below a line [[server]]"
-		case path == "" && slices.Contains([]string{"device", "baud", "pps"}, k):
+		case path == "" && slices.Contains([]string{"hat", "device", "baud", "pps"}, k):
 			w.instead = "write it below a line [receiver]"
 		case path == "" && slices.Contains([]string{"ssid", "password", "country", "hidden"}, k):
 			w.instead = "write it below a line [wifi]"
@@ -199,7 +201,7 @@ func (r *reader) known(path, where string, t map[string]any, keys ...string) {
 // example is what to write for a key whose value is not text.
 var example = map[string]string{
 	"name": "attic", "address": "ntp.example.net", "limit": "25ms", "interval": "64s",
-	"device": "auto", "pps": "GPIO18", "listen": "127.0.0.1:8080",
+	"hat": "adafruit", "device": "auto", "pps": "GPIO18", "listen": "127.0.0.1:8080",
 	"timezone": "Europe/Berlin", "hostname": "attic", "ssid": "our network", "country": "DE",
 }
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/truechimer/truechimer/boards"
 )
 
 // bauds are the speeds of serial receivers, bits per second.
@@ -50,6 +52,20 @@ func checkName(s string) wrong {
 	return wrong{}
 }
 
+func checkHat(s string) wrong {
+	names := []string{quoted(Auto)}
+	for _, h := range boards.Hats {
+		if s == h.Name {
+			return wrong{}
+		}
+		names = append(names, quoted(h.Name))
+	}
+	if s == Auto {
+		return wrong{}
+	}
+	return wrong{"hat " + quoted(s) + " is not known", "write one of " + strings.Join(names, ", ")}
+}
+
 func checkDevice(s string) wrong {
 	if s == Auto || len(s) <= maxName && devicePath.MatchString(s) {
 		return wrong{}
@@ -65,7 +81,7 @@ func checkBaud(n int64) wrong {
 	for _, b := range bauds {
 		s = append(s, strconv.FormatInt(b, 10))
 	}
-	return wrong{fmt.Sprintf("baud %d is no speed of a receiver", n), "write one of " + strings.Join(s, ", ") + ", or 0 for the usual"}
+	return wrong{fmt.Sprintf("baud %d is no speed of a receiver", n), "write one of " + strings.Join(s, ", ") + ", or 0 to have it found"}
 }
 
 func checkPulse(s string) wrong {

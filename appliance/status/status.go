@@ -16,6 +16,7 @@ type Status struct {
 	Summary   string    `json:"summary"` // one sentence for a person
 	Station   Station   `json:"station"`
 	Reference Reference `json:"reference"`
+	Receiver  Receiver  `json:"receiver"`
 	Servers   []Server  `json:"servers"`
 	Probe     Probe     `json:"probe"`
 	// Notices are things a person should know: a configuration error with
@@ -49,6 +50,16 @@ type Reference struct {
 	SatellitesUsed *int     `json:"satellites_used"`
 	SatellitesSeen *int     `json:"satellites_seen"`
 	Counters       Counters `json:"counters"`
+}
+
+// Receiver is where the GPS receiver and its pulse were found. All is null until
+// they are heard, and again when they fall silent.
+type Receiver struct {
+	Device   *string `json:"device"`   // of the serial port, such as /dev/ttyAMA0
+	Baud     *int    `json:"baud"`     // bits per second; null also where the device has no speed (USB)
+	Protocol *string `json:"protocol"` // one of Protocols
+	Pulse    *string `json:"pulse"`    // name of the line
+	Hat      *string `json:"hat"`      // title of the hat, where truechimer.toml names it
 }
 
 // Counters count what came in for the reference and what was wrong with it,

@@ -5,7 +5,14 @@ import (
 	"github.com/truechimer/truechimer/monitor"
 )
 
-// Sources, States, Families and Verdicts are all the words that the fields of
+// What a receiver may speak: sentences of NMEA 0183, or nothing but u-blox's
+// binary protocol.
+const (
+	ProtocolNMEA = "nmea"
+	ProtocolUBX  = "ubx"
+)
+
+// Sources, States, Protocols, Families and Verdicts are all the words that the fields of
 // the same name may hold. Page, API and tests take them from here.
 var (
 	Sources = []string{
@@ -17,8 +24,9 @@ var (
 		string(gpspps.StateCold), string(gpspps.StateNumbering), string(gpspps.StateLocked),
 		string(gpspps.StateHoldover), string(gpspps.StateSuspect),
 	}
-	Families = []string{"ipv4", "ipv6"}
-	Verdicts = []string{
+	Protocols = []string{ProtocolNMEA, ProtocolUBX}
+	Families  = []string{"ipv4", "ipv6"}
+	Verdicts  = []string{
 		string(monitor.OK), string(monitor.Doubtful), string(monitor.Off),
 		string(monitor.Unsynchronized), string(monitor.Unreachable), string(monitor.Refused),
 		string(monitor.Denied), string(monitor.RateLimited), string(monitor.Invalid),

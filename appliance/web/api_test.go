@@ -37,9 +37,10 @@ func keys(t *testing.T, what string, v any, want ...string) map[string]any {
 }
 
 var (
-	topFields       = []string{"schema", "time", "summary", "station", "reference", "servers", "probe", "notices"}
+	topFields       = []string{"schema", "time", "summary", "station", "reference", "receiver", "servers", "probe", "notices"}
 	stationFields   = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone"}
 	referenceFields = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "counters"}
+	receiverFields  = []string{"device", "baud", "protocol", "pulse", "hat"}
 	counterFields   = []string{"fixes", "fixes_invalid", "fixes_implausible", "checksum", "noise_bytes", "pulses", "pulses_used", "pulses_doubled", "pulses_missing", "pulses_unnumbered", "pulses_lost", "votes", "vetoes"}
 	probeFields     = []string{"exchanges", "strays", "unstamped", "voided", "panics"}
 	serverFields    = []string{"id", "name", "address", "family", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last"}
@@ -54,6 +55,12 @@ func TestAPIContract(t *testing.T) {
 	for field, want := range map[string]any{"source": "gps+pps", "state": "locked", "reason": "", "offset_s": -2.31e-7, "holdover_s": nil, "satellites_used": 9.0} {
 		if reference[field] != want {
 			t.Errorf("reference.%s = %v, want %v", field, reference[field], want)
+		}
+	}
+	receiver := keys(t, "receiver", full["receiver"], receiverFields...)
+	for field, want := range map[string]any{"device": "/dev/ttyAMA0", "baud": 9600.0, "protocol": "nmea", "pulse": "GPIO18", "hat": nil} {
+		if receiver[field] != want {
+			t.Errorf("receiver.%s = %v, want %v", field, receiver[field], want)
 		}
 	}
 	counters := keys(t, "counters", reference["counters"], counterFields...)
@@ -74,6 +81,11 @@ func TestAPIContract(t *testing.T) {
 	empty := keys(t, "status", decode(t, status.Status{Servers: []status.Server{{}}}), topFields...)
 	station := keys(t, "station", empty["station"], stationFields...)
 	reference = keys(t, "reference", empty["reference"], referenceFields...)
+	for field, v := range keys(t, "receiver", empty["receiver"], receiverFields...) {
+		if v != nil {
+			t.Errorf("receiver.%s = %v, want null", field, v)
+		}
+	}
 	server = keys(t, "server", empty["servers"].([]any)[0], serverFields...)
 	if station["slot"] != nil {
 		t.Errorf("slot = %v, want null", station["slot"])
@@ -120,6 +132,17 @@ func TestEveryWord(t *testing.T) {
 			if v.Reference.Meaning == "" || v.Reference.Tone == "" || v.Reference.Facts[0].Value == "" || !marked(v.Reference.Mark) {
 				t.Errorf("the page does not know %s, %s: %+v", source, state, v.Reference)
 			}
+		}
+	}
+	for _, protocol := range append(status.Protocols, "morse") {
+		s := wellStation()
+		s.Receiver.Protocol = &protocol
+		got, want := decode(t, s)["receiver"].(map[string]any)["protocol"], any(protocol)
+		if protocol == "morse" {
+			want = nil
+		}
+		if got != want {
+			t.Errorf("protocol %s became %v", protocol, got)
 		}
 	}
 	for _, verdict := range status.Verdicts {

@@ -139,6 +139,7 @@ func newView(s status.Status, samples []status.Sample, b Build) view {
 		Notices:   s.Notices,
 		Reference: newReferenceView(s.Reference, samples),
 	}
+	v.Reference.Receiver = receiver(s.Receiver)
 	if v.Name == "" {
 		v.Name = "truechimer"
 	}
@@ -195,8 +196,10 @@ type referenceView struct {
 	Meaning string // the state in plain words
 	Reason  string
 	Facts   []fact
-	Plot    *plot
-	Counts  []fact
+	// Receiver says in a sentence where it was found; empty: nowhere yet.
+	Receiver string
+	Plot     *plot
+	Counts   []fact
 }
 
 var stateViews = map[gpspps.State]struct {
@@ -258,6 +261,35 @@ func newReferenceView(r status.Reference, samples []status.Sample) referenceView
 		add("Oscillator", decimal(*r.Frequency, 3), "ppm")
 	}
 	return v
+}
+
+// receiver says where the receiver and its pulse are.
+func receiver(r status.Receiver) string {
+	pulse := ""
+	if r.Pulse != nil {
+		pulse = "pulse on " + *r.Pulse
+	}
+	if r.Device == nil {
+		if pulse == "" {
+			return ""
+		}
+		return "A " + pulse + ", no receiver is heard."
+	}
+	out := "Receiver"
+	if r.Hat != nil {
+		out = *r.Hat
+	}
+	out += " on " + *r.Device
+	if r.Baud != nil {
+		out += " at " + strconv.Itoa(*r.Baud) + " baud"
+	}
+	if r.Protocol != nil && *r.Protocol == status.ProtocolUBX {
+		out += ", speaking UBX only"
+	}
+	if pulse == "" {
+		pulse = "no pulse yet"
+	}
+	return out + ", " + pulse + "."
 }
 
 func count(n *int) string {

@@ -73,6 +73,21 @@ func TestGoldenFragments(t *testing.T) {
 	golden(t, "servers", newView(tidy(status.Status{}), nil, Build{}), "servers-none.html")
 }
 
+func TestReceiverInASentence(t *testing.T) {
+	for want, r := range map[string]status.Receiver{
+		"": {},
+		"Receiver on /dev/ttyAMA0 at 9600 baud, pulse on GPIO18.": wellStation().Receiver,
+		"Receiver on /dev/ttyACM0, no pulse yet.":                 {Device: said("/dev/ttyACM0"), Protocol: said("nmea")},
+		"Adafruit Ultimate GPS HAT on /dev/ttyS0 at 9600 baud, speaking UBX only, pulse on GPIO4.": {
+			Device: said("/dev/ttyS0"), Baud: whole(9600), Protocol: said("ubx"), Pulse: said("GPIO4"), Hat: said("Adafruit Ultimate GPS HAT")},
+		"A pulse on GPIO4, no receiver is heard.": {Pulse: said("GPIO4")},
+	} {
+		if got := receiver(r); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func render(t *testing.T, s status.Status, samples []status.Sample) string {
 	t.Helper()
 	return body(t, fetch(handler(t, Options{Source: fixed{s, samples}}), "GET", "/"))
@@ -85,6 +100,7 @@ func TestHostileText(t *testing.T) {
 	s.Summary, s.Notices = evil, []string{evil}
 	s.Station.Name, s.Station.ID, s.Station.Version, s.Station.Board, s.Station.Slot = evil, evil, evil, evil, nil
 	s.Reference.Reason = evil
+	s.Receiver.Device, s.Receiver.Pulse, s.Receiver.Hat, s.Receiver.Protocol = said(evil), said(evil), said(evil), said(evil)
 	for i := range s.Servers {
 		v := &s.Servers[i]
 		v.ID, v.Name, v.Address, v.Reason = evil, evil, evil, evil

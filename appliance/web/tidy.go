@@ -29,10 +29,7 @@ func tidy(s status.Status) status.Status {
 	st := &s.Station
 	st.ID, st.Name = health.Clean(st.ID, maxWord), health.Clean(st.Name, maxWord)
 	st.Version, st.Board = health.Clean(st.Version, maxWord), health.Clean(st.Board, maxWord)
-	if st.Slot != nil {
-		slot := health.Clean(*st.Slot, maxWord)
-		st.Slot = &slot
-	}
+	st.Slot = clean(st.Slot, maxWord)
 	if !finite(st.Uptime) || st.Uptime < 0 {
 		st.Uptime = 0
 	}
@@ -42,6 +39,12 @@ func tidy(s status.Status) status.Status {
 	r.Reason = health.Clean(r.Reason, maxReason)
 	r.Offset, r.Uncertainty, r.Bound = known(r.Offset), known(r.Uncertainty), known(r.Bound)
 	r.Frequency, r.Holdover = known(r.Frequency), known(r.Holdover)
+	rx := &s.Receiver
+	rx.Device, rx.Pulse, rx.Hat = clean(rx.Device, maxAddress), clean(rx.Pulse, maxWord), clean(rx.Hat, maxWord)
+	rx.Protocol = clean(rx.Protocol, maxWord)
+	if rx.Protocol != nil && !slices.Contains(status.Protocols, *rx.Protocol) {
+		rx.Protocol = nil
+	}
 
 	s.Servers = append([]status.Server{}, s.Servers...)
 	for i := range s.Servers {
@@ -57,6 +60,15 @@ func tidy(s status.Status) status.Status {
 		s.Summary = health.Summary(s)
 	}
 	return s
+}
+
+// clean is a copy of s without what would upset a page, or nil.
+func clean(s *string, most int) *string {
+	if s == nil {
+		return nil
+	}
+	c := health.Clean(*s, most)
+	return &c
 }
 
 func tidyServer(v *status.Server) {

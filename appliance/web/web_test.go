@@ -17,6 +17,7 @@ import (
 
 func val(v float64) *float64 { return &v }
 func whole(n int) *int       { return &n }
+func said(s string) *string  { return &s }
 
 var testTime = time.Date(2026, 7, 1, 14, 3, 22, 0, time.UTC)
 
@@ -40,7 +41,8 @@ func wellStation() status.Status {
 			Frequency: val(-3.214), SatellitesUsed: whole(9), SatellitesSeen: whole(13),
 			Counters: status.Counters{Fixes: 98765, FixesInvalid: 3, Checksum: 12, NoiseBytes: 4021, Pulses: 98760, PulsesUsed: 98741, PulsesDoubled: 1,
 				PulsesMissing: 5, PulsesUnnumbered: 24, PulsesLost: 2, Votes: 6123}},
-		Probe: status.Probe{Exchanges: 6789, Strays: 7, Panics: 1},
+		Receiver: status.Receiver{Device: said("/dev/ttyAMA0"), Baud: whole(9600), Protocol: said("nmea"), Pulse: said("GPIO18")},
+		Probe:    status.Probe{Exchanges: 6789, Strays: 7, Panics: 1},
 		Servers: []status.Server{
 			{ID: "alpha", Name: "alpha", Address: "192.0.2.10:123", Family: "ipv4", Verdict: "ok", Assured: true, Offset: val(2.14e-4), Uncertainty: val(1.9e-4),
 				Bound: val(1.4e-3), Limit: .025, RTT: val(2.71e-3), Stratum: whole(1), Score: val(20), Loss: val(0), Last: ago(3 * time.Second)},

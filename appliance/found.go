@@ -1,0 +1,56 @@
+package main
+
+import (
+	"sync"
+
+	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/appliance/status"
+	"github.com/truechimer/truechimer/boards"
+)
+
+// found is where the receiver and its pulse were found, for as long as they are
+// heard there.
+type found struct {
+	mu       sync.Mutex
+	device   string
+	baud     int
+	protocol string
+	pulse    string
+}
+
+func (f *found) receiver(device string, baud int, protocol string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.device, f.baud, f.protocol = device, baud, protocol
+}
+
+// lost says that the receiver is not heard any more.
+func (f *found) lost() { f.receiver("", 0, "") }
+
+// pulses says on which line pulses come; empty: on none.
+func (f *found) pulses(line string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pulse = line
+}
+
+// status is for the API. The hat is named where a person did: neither a pin nor
+// a speed belongs to one hat alone.
+func (f *found) status(c config.Receiver) status.Receiver {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := status.Receiver{Device: known(f.device), Baud: known(f.baud), Pulse: known(f.pulse), Protocol: known(f.protocol)}
+	if hat, err := boards.HatByName(c.Hat); err == nil {
+		out.Hat = &hat.Title
+	}
+	return out
+}
+
+// known is nil for what is not.
+func known[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
