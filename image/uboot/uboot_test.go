@@ -231,3 +231,26 @@ func TestSlotFile(t *testing.T) {
 		}
 	}
 }
+
+// FuzzKernel: whatever a kernel's header says, it is refused or fits.
+func FuzzKernel(f *testing.F) {
+	f.Add(kernelImage(4096)[:kernelHeaderSize])
+	f.Add(kernelImage(62 << 20))
+	f.Add(kernelImage(1 << 63))
+	f.Add([]byte("MZ"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, board := range []Board{Rock64(), Virt()} {
+			file, err := board.SlotFile(Slot{Bootargs: "x", Kernel: bytes.NewReader(b)})
+			if err != nil {
+				continue
+			}
+			need, err := board.kernelNeeds(b[:kernelHeaderSize])
+			if err != nil || board.kernel+need > board.ramdisk || board.kernel+uint64(len(b)) > board.ramdisk {
+				t.Errorf("accepted, but it needs %d bytes (%v)", need, err)
+			}
+			if _, err := readEnvironment(file); err != nil || len(file) != slotFileSize {
+				t.Errorf("%d bytes: %v", len(file), err)
+			}
+		}
+	})
+}
