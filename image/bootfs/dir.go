@@ -17,6 +17,7 @@ type Entry struct {
 	ModTime time.Time
 
 	cluster uint16
+	at      int // of the short entry, bytes from the beginning of its directory
 }
 
 // list reads the directory that e is, or the root directory.
@@ -49,8 +50,8 @@ func (f *FS) list(e Entry, sub bool) ([]Entry, error) {
 func parseDir(b []byte) []Entry {
 	var list []Entry
 	var long longName
-	for ; len(b) >= entrySize; b = b[entrySize:] {
-		e := b[:entrySize]
+	for at := 0; at+entrySize <= len(b); at += entrySize {
+		e := b[at:][:entrySize]
 		switch {
 		case e[0] == 0:
 			return list
@@ -72,6 +73,7 @@ func parseDir(b []byte) []Entry {
 			Size:    int64(binary.LittleEndian.Uint32(e[28:])),
 			ModTime: readStamp(binary.LittleEndian.Uint16(e[24:]), binary.LittleEndian.Uint16(e[22:])),
 			cluster: binary.LittleEndian.Uint16(e[26:]),
+			at:      at,
 		}
 		if x.Name = name; !ok {
 			x.Name = readShort(e, true)
