@@ -33,6 +33,11 @@ type buildOptions struct {
 	Dir    string // where the image file goes
 	Config []byte // truechimer.toml; nil: the commented default
 	Log    func(string, ...any)
+
+	Date  time.Time // of everything in the image; zero: the sources' own
+	Extra []string  // import paths of further programs
+	Dev   bool      // with a debug shell for whoever holds Keys: never to be released
+	Keys  []byte    // public keys, as in OpenSSH's authorized_keys
 }
 
 // build makes a board's image and returns its file name.
@@ -54,9 +59,11 @@ func build(ctx context.Context, o buildOptions) (file string, err error) {
 	}
 	defer os.RemoveAll(tmp)
 
-	when, err := sourceTime(ctx)
-	if err != nil {
-		return "", err
+	when := o.Date
+	if when.IsZero() {
+		if when, err = sourceTime(ctx); err != nil {
+			return "", err
+		}
 	}
 	if b.Preview {
 		o.Log("%s is a preview: it builds and boots in an emulator, and has not been tried on a board", b.Name)
@@ -76,17 +83,22 @@ func build(ctx context.Context, o buildOptions) (file string, err error) {
 	if err != nil {
 		return "", err
 	}
+	added, err := addExtras(ctx, b, o, tmp)
+	if err != nil {
+		return "", err
+	}
 	root, err := rootEntries(ctx, b, tmp, dirs, modules, when)
 	if err != nil {
 		return "", err
 	}
+	root = withExtras(root, added)
 	boot, err := bootSpec(b, dirs, o.Config, when)
 	if err != nil {
 		return "", err
 	}
 
 	o.Log("writing the disk")
-	file = filepath.Join(o.Dir, "truechimer-"+b.Name+".img")
+	file = filepath.Join(o.Dir, o.fileName())
 	part := filepath.Join(tmp, "disk.img")
 	size, err := writeDisk(part, b, root, boot, when)
 	if err != nil {
@@ -183,6 +195,7 @@ func rootEntries(ctx context.Context, b boards.Board, bin string, dirs map[strin
 	text("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
 	text("etc/truechimer/board", b.Name+"\n")
 	text("etc/truechimer/build", when.Format(time.RFC3339)+"\n")
+	text("etc/truechimer/version", version+"\n")
 	programs := map[string]string{"gokrazy/init": "earlyboot", "gokrazy/randomd": "randomd", "user/appliance": "appliance"}
 	var files []string
 	for path, name := range programs {
