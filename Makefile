@@ -4,7 +4,7 @@
 BOARD ?= vm-arm64
 HTTP  ?= 127.0.0.1:8080
 
-.PHONY: run sim image ctl pins test lint fuzz clean
+.PHONY: run sim image verify release flash ctl pins test lint fuzz clean
 
 run: ## the station image in QEMU, with a receiver, a pulse and servers to judge
 	@go run ./image run -board $(BOARD) -http $(HTTP) -ctl .run/ctl
@@ -12,8 +12,22 @@ run: ## the station image in QEMU, with a receiver, a pulse and servers to judge
 sim: ## the same process on this machine, with a simulated receiver, without QEMU
 	@go run ./appliance -sim -http $(HTTP)
 
-image: ## the image of a board: make image BOARD=rpi
-	@go run ./image build -board $(BOARD) -o out
+# EXTRA=import/path[,import/path] adds programs; DEV=1 a debug shell for the keys
+# in ~/.ssh/*.pub, or in AUTHORIZED_KEYS=file.
+image: ## the image of a board: make image BOARD=rpi [EXTRA=...] [DEV=1]
+	@go run ./image build -board $(BOARD) -o out $(if $(EXTRA),-extra '$(EXTRA)') \
+		$(if $(filter-out 0,$(DEV)),-dev $(if $(AUTHORIZED_KEYS),-authorized-keys '$(AUTHORIZED_KEYS)'))
+
+verify: ## build an image anew and compare: make verify FILE=out/truechimer-rpi.img
+	@go run ./image verify $(FILE)
+
+release: ## everything that is published, into out/release: make release [URL=https://...]
+	rm -rf out/release
+	@go run ./image release -o out/release $(if $(URL),-url '$(URL)')
+
+flash: ## write a card: make flash TO=/dev/sdX FILE=out/truechimer-rpi.img [CONFIG=file] [COUNT=n]
+	@mkdir -p out && go build -o out/image ./image
+	@$(if $(filter 0,$(shell id -u)),,sudo) out/image flash -to '$(TO)' $(if $(CONFIG),-config '$(CONFIG)') $(if $(COUNT),-count $(COUNT)) '$(FILE)'
 
 ctl: ## one command to `make run`: make ctl CMD="gps off"
 	@go run ./image ctl -ctl .run/ctl $(CMD)

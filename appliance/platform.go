@@ -29,6 +29,7 @@ type platform struct {
 	volatile   bool   // /perm is not on the card
 	listen     string
 	build      time.Time // no date before it is believed
+	debugShell bool      // the image has one: it is a builder's
 }
 
 // oldestDate is the date that a process not built into an image believes to
@@ -62,6 +63,9 @@ func detectPlatform() (*platform, error) {
 		if t, err := time.Parse(time.RFC3339, strings.TrimSpace(string(text))); err == nil {
 			p.build = t
 		}
+	}
+	if _, err := os.Stat("/etc/truechimer/dev"); err == nil {
+		p.debugShell = true
 	}
 	return p, nil
 }
@@ -103,6 +107,9 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 		return c, nil, err
 	}
 	var notices []string
+	if p.debugShell {
+		notices = append(notices, "This is a builder's image with a debug shell: not for use.")
+	}
 	keep := p.perm
 	if p.volatile {
 		keep = ""

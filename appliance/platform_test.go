@@ -219,3 +219,10 @@ func TestHostGivesAConfiguration(t *testing.T) {
 		}
 	}
 }
+
+func TestBuildersImageSaysSo(t *testing.T) {
+	p := &platform{station: true, debugShell: true, perm: t.TempDir(), bootDevice: card(t, []byte(goodFile))}
+	if name, _, notices := load(t, p); name != "attic" || !strings.Contains(notices, "This is a builder's image with a debug shell: not for use.") {
+		t.Errorf("called %q, notices %q", name, notices)
+	}
+}

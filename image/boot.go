@@ -60,7 +60,7 @@ func loaderFiles(b boards.Board, from *sources) ([]bootfs.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, memory("EFI/BOOT/BOOTX64.EFI", menu),
+		list = append(list, memory(menuName, menu),
 			memory("loader/entries/a.conf", []byte(menuEntry(b, "a"))), memory("loader/entries/b.conf", []byte(menuEntry(b, "b"))))
 	default:
 		return nil, fmt.Errorf("%s: loader %q is not known", b.Name, b.Loader)
@@ -84,6 +84,8 @@ func menuEntry(b boards.Board, slot string) string {
 const (
 	kernelName = "vmlinuz"   // Raspberry Pi
 	ukiName    = "linux.efi" // systemd-boot
+	// menuName is where UEFI firmware looks on a disk that it knows nothing of.
+	menuName = "EFI/BOOT/BOOTX64.EFI"
 )
 
 // slotFiles are the files of one bootable pair: kernel, trees, overlays,

@@ -33,6 +33,11 @@ type buildOptions struct {
 	// cache and the mirrors.
 	Packages []string
 	Log      func(string, ...any)
+
+	Date  time.Time // of everything in the image; zero: the sources' own
+	Extra []string  // import paths of further programs
+	Dev   bool      // with a debug shell for whoever holds Keys: never to be released
+	Keys  []byte    // public keys, as in OpenSSH's authorized_keys
 }
 
 // build makes a board's image and returns its file name.
@@ -54,9 +59,11 @@ func build(ctx context.Context, o buildOptions) (file string, err error) {
 	}
 	defer os.RemoveAll(tmp)
 
-	when, err := sourceTime(ctx)
-	if err != nil {
-		return "", err
+	when := o.Date
+	if when.IsZero() {
+		if when, err = sourceTime(ctx); err != nil {
+			return "", err
+		}
 	}
 	if b.Preview != "" {
 		o.Log("%s is a preview: %s", b.Name, b.Preview)
@@ -77,10 +84,15 @@ func build(ctx context.Context, o buildOptions) (file string, err error) {
 	if err != nil {
 		return "", err
 	}
+	added, err := addExtras(ctx, b, o, tmp)
+	if err != nil {
+		return "", err
+	}
 	root, err := rootEntries(ctx, b, tmp, from, k, when)
 	if err != nil {
 		return "", err
 	}
+	root = withExtras(root, added)
 	var initrd []byte
 	if b.Kernel.Initrd {
 		if initrd, err = makeInitrd(b, k, filepath.Join(tmp, "initrd")); err != nil {
@@ -93,7 +105,7 @@ func build(ctx context.Context, o buildOptions) (file string, err error) {
 	}
 
 	o.Log("writing the disk")
-	file = filepath.Join(o.Dir, "truechimer-"+b.Name+".img")
+	file = filepath.Join(o.Dir, o.fileName())
 	part := filepath.Join(tmp, "disk.img")
 	size, err := writeDisk(part, b, from, root, boot, when)
 	if err != nil {

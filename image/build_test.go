@@ -151,8 +151,10 @@ func TestBootSpecRefuses(t *testing.T) {
 	for name, change := range map[string]func(*boards.Board){
 		"it is switched by writing one sector": func(b *boards.Board) { b.Config = strings.Repeat("#", bootfs.SectorSize) },
 		"no file matches nothing-*.dtb":        func(b *boards.Board) { b.Kernel.DTBs = []string{"nothing-*.dtb"} },
-		"no file matches absent.elf":           func(b *boards.Board) { b.Firmware = []boards.Module{{Path: b.Kernel.Module, Files: []string{"absent.elf"}}} },
-		"syntax error in pattern":              func(b *boards.Board) { b.Kernel.DTBs = []string{"["} },
+		"no file matches absent.elf": func(b *boards.Board) {
+			b.Firmware = []boards.Module{{Path: b.Kernel.Module, Files: []string{"absent.elf"}}}
+		},
+		"syntax error in pattern": func(b *boards.Board) { b.Kernel.DTBs = []string{"["} },
 	} {
 		b := boards.RaspberryPi
 		change(&b)
@@ -255,7 +257,7 @@ func TestRootEntries(t *testing.T) {
 
 	// A licence for everything: Go, the kernel, the firmware, and every module
 	// in every program, our own too.
-	want := append([]string{"go", "github.com/truechimer/truechimer", "debian/firmware-brcm80211", "debian/wireless-regdb"}, boardModules(b)...)
+	want := append([]string{"go", "github.com/truechimer/truechimer", "firmware-brcm80211", "wireless-regdb"}, boardModules(b)...)
 	for _, program := range []string{"appliance", "earlyboot", "randomd"} {
 		code, err := os.ReadFile(filepath.Join(bin, program))
 		if err != nil {

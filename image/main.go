@@ -1,6 +1,9 @@
 // Command image builds station images and runs them in QEMU.
 //
 //	go run ./image build -board vm-arm64 -o out
+//	go run ./image verify out/truechimer-vm-arm64.img
+//	go run ./image release -o out/release
+//	sudo go run ./image flash -to /dev/sdX out/truechimer-rpi.img
 //	go run ./image run -board vm-arm64 -http 127.0.0.1:8080 -ctl .run/ctl
 //	go run ./image ctl -ctl .run/ctl gps off
 //	go run ./image pins
@@ -35,7 +38,10 @@ func main() {
 
 const usage = `usage: image COMMAND [FLAGS]
 
-  build   build a board's image                   -board B -o DIR [-config FILE]
+  build   build a board's image                   -board B -o DIR [-config FILE] [-extra PKG,PKG] [-dev]
+  verify  build an image anew and compare         FILE...
+  release build everything that is published      -o DIR [-url BASE] [-board B,B]
+  flash   write a card and verify it              -to DEVICE [-config FILE] [-count N] IMAGE
   run     build it and run it in QEMU             -board B -http ADDR -ctl SOCKET [-gps off]
   ctl     send one command to a running image     -ctl SOCKET COMMAND
   pins    pin the newest Debian packages          [-o FILE]`
@@ -47,6 +53,12 @@ func logic(ctx context.Context, args []string) error {
 	switch args[0] {
 	case "build":
 		return buildCommand(ctx, args[1:])
+	case "verify":
+		return verifyCommand(ctx, args[1:])
+	case "release":
+		return releaseCommand(ctx, args[1:])
+	case "flash":
+		return flashCommand(ctx, args[1:])
 	case "run":
 		return runCommand(ctx, args[1:])
 	case "ctl":
@@ -62,10 +74,22 @@ func buildCommand(ctx context.Context, args []string) error {
 	board := flags.String("board", "vm-arm64", "the board to build for")
 	out := flags.String("o", "out", "the directory to write into")
 	config := flags.String("config", "", "a truechimer.toml to put on the card instead of the commented default")
+	extra := flags.String("extra", "", "further programs: import paths with commas between them")
+	dev := flags.Bool("dev", false, "add a debug shell for whoever holds one of your public keys")
+	keys := flags.String("authorized-keys", "", "the public keys for -dev, instead of all in ~/.ssh")
 	if err := parseAll(flags, args); err != nil {
 		return err
 	}
-	o := buildOptions{Board: *board, Dir: *out, Log: progress("build")}
+	o := buildOptions{Board: *board, Dir: *out, Dev: *dev, Log: progress("build")}
+	if *extra != "" {
+		o.Extra = strings.Split(*extra, ",")
+	}
+	if *dev {
+		var err error
+		if o.Keys, err = builderKeys(*keys); err != nil {
+			return err
+		}
+	}
 	if *config != "" {
 		b, err := os.ReadFile(*config)
 		if err != nil {

@@ -52,7 +52,7 @@ func (s *packageStore) unpacked(ctx context.Context, pin debian.Pin) (string, er
 		return "", err
 	}
 	defer os.RemoveAll(part)
-	if err := unpack(files[pin], part); err != nil {
+	if err := unpackPackage(files[pin], part); err != nil {
 		return "", fmt.Errorf("%s: %w", pin, err)
 	}
 	if err := os.Rename(part, dir); err != nil {
@@ -63,9 +63,9 @@ func (s *packageStore) unpacked(ctx context.Context, pin debian.Pin) (string, er
 	return dir, nil
 }
 
-// unpack writes a package's files and symbolic links below dir; names that
+// unpackPackage writes a package's files and symbolic links below dir; names that
 // would lead out of it are refused by the reader.
-func unpack(file, dir string) error {
+func unpackPackage(file, dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err

@@ -67,6 +67,7 @@ func rootEntries(ctx context.Context, b boards.Board, bin string, from *sources,
 	t.text("etc/hostname", "truechimer")
 	t.text("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
 	t.text("etc/truechimer/board", b.Name+"\n")
+	t.text("etc/truechimer/version", version+"\n")
 	t.text("etc/truechimer/build", when.Format(time.RFC3339)+"\n")
 	var files []string
 	for path, name := range programs {
@@ -158,7 +159,7 @@ func packageLicences(t *tree, from *sources) error {
 	for name, dir := range from.packages {
 		p := from.pins[name].Package
 		text := filepath.Join(dir, "usr/share/doc", p, "copyright")
-		if err := t.file(path.Join("usr/share/licences/debian", p, "copyright"), text, 0o644); err != nil {
+		if err := t.file(path.Join("usr/share/licences", p, "copyright"), text, 0o644); err != nil {
 			return fmt.Errorf("package %s has no copyright file: it must not be shipped: %w", p, err)
 		}
 	}

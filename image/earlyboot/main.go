@@ -83,10 +83,11 @@ func logic() error {
 	appliance := exec.Command("/user/appliance")
 	appliance.Env = append(os.Environ(), station.environment()...)
 	randomd := exec.Command("/gokrazy/randomd")
-	if err := gokrazy.SuperviseServices([]*gokrazy.Service{
-		gokrazy.NewService(appliance),
-		gokrazy.NewService(randomd),
-	}); err != nil {
+	services := []*gokrazy.Service{gokrazy.NewService(appliance), gokrazy.NewService(randomd)}
+	for _, path := range extraPrograms("/") {
+		services = append(services, gokrazy.NewService(exec.Command(path)))
+	}
+	if err := gokrazy.SuperviseServices(services); err != nil {
 		return fmt.Errorf("gokrazy: %w", err)
 	}
 	log.Printf("%s is up after %s", station.name(), sinceBoot().Round(10*time.Millisecond))
