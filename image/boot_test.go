@@ -33,6 +33,17 @@ func needs(t *testing.T, program, pkg string) {
 	t.Skipf("%s is missing; install %s to run this test", program, pkg)
 }
 
+// needQEMU is needs for the program that emulates a board.
+func needQEMU(t *testing.T, b boards.Board) {
+	t.Helper()
+	if err := ensureQEMU(t.Context(), b, t.Logf); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
 // bench is one emulated station on its testbed.
 type bench struct {
 	t       *testing.T
@@ -50,12 +61,7 @@ type bench struct {
 // startBench builds a board's image with the testbed's servers assigned and boots it.
 func startBench(t *testing.T, b boards.Board, commands ...string) *bench {
 	t.Helper()
-	if err := ensureQEMU(t.Context(), b, t.Logf); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	needQEMU(t, b)
 	dir, err := os.MkdirTemp("", "tc") // t.TempDir's names are too long for sockets
 	if err != nil {
 		t.Fatal(err)

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/truechimer/truechimer/boards"
+	"github.com/truechimer/truechimer/image/debian"
 	"github.com/truechimer/truechimer/image/release"
 )
 

@@ -85,7 +85,9 @@ func logic() error {
 	randomd := exec.Command("/gokrazy/randomd")
 	services := []*gokrazy.Service{gokrazy.NewService(appliance), gokrazy.NewService(randomd)}
 	for _, path := range extraPrograms("/") {
-		services = append(services, gokrazy.NewService(exec.Command(path)))
+		program := exec.Command(path)
+		program.Env = append(os.Environ(), station.facts()...)
+		services = append(services, gokrazy.NewService(program))
 	}
 	if err := gokrazy.SuperviseServices(services); err != nil {
 		return fmt.Errorf("gokrazy: %w", err)

@@ -111,21 +111,25 @@ func keepMachineID(path, id string) error {
 // name is the host name: the family's name and the end of the identity.
 func (s *station) name() string { return "truechimer-" + s.identity.ID[len(s.identity.ID)-4:] }
 
-// environment tells the appliance what it cannot find out by itself.
-func (s *station) environment() []string {
-	env := []string{
+// facts tell a program what it cannot find out by itself.
+func (s *station) facts() []string {
+	list := []string{
 		"TRUECHIMER_ID=" + s.identity.ID,
 		"TRUECHIMER_NAME=" + s.name(),
 		"TRUECHIMER_BOARD=" + s.board,
 		"TRUECHIMER_SLOT=" + s.slot,
 		"TRUECHIMER_BOOT_DEVICE=" + s.bootDevice,
 		"TRUECHIMER_STATE_DEVICE=" + s.stateDevice,
-		"TRUECHIMER_ALIVE=" + aliveSocket,
 	}
 	if s.volatile {
-		env = append(env, "TRUECHIMER_PERM_VOLATILE=1")
+		list = append(list, "TRUECHIMER_PERM_VOLATILE=1")
 	}
-	return env
+	return list
+}
+
+// environment is the appliance's, which alone gives signs of life.
+func (s *station) environment() []string {
+	return append(s.facts(), "TRUECHIMER_ALIVE="+aliveSocket)
 }
 
 // slotOf reads the slot from the kernel's command line, which belongs to it.

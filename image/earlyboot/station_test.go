@@ -172,16 +172,20 @@ func TestSlotOf(t *testing.T) {
 }
 
 func TestEnvironment(t *testing.T) {
-	s := station{identity: bootfs.Identity{ID: oldID}, board: "rpi", slot: "b", bootDevice: "/dev/mmcblk0p1"}
-	want := []string{
+	s := station{identity: bootfs.Identity{ID: oldID}, board: "rpi", slot: "b", bootDevice: "/dev/mmcblk0p1", stateDevice: "/dev/mmcblk0p5"}
+	facts := []string{
 		"TRUECHIMER_ID=" + oldID, "TRUECHIMER_NAME=truechimer-cdef", "TRUECHIMER_BOARD=rpi", "TRUECHIMER_SLOT=b",
-		"TRUECHIMER_BOOT_DEVICE=/dev/mmcblk0p1", "TRUECHIMER_ALIVE=/run/truechimer/alive",
+		"TRUECHIMER_BOOT_DEVICE=/dev/mmcblk0p1", "TRUECHIMER_STATE_DEVICE=/dev/mmcblk0p5",
 	}
-	if got := s.environment(); !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
+	const alive = "TRUECHIMER_ALIVE=/run/truechimer/alive"
+	if got := s.environment(); !slices.Equal(got, append(slices.Clone(facts), alive)) {
+		t.Errorf("got %q", got)
+	}
+	if got := s.facts(); !slices.Equal(got, facts) {
+		t.Errorf("a program that must not give signs of life: got %q, want %q", got, facts)
 	}
 	s.volatile = true
-	if got := s.environment(); !slices.Equal(got, append(want, "TRUECHIMER_PERM_VOLATILE=1")) {
+	if got := s.environment(); !slices.Equal(got, append(facts, "TRUECHIMER_PERM_VOLATILE=1", alive)) {
 		t.Errorf("volatile: got %q", got)
 	}
 }

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/truechimer/truechimer/boards"
+)
+
+// TestUBoot: U-Boot starts the image with the script that a ROCK64's card has,
+// and a slot b that panics is followed by slot a.
+func TestUBoot(t *testing.T) {
+	comesBack(t, boards.VMArm64, "panic")
+}
+
+// TestUEFI is the same for PCs, with OVMF and systemd-boot; there the page is
+// also served over VM sockets.
+func TestUEFI(t *testing.T) {
+	p := comesBack(t, boards.VMAmd64, "panic")
+	if text := p.consoleText(); !strings.Contains(text, "guest: page over vsock: 200 OK") {
+		t.Error("the page does not answer over a VM socket")
+	}
+}
+
+// TestTryboot is the same for the Raspberry Pi, on QEMU's emulated 3B, with the
+// model of its firmware in the firmware's place.
+func TestTryboot(t *testing.T) {
+	comesBack(t, boards.RaspberryPi, "panic")
+}
