@@ -247,7 +247,8 @@ func comesBack(t *testing.T, b boards.Board, mode string) *pair {
 	t.Helper()
 	p := startPair(t, b, mode)
 	before := p.slotA()
-	p.runs("a", bootLimit)
+	// It has had an answer from the page by then, and restarts at once.
+	p.says(`guest: page over tcp: 200 OK`, 1, bootLimit)
 	p.says(`guest: running a, committed a, trial false`, 1, bootLimit)
 	p.says(`guest: restarting with`, 1, bootLimit)
 	if b.Loader == boards.LoaderPi {
