@@ -233,7 +233,7 @@ func TestRootEntries(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"etc/truechimer/board": "rpi\n", "etc/truechimer/build": "2026-11-23T00:00:00Z\n", "etc/hostname": "truechimer",
+		"etc/truechimer/board": "rpi\n", "etc/truechimer/build": "2026-11-23T00:00:00Z\n", "etc/truechimer/version": version + "\n", "etc/hostname": "truechimer",
 		"etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
 	} {
 		e, ok := entries[name]

@@ -120,7 +120,7 @@ func (a *extras) program(pkg string) (name string, err error) {
 // debugShell adds an SSH server for keys and says what starts it.
 func (a *extras) debugShell(keys []byte) (name string, err error) {
 	if len(bytes.TrimSpace(keys)) == 0 {
-		return "", errors.New("no public key found that could log in: make one with ssh-keygen, or write AUTHORIZED_KEYS=file")
+		return "", errNoKeys
 	}
 	if _, err := a.program(shellServer); err != nil {
 		return "", err
@@ -198,6 +198,8 @@ func withExtras(root, added []squash.Entry) []squash.Entry {
 	return root
 }
 
+var errNoKeys = errors.New("no public key found that could log in to a debug shell: make one with ssh-keygen, or write AUTHORIZED_KEYS=file")
+
 // builderKeys are the public keys that may log in to an image with a debug
 // shell: those in file, or where it is empty, all in the builder's ~/.ssh.
 func builderKeys(file string) ([]byte, error) {
@@ -223,6 +225,9 @@ func builderKeys(file string) ([]byte, error) {
 		}
 		keys = append(keys, bytes.TrimSpace(b)...)
 		keys = append(keys, '\n')
+	}
+	if len(bytes.TrimSpace(keys)) == 0 {
+		return nil, errNoKeys
 	}
 	if len(keys) > limit {
 		return nil, fmt.Errorf("public keys of %d bytes; at most %d are possible", len(keys), limit)

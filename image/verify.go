@@ -17,7 +17,7 @@ func verifyCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	if flags.NArg() == 0 {
-		return errors.New("name the image files to verify: image verify FILE...")
+		return errors.New("write image verify FILE, with the image files to build anew and compare")
 	}
 	var failed []error
 	for _, name := range flags.Args() {

@@ -61,14 +61,14 @@ func (c Cards) next(ctx context.Context, n int, before string) (Target, error) {
 			}
 			return Target{}, fmt.Errorf("%w: %d of %d cards are written", err, n-1, c.Count)
 		}
-		t, err := c.settle(ctx)
+		t, err := c.settle(ctx, before)
 		refusal, refused := errors.AsType[*Refusal](err)
 		switch {
 		case refused:
 			c.Say("%v", refusal) // a person may put it right
 		case err != nil:
 			return Target{}, err
-		case c.System.Medium(t) == before:
+		case c.same(t, before):
 			c.Say("this is the card that was just written")
 		default:
 			return t, nil
@@ -76,14 +76,19 @@ func (c Cards) next(ctx context.Context, n int, before string) (Target, error) {
 	}
 }
 
-// settle waits for a card that was just put in, for ten seconds at the most.
-func (c Cards) settle(ctx context.Context) (Target, error) {
+// same says whether the medium is the one before. Where the system cannot tell,
+// the person is believed.
+func (c Cards) same(t Target, before string) bool {
+	return before != "" && c.System.Medium(t) == before
+}
+
+// settle waits for the system to notice a card that was just put in, for ten
+// seconds at the most: it looks every two.
+func (c Cards) settle(ctx context.Context, before string) (Target, error) {
 	for try := 0; ; try++ {
 		t, err := c.System.Find(c.Device, c.Need)
-		if err == nil || try == 10 {
-			return t, err
-		}
-		if _, refused := errors.AsType[*Refusal](err); !refused {
+		_, refused := errors.AsType[*Refusal](err)
+		if try == 10 || err != nil && !refused || err == nil && !c.same(t, before) {
 			return t, err
 		}
 		if err := c.Sleep(ctx, time.Second); err != nil {

@@ -87,16 +87,11 @@ func (s System) Find(name string, size int64) (Target, error) {
 	return t, nil
 }
 
-// Present says whether there is a medium in a disk that was found.
-func (s System) Present(t Target) bool {
-	size := s.text(t.sys, "size")
-	return size != "" && size != "0"
-}
-
-// Medium tells one medium in a disk from the next, as far as the system does:
-// by its size, its serial number, and a count of changes.
+// Medium tells one medium in a disk from the next: by a count of changes
+// (Linux 5.15 and newer), and an SD card's serial number. It is empty where the
+// system knows neither.
 func (s System) Medium(t Target) string {
-	return strings.Join([]string{s.text(t.sys, "size"), s.text(t.sys, "diskseq"), s.text(t.sys, "device/cid")}, " ")
+	return s.text(t.sys, "diskseq") + s.text(t.sys, "device/cid")
 }
 
 func (s System) text(dir, name string) string {

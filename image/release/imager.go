@@ -98,7 +98,7 @@ func checkBase(base string) (string, error) {
 	}
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return "", fmt.Errorf("-url %s: the address of the directory that the files are published in is expected, https://...", base)
+		return "", fmt.Errorf("-url %s: this is no address of a directory that files are published in; write one that begins with https://", base)
 	}
 	return strings.TrimSuffix(base, "/") + "/", nil
 }
