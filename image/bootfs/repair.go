@@ -25,7 +25,7 @@ var ErrNoRoom = errors.New("no room left on the boot volume: delete some of your
 //  2. the FAT says that the cluster ends a chain: until 4 it is a lost one,
 //     which is harmless, and the next repair takes the same one;
 //  3. the new directory entries are written as deleted ones;
-//  4. the first byte of each, the short one's last, makes them valid;
+//  4. the first byte of each makes them valid, the short one's first;
 //  5. where there was an entry, the name now exists twice: a loader takes either;
 //     the old entry loses its long name and then gets the other ending.
 //
@@ -98,7 +98,7 @@ func (v *pointerDir) create(d Device, to Slot) error {
 			return err
 		}
 	}
-	for i, e := range entries {
+	for i, e := range slices.Backward(entries) {
 		if err := v.editEntry(d, at+i*entrySize, func(b []byte) { b[0] = e[0] }); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/diskfs/go-diskfs/backend"
 	"github.com/diskfs/go-diskfs/backend/file"
 	"github.com/diskfs/go-diskfs/filesystem/ext4"
 	"github.com/truechimer/truechimer/image/bootfs"
@@ -58,17 +59,23 @@ func formatPerm(device string) error {
 	if size != disk.PermSize {
 		return fmt.Errorf("%s has %d bytes, not the %d of /perm: it is not formatted; write the image anew", device, size, disk.PermSize)
 	}
-	if _, err := ext4.Create(file.New(f, false), disk.PermSize, 0, 512, &ext4.Params{
+	if err := makeFileSystem(file.New(f, false), f.Sync); err != nil {
+		return fmt.Errorf("ext4 on %s: %w", device, err)
+	}
+	return nil
+}
+
+// makeFileSystem makes the ext4 of /perm on a partition of its size, and returns
+// when sync has.
+func makeFileSystem(partition backend.Storage, sync func() error) error {
+	if _, err := ext4.Create(partition, disk.PermSize, 0, 512, &ext4.Params{
 		VolumeName: "perm",
 		// So that a block the card has spoilt is noticed, the journal's too.
 		Features: []ext4.FeatureOpt{ext4.WithFeatureMetadataChecksums(true)},
 	}); err != nil {
-		return fmt.Errorf("ext4 on %s: %w", device, err)
+		return err
 	}
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("ext4 on %s: %w", device, err)
-	}
-	return nil
+	return sync()
 }
 
 // settlePerm puts a tmpfs where /perm could not be mounted, or must not be

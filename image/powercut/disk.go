@@ -3,6 +3,7 @@ package powercut
 import (
 	"fmt"
 	"io"
+	"math"
 )
 
 const pageSize = 4096
@@ -65,43 +66,68 @@ func (d *Disk) WriteAt(p []byte, off int64) (int, error) {
 	for n := 0; n < len(p); {
 		page, at := (off+int64(n))/pageSize, (off+int64(n))%pageSize
 		k := min(len(p)-n, int(pageSize-at))
-		b := d.pages[page]
-		if b == nil {
-			b = new([pageSize]byte)
-			below := d.page(page)
-			if below != nil {
-				*b = *below
-			} else if allZero(p[n : n+k]) {
-				n += k
-				continue // zeros over zeros
-			}
-			if d.pages == nil {
-				d.pages = make(map[int64]*[pageSize]byte)
-			}
-			d.pages[page] = b
-		}
-		n += copy(b[at:], p[n:])
+		d.put(page, at, p[n:n+k])
+		n += k
 	}
 	return len(p), nil
+}
+
+// zeroPage stands for pages of zeros. It is never written to.
+var zeroPage = new([pageSize]byte)
+
+// put writes within a page.
+func (d *Disk) put(page, at int64, p []byte) {
+	b, zeros := d.pages[page], allZero(p)
+	if b == zeroPage || b == nil {
+		below := b
+		if b == nil {
+			below = d.page(page)
+		}
+		if zeros && (below == nil || below == zeroPage) {
+			return // zeros over zeros
+		}
+		if zeros && len(p) == pageSize {
+			b = zeroPage
+		} else if b = new([pageSize]byte); below != nil {
+			*b = *below
+		}
+		if d.pages == nil {
+			d.pages = make(map[int64]*[pageSize]byte)
+		}
+		d.pages[page] = b
+	}
+	if b != zeroPage {
+		copy(b[at:], p)
+	}
 }
 
 // Sync does nothing: a Disk forgets nothing. A Recorder notes it.
 func (d *Disk) Sync() error { return nil }
 
-// Same says whether length bytes at off, both multiples of 4096, are as they
-// were on base, a disk that d lies over.
-func (d *Disk) Same(base *Disk, off, length int64) bool {
-	for l := d; l != base; l = l.below {
-		for n := range l.pages {
-			if n < off/pageSize || n >= (off+length)/pageSize {
-				continue
-			}
-			var was [pageSize]byte
-			if p := base.page(n); p != nil {
-				was = *p
-			}
-			if *d.page(n) != was {
-				return false
+// Same says whether length bytes at off, both multiples of 4096, are the same on
+// two disks.
+func (d *Disk) Same(other *Disk, off, length int64) bool {
+	// What they both lie over need not be compared.
+	common := make(map[*Disk]bool)
+	for l := d; l != nil; l = l.below {
+		common[l] = true
+	}
+	base := other
+	for base != nil && !common[base] {
+		base = base.below
+	}
+	page := func(d *Disk, n int64) *[pageSize]byte {
+		if p := d.page(n); p != nil {
+			return p
+		}
+		return zeroPage
+	}
+	for _, top := range []*Disk{d, other} {
+		for l := top; l != base; l = l.below {
+			for n := range l.pages {
+				if n >= off/pageSize && n < (off+length)/pageSize && page(d, n) != page(other, n) && *page(d, n) != *page(other, n) {
+					return false
+				}
 			}
 		}
 	}
@@ -109,18 +135,23 @@ func (d *Disk) Same(base *Disk, off, length int64) bool {
 }
 
 // Save writes all that is not zero to w, which must read as zeros.
-func (d *Disk) Save(w io.WriterAt) error {
+func (d *Disk) Save(w io.WriterAt) error { return d.SavePart(w, 0, math.MaxInt64) }
+
+// SavePart writes what of length bytes at off is not zero to the beginning of w,
+// which must read as zeros. Both are multiples of 4096, unless length reaches
+// behind all that was written.
+func (d *Disk) SavePart(w io.WriterAt, off, length int64) error {
 	seen := make(map[int64]bool)
 	for l := d; l != nil; l = l.below {
 		for n, p := range l.pages {
-			if seen[n] {
+			if n*pageSize < off || n*pageSize-off >= length || seen[n] {
 				continue
 			}
 			seen[n] = true
-			if *p == [pageSize]byte{} {
+			if p == zeroPage || *p == *zeroPage {
 				continue
 			}
-			if _, err := w.WriteAt(p[:], n*pageSize); err != nil {
+			if _, err := w.WriteAt(p[:], n*pageSize-off); err != nil {
 				return err
 			}
 		}

@@ -119,6 +119,7 @@ func TestRepair(t *testing.T) {
 			c := &tally{t: t, every: 8}
 			r.States(30, func(s State) {
 				c.states++
+				s.How = sp.name + ": " + s.How
 				slot, _, err := boots(l.Loader, s.Disk, false, "", oldRelease)
 				same := (err == nil) == (wasErr == nil) && slot == was && s.Max == 0
 				if !same && (err != nil || slot != "a") {

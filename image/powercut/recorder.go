@@ -71,8 +71,8 @@ type State struct {
 // States shows each state to visit and returns how many there were. In each
 // stretch between two flushes these are: after every write; every write torn,
 // behind each sector if it has few, else behind some, and inside a sector; all
-// subsets of the writes if they are few, else each one missing, each one alone,
-// and up to samples of any writes in any order, one of them torn. The same
+// subsets of the writes if they are few, else one missing, for up to 64 of them, one
+// alone, for as many, and up to samples of any writes in any order, one of them torn. The same
 // recording gives the same states.
 func (r *Recorder) States(samples int, visit func(State)) int {
 	e := &epoch{samples: samples, visit: visit, medium: Over(r.start), low: []int{0}, high: []int{0}}
@@ -101,12 +101,22 @@ func (r *Recorder) States(samples int, visit func(State)) int {
 func (o operation) put(d *Disk, n int) {
 	b := o.b
 	if b == nil {
-		b = make([]byte, n)
+		b = zeros(n)
 	}
 	if _, err := d.WriteAt(b[:n], o.off); err != nil {
 		panic(err) // it was written once already
 	}
 }
+
+// zeros are n zeros that nobody writes to.
+func zeros(n int) []byte {
+	if n <= len(manyZeros) {
+		return manyZeros[:n]
+	}
+	return make([]byte, n)
+}
+
+var manyZeros [1 << 20]byte
 
 // epoch is a stretch between two flushes.
 type epoch struct {
@@ -121,33 +131,28 @@ type epoch struct {
 	states    int
 }
 
-// show shows the medium after some writes, the power having failed when from to
+// show shows a disk after some writes, the power having failed when from to
 // until marks were set.
-func (e *epoch) show(how string, from, until int, do func(*Disk)) {
-	d := Over(e.medium)
+func (e *epoch) show(how string, from, until int, base *Disk, do func(*Disk)) {
+	d := Over(base)
 	do(d)
 	e.states++
 	e.visit(State{d, from, until, how})
 }
 
-func (e *epoch) all(d *Disk, n int) {
-	for _, w := range e.writes[:n] {
-		w.put(d, w.n)
-	}
-}
-
 func (e *epoch) play() {
-	for i := range len(e.writes) + 1 {
-		e.show(fmt.Sprintf("after write %d", e.first+i), e.low[i], e.high[i], func(d *Disk) { e.all(d, i) })
-	}
 	rng := e.random()
-	for i, w := range e.writes {
-		for _, n := range w.tears(e.medium, rng) {
-			e.show(fmt.Sprintf("write %d torn after %d of %d bytes", e.first+i, n, w.n), e.high[i], e.high[i], func(d *Disk) {
-				e.all(d, i)
-				w.put(d, n)
-			})
+	done := Over(e.medium)
+	for i := range len(e.writes) + 1 {
+		e.show(fmt.Sprintf("after write %d", e.first+i), e.low[i], e.high[i], done, func(*Disk) {})
+		if i == len(e.writes) {
+			break
 		}
+		w := e.writes[i]
+		for _, n := range w.tears(e.medium, rng) {
+			e.show(fmt.Sprintf("write %d torn after %d of %d bytes", e.first+i, n, w.n), e.high[i], e.high[i], done, func(d *Disk) { w.put(d, n) })
+		}
+		w.put(done, w.n)
 	}
 	e.subsets(rng)
 }
@@ -223,14 +228,17 @@ func (o operation) tearsInSector(old *Disk, s int, rng *rand.Rand) []int {
 
 // subsets drops and reorders writes.
 func (e *epoch) subsets(rng *rand.Rand) {
-	const all = 6 // writes of which all subsets are shown
+	const (
+		all  = 6  // writes of which all subsets are shown
+		some = 64 // writes which are missing, or done, alone
+	)
 	n := len(e.writes)
 	pick := func(how string, chosen []int, torn int) {
 		until := 0 // the last one chosen
 		for _, i := range chosen {
 			until = max(until, i+1)
 		}
-		e.show(how, e.low[until], e.high[n], func(d *Disk) {
+		e.show(how, e.low[until], e.high[n], e.medium, func(d *Disk) {
 			for _, i := range chosen {
 				w := e.writes[i]
 				if i == torn {
@@ -259,7 +267,7 @@ func (e *epoch) subsets(rng *rand.Rand) {
 			pick(fmt.Sprintf("writes %v of %d and on", chosen, e.first), chosen, -1)
 		}
 	} else {
-		for i := range n {
+		for _, i := range rng.Perm(n)[:min(n, some)] {
 			var rest []int
 			for j := range n {
 				if j != i {
