@@ -32,6 +32,9 @@ type Station struct {
 	Board   string  `json:"board"`
 	Slot    *string `json:"slot"` // "a" or "b"; null where there are no slots
 	Uptime  float64 `json:"uptime_s"`
+	// SafeMode says that only this page and the network run, since the station
+	// hung too often.
+	SafeMode bool `json:"safe_mode"`
 }
 
 // Reference is the station's own source of time.

@@ -40,7 +40,7 @@ func logic() error {
 	missing := guard.open()
 	mountKernelFilesystems()
 	card := findDisk()
-	guard.watchOver(card)
+	safe := guard.watchOver(card)
 	usable := card.makePerm(formatPerm)
 
 	if err := gokrazy.Boot(readLine("/etc/truechimer/build")); err != nil {
@@ -59,6 +59,7 @@ func logic() error {
 		slot:       slotOf(readLine("/proc/cmdline")),
 		bootDevice: card.partition[disk.Boot],
 		volatile:   settlePerm(usable),
+		safe:       safe,
 	}
 	serial := boardSerial(readLine("/proc/device-tree/serial-number"))
 	station.identity = identify(card.state, serial, readLine(machineID))

@@ -23,6 +23,7 @@ type station struct {
 	slot       string // "a" or "b"; empty unknown
 	bootDevice string // partition with the FAT; empty unknown
 	volatile   bool   // /perm is a tmpfs: what is kept there is gone with the power
+	safe       bool   // the appliance hung too often and is to serve the page alone
 }
 
 // identify loads the station's identity, or makes one: at the first boot, and
@@ -122,6 +123,9 @@ func (s *station) environment() []string {
 	}
 	if s.volatile {
 		env = append(env, "TRUECHIMER_PERM_VOLATILE=1")
+	}
+	if s.safe {
+		env = append(env, "TRUECHIMER_SAFE_MODE=1")
 	}
 	return env
 }

@@ -184,4 +184,8 @@ func TestEnvironment(t *testing.T) {
 	if got := s.environment(); !slices.Equal(got, append(want, "TRUECHIMER_PERM_VOLATILE=1")) {
 		t.Errorf("volatile: got %q", got)
 	}
+	s.volatile, s.safe = false, true
+	if got := s.environment(); !slices.Equal(got, append(want, "TRUECHIMER_SAFE_MODE=1")) {
+		t.Errorf("safe: got %q", got)
+	}
 }
