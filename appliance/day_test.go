@@ -271,7 +271,9 @@ func live(t *testing.T, w *world, p *platform, d time.Duration) (status.Status, 
 	}()
 	time.Sleep(d)
 	out := s.Status()
+	w.mu.Lock()
 	w.pause = max(w.pause, time.Since(w.last))
+	w.mu.Unlock()
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
