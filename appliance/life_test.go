@@ -115,7 +115,7 @@ func TestWhatStandsStill(t *testing.T) {
 		t.Errorf("at the start: %v", err)
 	}
 	for _, part := range []string{"time", "monitor"} {
-		l := liveness()
+		l := liveness(false)
 		l.Forget(map[string]string{"time": "monitor", "monitor": "time"}[part])
 		if err := l.Check(time.Now().Add(11 * time.Second)); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%s: %v", part, err)

@@ -25,6 +25,12 @@ type parts struct {
 	running sync.WaitGroup
 }
 
+// part is one of them. It runs until ctx ends, its work is done (nil) or it fails.
+type part struct {
+	name string
+	run  func(context.Context) error
+}
+
 // keep runs a part until ctx ends. If it fails or panics, people are told and
 // it is begun anew after a while; if it returns nil its work is done.
 func (p *parts) keep(ctx context.Context, name string, part func(context.Context) error) {

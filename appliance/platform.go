@@ -27,10 +27,18 @@ type platform struct {
 	perm       string // where the last good configuration is kept
 	alive      string // socket that takes signs of life; empty: none
 	volatile   bool   // /perm is not on the card
+	safe       bool   // see safeSummary
 	listen     string
 	build      time.Time // no date before it is believed
 	debugShell bool      // the image has one: it is a builder's
 }
+
+// A station that init had to reset too often because it was silent is started in
+// safe mode: it serves its page, configures its network, and does nothing else.
+const (
+	safeSummary = "Safe mode: this station hung and was reset again and again, so nothing but its network and this page runs, and no server is watched."
+	safeNotice  = "Switch the station off and on to try again. If it comes back to safe mode, take truechimer.toml off the card and try once more, or flash the card anew."
+)
 
 // oldestDate is the date that a process not built into an image believes to
 // be past: this source's.
@@ -56,6 +64,7 @@ func detectPlatform() (*platform, error) {
 		perm:       config.Dir,
 		alive:      os.Getenv("TRUECHIMER_ALIVE"),
 		volatile:   os.Getenv("TRUECHIMER_PERM_VOLATILE") != "",
+		safe:       os.Getenv("TRUECHIMER_SAFE_MODE") != "",
 		listen:     ":80",
 		build:      oldestDate,
 	}
@@ -105,6 +114,10 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 		}
 		c, err := config.Parse(file, b)
 		return c, nil, err
+	}
+	if p.safe {
+		// What is in the file may be the reason.
+		return config.Default(), []string{safeNotice}, nil
 	}
 	var notices []string
 	if p.debugShell {

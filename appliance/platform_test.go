@@ -16,6 +16,7 @@ func TestStationFromTheEnvironment(t *testing.T) {
 	for k, v := range map[string]string{
 		"TRUECHIMER_ID": "abc", "TRUECHIMER_NAME": "truechimer-abc", "TRUECHIMER_BOARD": "rpi", "TRUECHIMER_SLOT": "a",
 		"TRUECHIMER_BOOT_DEVICE": "/dev/p1", "TRUECHIMER_ALIVE": "/run/alive", "TRUECHIMER_PERM_VOLATILE": "1",
+		"TRUECHIMER_SAFE_MODE": "1",
 	} {
 		t.Setenv(k, v)
 	}
@@ -24,11 +25,12 @@ func TestStationFromTheEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !p.station || p.id != "abc" || p.name != "truechimer-abc" || p.board.Name != "rpi" || p.slot != "a" || p.bootDevice != "/dev/p1" ||
-		p.alive != "/run/alive" || !p.volatile || p.listen != ":80" || p.perm != "/perm/truechimer" || p.smbios != "/sys/firmware/dmi/tables/DMI" || p.build.Before(oldestDate) {
+		p.alive != "/run/alive" || !p.volatile || !p.safe || p.listen != ":80" || p.perm != "/perm/truechimer" || p.smbios != "/sys/firmware/dmi/tables/DMI" || p.build.Before(oldestDate) {
 		t.Errorf("%+v", p)
 	}
 	t.Setenv("TRUECHIMER_PERM_VOLATILE", "")
-	if p, err := detectPlatform(); err != nil || p.volatile {
+	t.Setenv("TRUECHIMER_SAFE_MODE", "")
+	if p, err := detectPlatform(); err != nil || p.volatile || p.safe {
 		t.Errorf("%v, %v", p, err)
 	}
 	t.Setenv("TRUECHIMER_BOARD", "toaster")

@@ -21,36 +21,58 @@ import (
 // run is the station's life: it starts every part, joins them, and returns
 // when ctx ends and all of them have. Once it runs, no part that fails ends it.
 func run(ctx context.Context, p *platform, conf config.Config, notices []string, src source, log *slog.Logger) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	kernel, err := discipline.System()
 	if err != nil {
 		return err
 	}
-	if !p.station {
+	if !p.station || p.safe {
 		// Only a station's own clock is steered.
 		kernel = discipline.Observe(kernel)
 	}
 	prober := probe.New()
 	defer prober.Close()
 	s := newStation(p, conf, kernel, prober, notices, log)
-	handler, err := web.New(web.Options{
-		Source: s, Alive: s.alive, Log: log,
-		Build: web.Build{Version: version, Slot: p.slot, Board: p.board.Name},
-	})
+	server, err := s.server()
 	if err != nil {
 		return err
 	}
-	server := web.Server(handler, log)
-	listener, err := net.Listen("tcp", p.listen)
+	var outside []part
+	if p.station {
+		// Elsewhere neither the network nor the machine's host is the station's.
+		outside = []part{
+			{"network", s.network()},
+			{"list of sockets", func(ctx context.Context) error { return logOpenSockets(ctx, log) }},
+			{"link to the host", func(context.Context) error { return serveHost(server, log) }},
+		}
+	}
+	return s.run(ctx, server, src, outside...)
+}
+
+// server makes the server of the page.
+func (s *station) server() (*http.Server, error) {
+	handler, err := web.New(web.Options{
+		Source: s, Alive: s.alive, Log: s.log,
+		Build: web.Build{Version: version, Slot: s.platform.slot, Board: s.platform.board.Name},
+	})
 	if err != nil {
-		if !p.station {
+		return nil, err
+	}
+	return web.Server(handler, s.log), nil
+}
+
+// run runs the station's own parts and those that deal with what is outside of it.
+func (s *station) run(ctx context.Context, server *http.Server, src source, outside ...part) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	listener, err := s.listen("tcp", s.platform.listen)
+	if err != nil {
+		if !s.platform.station {
 			return fmt.Errorf("the page cannot be served: %w; choose another address with -http", err)
 		}
-		log.Error("the page cannot be served yet", "error", err)
+		s.log.Error("the page cannot be served yet", "error", err)
 	} else {
 		s.page.Store(listener.Addr())
-		log.Info("serving the page", "address", listener.Addr())
+		s.log.Info("serving the page", "address", listener.Addr())
 	}
 
 	all := &parts{notes: s.notes}
@@ -59,17 +81,18 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 		listener = nil
 		return s.servePage(server, l)
 	})
-	if p.station {
-		all.keep(ctx, "network", s.network())
-		all.keep(ctx, "watchdog", s.showSignsOfLife)
-		all.keep(ctx, "list of sockets", func(ctx context.Context) error { return logOpenSockets(ctx, log) })
-		// Elsewhere the machine's host is not the station's.
-		all.keep(ctx, "link to the host", func(context.Context) error { return serveHost(server, log) })
+	for _, p := range outside {
+		all.keep(ctx, p.name, p.run)
 	}
-	all.keep(ctx, "receiver", func(ctx context.Context) error { return src.listen(ctx, s.inbox) })
-	all.keep(ctx, "pulse", func(ctx context.Context) error { return src.watch(ctx, s.inbox) })
-	all.keep(ctx, "clock", s.keepTime)
-	all.keep(ctx, "monitor", s.judge)
+	if s.platform.station {
+		all.keep(ctx, "watchdog", s.showSignsOfLife)
+	}
+	if !s.platform.safe {
+		all.keep(ctx, "receiver", func(ctx context.Context) error { return src.listen(ctx, s.inbox) })
+		all.keep(ctx, "pulse", func(ctx context.Context) error { return src.watch(ctx, s.inbox) })
+		all.keep(ctx, "clock", s.keepTime)
+		all.keep(ctx, "monitor", s.judge)
+	}
 
 	<-ctx.Done()
 	shut, done := context.WithTimeout(context.Background(), time.Second)
@@ -85,7 +108,7 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 func (s *station) servePage(server *http.Server, l net.Listener) error {
 	if l == nil {
 		var err error
-		if l, err = net.Listen("tcp", s.platform.listen); err != nil {
+		if l, err = s.listen("tcp", s.platform.listen); err != nil {
 			return err
 		}
 		s.page.Store(l.Addr())
@@ -114,7 +137,7 @@ func (s *station) judge(ctx context.Context) error {
 	m, err := monitor.New(monitor.Config{
 		Clock:       referenceClock{s.ref},
 		Prober:      s.prober,
-		Resolver:    net.DefaultResolver,
+		Resolver:    s.resolver,
 		Assignments: fixed(s.conf.Servers),
 		Sink:        s,
 		Log:         s.log,
@@ -158,11 +181,12 @@ func (s *station) keepTime(ctx context.Context) error {
 }
 
 // newStation makes a station whose parts do not run yet.
-func newStation(p *platform, conf config.Config, kernel discipline.Kernel, prober *probe.Prober, notices []string, log *slog.Logger) *station {
+func newStation(p *platform, conf config.Config, kernel discipline.Kernel, prober prober, notices []string, log *slog.Logger) *station {
 	s := &station{
 		platform: p, conf: conf, kernel: kernel, prober: prober,
 		ref:   gpspps.New(gpspps.Config{Build: p.build, Log: log}),
-		notes: newNotes(notices, log), live: liveness(), born: time.Now(), log: log,
+		notes: newNotes(notices, log), live: liveness(p.safe), born: time.Now(), log: log,
+		listen: net.Listen, dial: new(net.Dialer).DialContext, resolver: net.DefaultResolver,
 	}
 	s.inbox = &inbox{ref: s.ref, pivot: p.build, notes: s.notes, log: log}
 	return s

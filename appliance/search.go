@@ -183,7 +183,7 @@ func (f *finder) learn(r *reading, now time.Time, sentences, frames uint64) bool
 		f.in.found.receiver(r.name, r.baud, status.ProtocolUBX)
 		f.tell()
 	case f.alone() && !r.told && now.Sub(r.begun) > patience:
-		r.told = true
+		r.told, m.heard = true, false
 		m.garbled = r.last.After(r.begun)
 		f.in.found.lost()
 		f.tell()
@@ -198,12 +198,14 @@ func at(baud int) string {
 	return fmt.Sprintf(" at %d baud", baud)
 }
 
-// tell says why no receiver is heard, after each port has been tried, and
-// whether none of them can be used.
+// tell says why no receiver is heard, after each port has been visited in vain,
+// and whether none of them can be used.
 func (f *finder) tell() (none bool) {
 	var failed, silent, garbled, ubx []string
 	for _, name := range f.names {
 		switch m := f.ports[name]; {
+		case m.heard:
+			return false // until just now; what became of it, the next visit shows
 		case m.err != nil:
 			failed = append(failed, m.err.Error())
 		case m.ubx:

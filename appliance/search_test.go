@@ -319,3 +319,33 @@ func TestReceiverThatSaysNothingReadable(t *testing.T) {
 		}
 	})
 }
+
+// TestReceiverThatBecomesUnreadable is not said to be silent, at no time.
+func TestReceiverThatBecomesUnreadable(t *testing.T) {
+	noise, r := gpstest.New(1), gpstest.New(1)
+	if err := noise.Set("gps", "garbage"); err != nil {
+		t.Fatal(err)
+	}
+	for _, ports := range [][]string{{"gps"}, {"gps", "silent"}} {
+		search(t, "auto", ports, func(b *bench, w *wire) {
+			w.set(9600, r.Burst)
+			time.Sleep(20 * time.Second)
+			w.set(9600, noise.Burst)
+			got := ""
+			for range 120 {
+				time.Sleep(time.Second)
+				if got = strings.Join(b.in.notes.list(), "|"); strings.Contains(got, "on gps. Is it powered") {
+					t.Fatalf("%d ports: notes %q", len(ports), got)
+				}
+			}
+			if !strings.HasPrefix(got, "What comes in on gps cannot be read at any speed") {
+				t.Errorf("%d ports: notes %q", len(ports), got)
+			}
+			fixes := b.counters().Fixes
+			w.set(9600, r.Burst)
+			if took := until(time.Minute, func() bool { return b.counters().Fixes > fixes+1 }); took > 35*time.Second {
+				t.Errorf("%d ports: readable again after %v", len(ports), took)
+			}
+		})
+	}
+}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"math"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -23,13 +25,24 @@ type station struct {
 	ref      *gpspps.Reference
 	inbox    *inbox
 	kernel   discipline.Kernel
-	prober   *probe.Prober
+	prober   prober
 	monitor  atomic.Pointer[monitor.Monitor] // nil until it runs
 	page     atomic.Value                    // net.Addr; nothing until it is served
 	notes    *notes
 	live     *health.Liveness
 	born     time.Time
 	log      *slog.Logger
+
+	// The network, as far as the page, the signs of life and names need it.
+	listen   func(network, address string) (net.Listener, error)
+	dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	resolver monitor.Resolver
+}
+
+// prober has exchanges with servers and counts them.
+type prober interface {
+	monitor.Prober
+	Counters() probe.Counters
 }
 
 // Put implements monitor.Sink: every exchange is a vote on the time.
@@ -47,7 +60,7 @@ func (s *station) Status() status.Status {
 		Time:   now.UTC(),
 		Station: status.Station{
 			ID: s.platform.id, Name: s.platform.name, Version: version,
-			Board: s.platform.board.Name, Uptime: now.Sub(s.born).Seconds(),
+			Board: s.platform.board.Name, Uptime: now.Sub(s.born).Seconds(), SafeMode: s.platform.safe,
 		},
 		Servers: []status.Server{},
 		Notices: s.notes.list(),
@@ -79,6 +92,9 @@ func (s *station) Status() status.Status {
 		}
 	}
 	out.Summary = health.Summary(out)
+	if s.platform.safe {
+		out.Summary = safeSummary
+	}
 	return out
 }
 

@@ -35,6 +35,9 @@ type Station struct {
 	// Timezone is where the station stands, in the IANA's words; null where
 	// nobody said. The times here are UTC all the same.
 	Timezone *string `json:"timezone"`
+	// SafeMode says that only this page and the network run, since the station
+	// hung too often.
+	SafeMode bool `json:"safe_mode"`
 }
 
 // Reference is the station's own source of time.

@@ -18,7 +18,7 @@ type Identity struct {
 // know is lost when it stores the record.
 type Boot struct {
 	PermMade   bool `json:"perm_made"`   // the file system of /perm is complete
-	HungResets int  `json:"hung_resets"` // resets by the watchdog in a row, 0 to a million
+	HungResets int  `json:"hung_resets"` // resets by the watchdog without a healthy hour between them, 0 to a million
 }
 
 const (

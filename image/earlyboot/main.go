@@ -56,7 +56,7 @@ func logic() error {
 		// Before anything that may fail in a new release.
 		(&trial{control, trialLimit(readLine("/proc/cmdline")), time.Sleep, restart}).begin()
 	}
-	guard.watchOver(card)
+	safe := guard.watchOver(card)
 	usable := card.makePerm(formatPerm)
 
 	if err := gokrazy.Boot(readLine("/etc/truechimer/build")); err != nil {
@@ -70,6 +70,7 @@ func logic() error {
 		bootDevice:  card.partition[disk.Boot],
 		stateDevice: card.partition[disk.State],
 		volatile:    settlePerm(usable),
+		safe:        safe,
 	}
 	serial := boardSerial(readLine("/proc/device-tree/serial-number"))
 	station.identity = identify(card.state, serial, readLine(machineID))

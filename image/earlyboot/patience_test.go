@@ -93,18 +93,18 @@ func TestComingBack(t *testing.T) {
 	l.expect(false, 2, 3)
 }
 
-// Three resets in a row for a station that never lives, then it stays up.
+// Four resets in a row for a station that never lives, then it stays up.
 func TestResetsAreBounded(t *testing.T) {
 	record := 0
 	for boot := 1; boot <= 6; boot++ {
 		l := newLife(t, record)
 		l.run(24*time.Hour, false)
-		if want := boot > hungResetsAtMost; l.fed != want {
-			t.Errorf("boot %d: fed %v", boot, l.fed)
+		if safe := boot > safeAfter; l.fed != safe || l.w.safe != safe {
+			t.Errorf("boot %d: fed %v, safe %v", boot, l.fed, l.w.safe)
 		}
 		record = l.record
 	}
-	if record != hungResetsAtMost {
+	if record != safeAfter {
 		t.Errorf("%d resets counted", record)
 	}
 	// More than it may ever be, from another release.
@@ -115,25 +115,47 @@ func TestResetsAreBounded(t *testing.T) {
 
 // A station that lives for less than an hour each time is no better.
 func TestResetsOfAShortLivedStationAreBounded(t *testing.T) {
-	record, resets := 0, 0
-	for range 10 {
+	record := 0
+	for boot := 1; boot <= safeAfter; boot++ {
 		l := newLife(t, record)
 		l.run(50*time.Minute, true)
 		l.run(time.Hour, false)
+		l.expect(false, boot, 1)
 		record = l.record
-		if !l.fed {
-			resets++
-		}
 	}
-	if resets != hungResetsAtMost {
-		t.Errorf("%d resets", resets)
+	// The safe start is told apart from the next one by its page alone, which
+	// stays up whatever becomes of it.
+	l := newLife(t, record)
+	if !l.w.safe {
+		t.Error("not safe")
+	}
+	l.run(50*time.Minute, true)
+	l.run(24*time.Hour, false)
+	l.expect(true, 0, 1)
+}
+
+// A safe start ends with the power once its page has answered, and not before.
+func TestSafeStartEndsWithThePower(t *testing.T) {
+	l := newLife(t, safeAfter)
+	l.w.begin(l.now) // init listens for signs
+	l.run(time.Hour, false)
+	l.expect(true, safeAfter, 0)
+	l.run(10*time.Second, true)
+	l.expect(true, 0, 1)
+	l.run(24*time.Hour, false)
+	l.expect(true, 0, 1)
+	if l.hungry != 0 {
+		t.Errorf("not fed in %d seconds", l.hungry)
+	}
+	if l = newLife(t, l.record); l.w.safe {
+		t.Error("the next start is a safe one too")
 	}
 }
 
 func TestAHealthyHourForgets(t *testing.T) {
-	l := newLife(t, hungResetsAtMost)
+	l := newLife(t, safeAfter-1)
 	l.run(healthyAfter, true)
-	l.expect(true, hungResetsAtMost, 0)
+	l.expect(true, safeAfter-1, 0)
 	l.run(5*time.Second, true)
 	l.expect(true, 0, 1)
 	l.run(24*time.Hour, true)
@@ -144,18 +166,17 @@ func TestAHealthyHourForgets(t *testing.T) {
 
 // The hour has to be one without a pause: what lives for a moment is not healthy.
 func TestOnlyAnUnbrokenHourForgets(t *testing.T) {
-	l := newLife(t, hungResetsAtMost)
-	for range 5 {
+	l := newLife(t, safeAfter-1)
+	for n := range 5 { // the watchdog does not bite, for once
 		l.run(50*time.Minute, true)
+		l.expect(true, safeAfter-1, 2*n)
 		l.run(2*patience, false)
+		l.expect(false, safeAfter, 2*n+1)
+		l.run(10*time.Second, true)
 	}
-	l.expect(true, hungResetsAtMost, 0)
-	l.run(30*24*time.Hour, false)
-	l.expect(true, hungResetsAtMost, 0)
-	l.run(10*time.Second, true)
-	l.expect(true, hungResetsAtMost, 0)
+	l.expect(true, safeAfter-1, 10)
 	l.run(healthyAfter+10*time.Second, true)
-	l.expect(true, 0, 1)
+	l.expect(true, 0, 11)
 }
 
 // What cannot be counted is never left to the watchdog.

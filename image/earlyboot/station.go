@@ -24,6 +24,7 @@ type station struct {
 	bootDevice  string // partition with the FAT; empty unknown
 	stateDevice string // raw state partition; empty unknown
 	volatile    bool   // /perm is a tmpfs: what is kept there is gone with the power
+	safe        bool   // the appliance hung too often and is to serve the page alone
 }
 
 // identify loads the station's identity, or makes one: at the first boot, and
@@ -123,6 +124,9 @@ func (s *station) facts() []string {
 	}
 	if s.volatile {
 		list = append(list, "TRUECHIMER_PERM_VOLATILE=1")
+	}
+	if s.safe {
+		list = append(list, "TRUECHIMER_SAFE_MODE=1")
 	}
 	return list
 }

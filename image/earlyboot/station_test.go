@@ -188,4 +188,8 @@ func TestEnvironment(t *testing.T) {
 	if got := s.environment(); !slices.Equal(got, append(facts, "TRUECHIMER_PERM_VOLATILE=1", alive)) {
 		t.Errorf("volatile: got %q", got)
 	}
+	s.volatile, s.safe = false, true
+	if got := s.environment(); !slices.Equal(got, append(facts, "TRUECHIMER_SAFE_MODE=1", alive)) {
+		t.Errorf("safe: got %q", got)
+	}
 }

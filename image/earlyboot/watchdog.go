@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"os"
@@ -38,24 +40,35 @@ func (d *dog) open() error {
 		return err
 	}
 	d.device = dev
-	d.tick()
-	go func() {
-		for range time.Tick(time.Second) {
-			d.tick()
-		}
-	}()
+	go d.feed(context.Background())
 	return nil
 }
 
+// feed ticks every second, at once for the first time.
+func (d *dog) feed(ctx context.Context) {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for {
+		d.tick()
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+	}
+}
+
 // watchOver has the watchdog left alone from now on when no sign of life comes.
-func (d *dog) watchOver(card *stationDisk) {
+// It says whether the appliance is to be started in safe mode, since it hung too
+// often.
+func (d *dog) watchOver(card *stationDisk) (safe bool) {
 	boot, err := card.loadBoot()
 	w := newWatch(d.clock(), boot.HungResets)
 	if err != nil {
 		log.Printf("resets cannot be counted (%v): the watchdog is fed regardless", err)
 		w.regardless = true
-	} else if w.hung >= hungResetsAtMost {
-		log.Printf("the appliance hung %d times in a row: not resetting for it any more", w.hung)
+	} else if w.safe {
+		log.Printf("the appliance hung %d times in a row: starting it in safe mode, and not resetting for it", w.hung)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -63,6 +76,7 @@ func (d *dog) watchOver(card *stationDisk) {
 		return card.changeBoot(func(b *bootfs.Boot) { b.HungResets = n })
 	}
 	d.watch = w
+	return w.safe
 }
 
 // tick feeds the watchdog, or does not.
@@ -108,23 +122,28 @@ func (d *dog) count(n int) {
 // listen hears signs of life on a socket, from whoever may write to it, for as
 // long as the process lives. The patience begins anew.
 func (d *dog) listen(path string) {
-	d.sign()
+	d.mu.Lock()
+	d.watch.begin(d.clock())
+	d.mu.Unlock()
 	c, err := listenAlive(path)
 	if err != nil {
 		d.deaf(err)
 		return
 	}
-	go func() {
-		defer c.Close()
-		var b [16]byte
-		for {
-			if _, err := c.Read(b[:]); err != nil {
-				d.deaf(err)
-				return
-			}
-			d.sign()
+	go d.hear(c)
+}
+
+// hear takes whatever can be read for a sign of life.
+func (d *dog) hear(c io.ReadCloser) {
+	defer c.Close()
+	var b [16]byte
+	for {
+		if _, err := c.Read(b[:]); err != nil {
+			d.deaf(err)
+			return
 		}
-	}()
+		d.sign()
+	}
 }
 
 func listenAlive(path string) (*net.UnixConn, error) {

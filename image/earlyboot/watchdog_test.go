@@ -121,7 +121,7 @@ func TestDogWithoutARecord(t *testing.T) {
 	damaged.damage()
 	unreadable := hungCard(t, 1)
 	unreadable.failReads = syscall.EIO
-	for name, c := range map[string]*card{"damaged": damaged, "unreadable": unreadable, "given up": hungCard(t, hungResetsAtMost)} {
+	for name, c := range map[string]*card{"damaged": damaged, "unreadable": unreadable, "given up": hungCard(t, safeAfter)} {
 		k := newKennel(t, c)
 		before := c.writes
 		for range 100 {
@@ -154,6 +154,34 @@ func TestDogWithoutARecord(t *testing.T) {
 		if n == 0 {
 			k.settle(t, 2)
 		}
+	}
+}
+
+// TestDogInSafeMode takes the count back when the page has answered, so that
+// switching the station off and on tries again.
+func TestDogInSafeMode(t *testing.T) {
+	for n, want := range map[int]bool{0: false, safeAfter - 1: false, safeAfter: true, safeAfter + 9: true} {
+		k := newKennel(t, hungCard(t, n))
+		if got := (&dog{clock: k.clock}).watchOver(k.card.disk()); got != want {
+			t.Errorf("after %d resets: safe %v", n, got)
+		}
+	}
+	c := hungCard(t, safeAfter)
+	k := newKennel(t, c)
+	if !k.pinged(time.Hour) || k.asked() {
+		t.Error("silent in safe mode: not fed, or counted")
+	}
+	k.sign()
+	if !k.pinged(time.Second) {
+		t.Error("not fed")
+	}
+	k.settle(t, 0)
+	c.powerCut()
+	if got := bootRecord(t, c); got != (bootfs.Boot{PermMade: true}) {
+		t.Errorf("record %+v", got)
+	}
+	if !k.pinged(24 * time.Hour) {
+		t.Error("left to the watchdog in safe mode")
 	}
 }
 
