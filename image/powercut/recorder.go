@@ -143,14 +143,16 @@ func (e *epoch) show(how string, from, until int, base *Disk, do func(*Disk)) {
 func (e *epoch) play() {
 	rng := e.random()
 	done := Over(e.medium)
+	// Nothing is flushed: a card may still be like this when all was written.
+	last := e.high[len(e.writes)]
 	for i := range len(e.writes) + 1 {
-		e.show(fmt.Sprintf("after write %d", e.first+i), e.low[i], e.high[i], done, func(*Disk) {})
+		e.show(fmt.Sprintf("after write %d", e.first+i), e.low[i], last, done, func(*Disk) {})
 		if i == len(e.writes) {
 			break
 		}
 		w := e.writes[i]
 		for _, n := range w.tears(e.medium, rng) {
-			e.show(fmt.Sprintf("write %d torn after %d of %d bytes", e.first+i, n, w.n), e.high[i], e.high[i], done, func(d *Disk) { w.put(d, n) })
+			e.show(fmt.Sprintf("write %d torn after %d of %d bytes", e.first+i, n, w.n), e.high[i], last, done, func(d *Disk) { w.put(d, n) })
 		}
 		w.put(done, w.n)
 	}
@@ -253,7 +255,7 @@ func (e *epoch) subsets(rng *rand.Rand) {
 			}
 		})
 	}
-	if n < 2 {
+	if n == 0 {
 		return
 	}
 	if n <= all {

@@ -79,7 +79,7 @@ func TestStates(t *testing.T) {
 			t.Errorf("%s cannot be", s)
 		}
 	}
-	for l, m := range map[string]string{"xoo.": "0 0", "wyz.": "2 2", "?yz.": "2 2"} {
+	for l, m := range map[string]string{"xoo.": "0 1", "wyz.": "2 2", "?yz.": "2 2"} {
 		if got := fmt.Sprint(seen[l]); !strings.Contains(got, m) {
 			t.Errorf("%s: marks %s, want %s", l, got, m)
 		}
