@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -35,6 +36,11 @@ func (s *station) network() func(context.Context) error {
 		},
 	})
 	return func(ctx context.Context) error {
+		if s.platform.board.LoaderMakesUpNumbers {
+			if err := network.SetOwnAddress(s.platform.id); err != nil {
+				s.notes.say(slog.LevelWarn, "address", err.Error())
+			}
+		}
 		if err := m.Run(ctx); ctx.Err() == nil {
 			return err
 		}

@@ -86,6 +86,10 @@ type Board struct {
 	// Blobs are written outside of all partitions.
 	Blobs []Blob
 
+	// LoaderMakesUpNumbers says that the loader hands Linux a serial number and an
+	// Ethernet address that it took from nowhere: the station then uses its own.
+	LoaderMakesUpNumbers bool
+
 	Consoles []string // the kernel's consoles, the last one is /dev/console; none: the UART is the receiver's
 	Cmdline  []string // further kernel arguments
 

@@ -22,9 +22,12 @@ var Rock64 = Board{
 		{Package: rock64UBoot, File: "usr/lib/u-boot/rock64-rk3328/idbloader.img", Offset: 64 * 512, Most: rock64Environment - 64*512},
 		{Package: rock64UBoot, File: "usr/lib/u-boot/rock64-rk3328/u-boot.itb", Offset: 16384 * 512, Most: 8 << 20},
 	},
-	Consoles: []string{"ttyS2,1500000"},
-	Serial:   []string{"/dev/ttyACM0", "/dev/ttyUSB0"},
-	Pulse:    []string{"PIN12"},
+	// Debian's U-Boot has no driver for the chip's fuses and makes both out of
+	// memory that nobody has written to.
+	LoaderMakesUpNumbers: true,
+	Consoles:             []string{"ttyS2,1500000"},
+	Serial:               []string{"/dev/ttyACM0", "/dev/ttyUSB0"},
+	Pulse:                []string{"PIN12"},
 }
 
 // rock64Environment is where U-Boot's environment lies, bytes from the start of

@@ -4,7 +4,7 @@ package boards
 // Its header UART belongs to the GPS receiver, so there is no serial console.
 var RaspberryPi = Board{
 	Name:    "rpi",
-	Title:   "Raspberry Pi 3, 4, 5, Zero 2 W",
+	Title:   "Raspberry Pi 3, 4, 5 and Zero 2 W, with their 400, 500 and CM kin",
 	Preview: "it has been run in an emulator only, never on a board",
 	GOARCH:  "arm64",
 	Loader:  LoaderPi,
@@ -18,8 +18,10 @@ var RaspberryPi = Board{
 		{Name: "firmware-brcm80211", Arch: "all", Files: []string{"lib/firmware/brcm/brcmfmac4343*-sdio*", "lib/firmware/brcm/brcmfmac43455-sdio*", "lib/firmware/cypress/cyfmac43430-sdio*", "lib/firmware/cypress/cyfmac43455-sdio*"}},
 		{Name: "wireless-regdb", Arch: "all", Files: []string{"lib/firmware/regulatory.db*"}},
 	},
+	// With gpu_mem=16 the firmware is start_cd.elf or start4cd.elf; the plain
+	// ones are for a person who asks for more in usercfg.txt.
 	Firmware: []Module{
-		{Path: "github.com/gokrazy/firmware", Files: []string{"*.elf", "*.dat", "bootcode.bin"}},
+		{Path: "github.com/gokrazy/firmware", Files: []string{"bootcode.bin", "start.elf", "start4.elf", "start_cd.elf", "start4cd.elf", "fixup.dat", "fixup4.dat", "fixup_cd.dat", "fixup4cd.dat"}},
 	},
 	Config:     rpiConfig,
 	UserConfig: rpiUserConfig,

@@ -14,6 +14,7 @@ import (
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootfs"
+	"github.com/truechimer/truechimer/image/debian"
 	"github.com/truechimer/truechimer/image/disk"
 	"github.com/truechimer/truechimer/image/squash"
 )
@@ -72,7 +73,7 @@ func build(ctx context.Context, o buildOptions) (file string, err error) {
 	if err := compile(ctx, b.GOARCH, version, tmp, packagesOf(b)...); err != nil {
 		return "", err
 	}
-	store, err := newPackageStore(o.Packages, o.Log)
+	store, err := debian.NewStore(o.Packages, o.Log)
 	if err != nil {
 		return "", err
 	}

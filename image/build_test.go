@@ -18,6 +18,7 @@ import (
 
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootfs"
+	"github.com/truechimer/truechimer/image/debian"
 	"github.com/truechimer/truechimer/image/disk"
 	"github.com/truechimer/truechimer/image/squash"
 )
@@ -47,7 +48,7 @@ func TestCmdline(t *testing.T) {
 // boardSources finds what a board's image takes from elsewhere.
 func boardSources(t *testing.T, b boards.Board) (*sources, *kernel) {
 	t.Helper()
-	store, err := newPackageStore(nil, t.Logf)
+	store, err := debian.NewStore(nil, t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}

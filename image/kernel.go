@@ -131,7 +131,7 @@ func boardPackages(b boards.Board) []boards.Package {
 
 // findSources has everything at hand that a board's image takes from
 // elsewhere, downloading what is missing.
-func findSources(ctx context.Context, b boards.Board, store *packageStore) (*sources, error) {
+func findSources(ctx context.Context, b boards.Board, store *debian.Store) (*sources, error) {
 	s := &sources{packages: map[string]string{}, pins: map[string]debian.Pin{}}
 	var err error
 	if list := boardModules(b); len(list) > 0 {
@@ -139,18 +139,21 @@ func findSources(ctx context.Context, b boards.Board, store *packageStore) (*sou
 			return nil, err
 		}
 	}
+	var pins []debian.Pin
 	for _, p := range boardPackages(b) {
-		if s.packages[p.Name] != "" {
-			continue
-		}
 		pin, err := debian.Pinned(debian.Want{Name: p.Name, Arch: p.Arch})
 		if err != nil {
 			return nil, err
 		}
-		if s.packages[p.Name], err = store.unpacked(ctx, pin); err != nil {
-			return nil, err
-		}
 		s.pins[p.Name] = pin
+		pins = append(pins, pin)
+	}
+	dirs, err := store.Unpacked(ctx, pins...)
+	if err != nil {
+		return nil, err
+	}
+	for name, pin := range s.pins {
+		s.packages[name] = dirs[pin]
 	}
 	return s, nil
 }

@@ -72,16 +72,20 @@ func findFirmware(ctx context.Context, b boards.Board, log func(string, ...any))
 	if err != nil {
 		return firmware{}, err
 	}
-	store, err := newPackageStore(nil, log)
+	store, err := debian.NewStore(nil, log)
 	if err != nil {
 		return firmware{}, err
 	}
-	dir, err := store.unpacked(ctx, pin)
+	dirs, err := store.Unpacked(ctx, pin)
+	if err != nil {
+		return firmware{}, err
+	}
+	dir := dirs[pin]
 	return firmware{
 		uboot: filepath.Join(dir, "usr/lib/u-boot/qemu_arm64/u-boot.bin"),
 		code:  filepath.Join(dir, "usr/share/OVMF/OVMF_CODE_4M.fd"),
 		vars:  filepath.Join(dir, "usr/share/OVMF/OVMF_VARS_4M.fd"),
-	}, err
+	}, nil
 }
 
 // boardArgs are the arguments that make QEMU the board.

@@ -81,7 +81,7 @@ func packageFiles(ctx context.Context, names []string, dir string, log func(stri
 			}
 		}
 	}
-	store, err := newPackageStore(nil, log)
+	store, err := debian.NewStore(nil, log)
 	if err != nil {
 		return nil, err
 	}

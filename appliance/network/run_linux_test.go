@@ -220,6 +220,18 @@ func (w *world) advertise(dns string, hops int) {
 
 func station(t *testing.T) {
 	w := build(t)
+	if err := SetOwnAddress("a board without an address of its own"); err != nil {
+		t.Fatal(err)
+	}
+	own := func() bool {
+		links, err := netlink.LinkList()
+		return err == nil && slices.ContainsFunc(links, func(l netlink.Link) bool {
+			return l.Attrs().HardwareAddr.String() == OwnAddress("a board without an address of its own").String()
+		})
+	}
+	if !own() {
+		t.Error("no link has the station's own address")
+	}
 	resolv := filepath.Join(t.TempDir(), "resolv.conf")
 	changes := make(chan State, 1)
 	m := New(Options{

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gokrazy/gokrazy"
+	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootctl"
 	"github.com/truechimer/truechimer/image/disk"
 	"golang.org/x/sys/unix"
@@ -72,8 +73,11 @@ func logic() error {
 		volatile:    settlePerm(usable),
 		safe:        safe,
 	}
-	serial := boardSerial(readLine("/proc/device-tree/serial-number"))
-	station.identity = identify(card.state, serial, readLine(machineID))
+	what, err := boards.ByName(board)
+	if err != nil {
+		log.Print(err)
+	}
+	station.identity = identify(card.state, serialOf("/", what), readLine(machineID))
 	if err := keepMachineID(machineID, station.identity.ID); err != nil {
 		log.Printf("keeping the machine id: %v", err)
 	}

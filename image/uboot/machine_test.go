@@ -20,17 +20,26 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/image/bootfs"
+	"github.com/truechimer/truechimer/image/debian"
 	"github.com/truechimer/truechimer/image/disk"
 )
 
 // firmware is U-Boot for the virt machine, from Debian's package u-boot-qemu.
 func firmware(t *testing.T) string {
 	t.Helper()
-	const path = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
-	if _, err := os.Stat(path); err != nil {
-		needsFailed(t, "%s is missing; install u-boot-qemu", path)
+	pin, err := debian.Pinned(debian.Want{Name: "u-boot-qemu", Arch: "all"})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return path
+	store, err := debian.NewStore(nil, t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs, err := store.Unpacked(t.Context(), pin)
+	if err != nil {
+		needsFailed(t, "no U-Boot to test with: %v", err)
+	}
+	return filepath.Join(dirs[pin], "usr/lib/u-boot/qemu_arm64/u-boot.bin")
 }
 
 func needs(t *testing.T, program, pkg string) {
