@@ -4,7 +4,7 @@
 BOARD ?= vm-arm64
 HTTP  ?= 127.0.0.1:8080
 
-.PHONY: run sim image verify release flash ctl pins test lint fuzz clean
+.PHONY: run sim image verify release flash ctl pins test soak lint fuzz clean
 
 run: ## the station image in QEMU, with a receiver, a pulse and servers to judge
 	@go run ./image run -board $(BOARD) -http $(HTTP) -ctl .run/ctl
@@ -38,10 +38,14 @@ pins: ## the newest Debian packages for images; review what it says before commi
 test: ## every test, those that boot an image included
 	go test -timeout 20m ./...
 
+soak: ## slot b panics, hangs or is never committed, on each loader: about half an hour
+	go test -timeout 90m -count=1 -tags soak -v -run 'TestTrials|TestCommit' ./image
+
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt: run gofmt -w on these files"; exit 1; }
 	go vet ./...
 	GOOS=freebsd go vet ./appliance/... ./gpspps/... ./monitor/... ./boards/...
+	go vet -tags soak ./image
 	go tool staticcheck ./...
 
 FUZZTIME ?= 20s
