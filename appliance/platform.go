@@ -27,6 +27,7 @@ type platform struct {
 	perm       string // where the last good configuration is kept
 	alive      string // socket that takes signs of life; empty: none
 	volatile   bool   // /perm is not on the card
+	rescue     bool   // this slot runs because the committed one cannot be started
 	safe       bool   // see safeSummary
 	listen     string
 	build      time.Time // no date before it is believed
@@ -65,6 +66,7 @@ func detectPlatform() (*platform, error) {
 		alive:      os.Getenv("TRUECHIMER_ALIVE"),
 		volatile:   os.Getenv("TRUECHIMER_PERM_VOLATILE") != "",
 		safe:       os.Getenv("TRUECHIMER_SAFE_MODE") != "",
+		rescue:     os.Getenv("TRUECHIMER_RESCUE") != "",
 		listen:     ":80",
 		build:      oldestDate,
 	}

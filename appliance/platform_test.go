@@ -222,6 +222,13 @@ func TestHostGivesAConfiguration(t *testing.T) {
 	}
 }
 
+func TestRescueSaysSo(t *testing.T) {
+	p := &platform{station: true, rescue: true, perm: t.TempDir(), bootDevice: card(t, []byte(goodFile))}
+	if name, _, notices := load(t, p); name != "attic" || !strings.Contains(notices, "The newest system on the card cannot be started") {
+		t.Errorf("called %q, notices %q", name, notices)
+	}
+}
+
 func TestBuildersImageSaysSo(t *testing.T) {
 	p := &platform{station: true, debugShell: true, perm: t.TempDir(), bootDevice: card(t, []byte(goodFile))}
 	if name, _, notices := load(t, p); name != "attic" || !strings.Contains(notices, "This is a builder's image with a debug shell: not for use.") {

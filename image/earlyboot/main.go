@@ -50,12 +50,16 @@ func logic() error {
 	}
 	mountEFIVariables()
 	card := findDisk()
-	board, slot := readLine("/etc/truechimer/board"), slotOf(readLine("/proc/cmdline"))
+	cmdline := readLine("/proc/cmdline")
+	board, slot := readLine("/etc/truechimer/board"), slotOf(cmdline)
+	rescue := rescued(cmdline)
 	if control, err := card.bootControl(board, slot); err != nil {
 		log.Printf("boot control: %v", err)
+	} else if rescue {
+		log.Printf("the committed slot cannot be started: this is the other one")
 	} else {
 		// Before anything that may fail in a new release.
-		(&trial{control, trialLimit(readLine("/proc/cmdline")), time.Sleep, restart}).begin()
+		(&trial{control, trialLimit(cmdline), time.Sleep, restart}).begin()
 	}
 	safe := guard.watchOver(card)
 	usable := card.makePerm(formatPerm)
@@ -72,6 +76,7 @@ func logic() error {
 		stateDevice: card.partition[disk.State],
 		volatile:    settlePerm(usable),
 		safe:        safe,
+		rescue:      rescue,
 	}
 	what, err := boards.ByName(board)
 	if err != nil {

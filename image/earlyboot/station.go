@@ -25,6 +25,7 @@ type station struct {
 	stateDevice string // raw state partition; empty unknown
 	volatile    bool   // /perm is a tmpfs: what is kept there is gone with the power
 	safe        bool   // the appliance hung too often and is to serve the page alone
+	rescue      bool   // the committed slot cannot be started, this is the other one
 }
 
 // identify loads the station's identity, or makes one: at the first boot, and
@@ -127,6 +128,9 @@ func (s *station) facts() []string {
 	}
 	if s.safe {
 		list = append(list, "TRUECHIMER_SAFE_MODE=1")
+	}
+	if s.rescue {
+		list = append(list, "TRUECHIMER_RESCUE=1")
 	}
 	return list
 }

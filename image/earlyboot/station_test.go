@@ -192,4 +192,8 @@ func TestEnvironment(t *testing.T) {
 	if got := s.environment(); !slices.Equal(got, append(facts, "TRUECHIMER_SAFE_MODE=1", alive)) {
 		t.Errorf("safe: got %q", got)
 	}
+	s.safe, s.rescue = false, true
+	if got := s.environment(); !slices.Equal(got, append(facts, "TRUECHIMER_RESCUE=1", alive)) {
+		t.Errorf("rescue: got %q", got)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,12 @@ func trialLimit(cmdline string) time.Duration {
 		return min(max(d, trialLeast), trialMost)
 	}
 	return trialTime
+}
+
+// rescued says that this slot was started because the committed one could not
+// be: no trial, and nothing to go back to. U-Boot's script says so (image/uboot).
+func rescued(cmdline string) bool {
+	return slices.Contains(strings.Fields(cmdline), "truechimer.rescue=1")
 }
 
 // bootControl opens the boot control of the board that this is.

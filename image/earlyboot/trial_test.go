@@ -93,3 +93,13 @@ func TestBootControlRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestRescued(t *testing.T) {
+	for cmdline, want := range map[string]bool{
+		"ro truechimer.slot=b truechimer.rescue=1": true, "ro truechimer.slot=b": false, "truechimer.rescue=0": false, "xtruechimer.rescue=1": false,
+	} {
+		if got := rescued(cmdline); got != want {
+			t.Errorf("%q: %v", cmdline, got)
+		}
+	}
+}

@@ -37,9 +37,11 @@ setenv tc_env 'load ${devtype} ${devnum}:1 ${pxefile_addr_r} /${tc_go}/boot.env 
 # Returns only where the slot cannot be started.
 setenv tc_boot 'if run tc_clear && run tc_env && run tc_kernel && run tc_initrd && run tc_tree; then
 	echo truechimer: starting slot ${tc_go}
+	setenv bootargs "${bootargs}${tc_more}"
 	booti ${kernel_addr_r} ${tc_ramdisk} ${tc_fdt}
 fi'
 
+setenv tc_more
 ${devtype} dev ${devnum}
 
 # A slot to be tried once. The record is cleared and read back first: a card
@@ -78,9 +80,11 @@ fi
 setenv tc_go ${tc_found}
 run tc_boot
 
-# The last resort: the slot that was there before.
+# The last resort: the slot that was there before. It is told so, or it would
+# take itself for one on trial and go back to what cannot be started.
 echo truechimer: slot ${tc_go} cannot be started, trying the other one
 if test "${tc_found}" = a; then setenv tc_go b; else setenv tc_go a; fi
+setenv tc_more " @RESCUE@"
 run tc_boot
 echo truechimer: neither slot can be started, again in a minute
 sleep 10; sleep 10; sleep 10; sleep 10; sleep 10; sleep 10

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/truechimer/truechimer/image/bootfs"
 	"github.com/truechimer/truechimer/image/disk"
 )
 
@@ -30,14 +31,14 @@ func (s *slot) but(spoil func(map[string][]byte)) *slot {
 // state is a state partition; nil records are blank.
 func state(copy1, copy2, try []byte) []byte {
 	b := make([]byte, disk.StateSize)
-	copy(b[committedCopy1-disk.StateStart:], copy1)
-	copy(b[committedCopy2-disk.StateStart:], copy2)
-	copy(b[tryRecord-disk.StateStart:], try)
+	copy(b[bootfs.CommittedSector1:], copy1)
+	copy(b[bootfs.CommittedSector2:], copy2)
+	copy(b[bootfs.TrySector:], try)
 	return b
 }
 
-func committed(slot byte) []byte { return record(committedMagic, slot) }
-func try(slot byte) []byte       { return record(tryMagic, slot) }
+func committed(slot byte) []byte { return record(bootfs.CommittedMagic, slot) }
+func try(slot byte) []byte       { return record(bootfs.TryMagic, slot) }
 
 var kernels = regexp.MustCompile(`\[kernel ([ab])\]`)
 
@@ -69,16 +70,16 @@ func TestBoot(t *testing.T) {
 		{name: "committed b", copy1: committed('b'), copy2: committed('b'), want: []string{"b"}},
 		{name: "committed a, copies differ", copy1: committed('a'), copy2: committed('b'), want: []string{"a"}},
 		{name: "copy 1 lost", copy2: committed('b'), want: []string{"b"}},
-		{name: "copy 1 torn: magic alone", copy1: []byte(committedMagic), copy2: committed('a'), want: []string{"a"}},
+		{name: "copy 1 torn: magic alone", copy1: []byte(bootfs.CommittedMagic), copy2: committed('a'), want: []string{"a"}},
 		{name: "copy 1 torn: half the magic", copy1: []byte("TC"), copy2: committed('b'), want: []string{"b"}},
 		{name: "copy 1 with another letter", copy1: committed('c'), copy2: committed('b'), want: []string{"b"}},
 		{name: "copy 1 with garbage behind", copy1: dirty(committed('a')), copy2: committed('b'), want: []string{"b"}},
-		{name: "both torn", copy1: []byte(committedMagic), copy2: []byte("T"), want: []string{"a"}},
+		{name: "both torn", copy1: []byte(bootfs.CommittedMagic), copy2: []byte("T"), want: []string{"a"}},
 		{name: "try b", copy1: committed('a'), copy2: committed('a'), try: try('b'), b: back("b"), want: []string{"b", "a"}},
 		{name: "try b, never committed before", try: try('b'), b: back("b"), want: []string{"b", "a"}},
 		{name: "try a", copy1: committed('b'), copy2: committed('b'), try: try('a'), a: back("a"), want: []string{"a", "b"}},
-		{name: "tried already", copy1: committed('a'), try: try(noSlot), want: []string{"a"}},
-		{name: "try record torn: magic alone", copy1: committed('a'), try: []byte(tryMagic), want: []string{"a"}},
+		{name: "tried already", copy1: committed('a'), try: try(bootfs.TryNothing), want: []string{"a"}},
+		{name: "try record torn: magic alone", copy1: committed('a'), try: []byte(bootfs.TryMagic), want: []string{"a"}},
 		{name: "try record of another letter", copy1: committed('a'), try: try('c'), want: []string{"a"}},
 		{name: "read-only disk", copy1: committed('a'), copy2: committed('a'), try: try('b'), readOnly: true, want: []string{"a"}, says: "cannot be cleared"},
 		{name: "tried slot without kernel", try: try('b'), b: on("b").but(func(f map[string][]byte) { delete(f, KernelName) }), want: []string{"a"}, says: "back to the committed"},
@@ -120,7 +121,7 @@ func TestBoot(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !tt.readOnly && (bytes.Equal(tt.try, try('a')) || bytes.Equal(tt.try, try('b'))) {
-				copy(before[tryRecord-disk.StateStart:], try(noSlot))
+				copy(before[bootfs.TrySector:], try(bootfs.TryNothing))
 			}
 			if !bytes.Equal(before, after) {
 				t.Error("the state partition is not what it should be")

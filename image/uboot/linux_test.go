@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -33,12 +34,25 @@ func TestLinux(t *testing.T) {
 	b := &slot{kernel: kernel, initrd: initrd(said + "\n")}
 	b.Bootargs = "console=ttyAMA0,115200 panic=-1 truechimer.slot=b"
 	b.tree = machineTree(t, model)
-	image := write(t, on("a"), b, state(committed('b'), committed('b'), nil))
-	out := virt{disk: image, env: env, flood: 1}.run(t, said)
-	for _, want := range []string{"Kernel command line: " + b.Bootargs, "Machine model: " + model} {
-		if !strings.Contains(out, want) {
-			t.Errorf("the console does not say %q:\n%s", want, out)
-		}
+	rotten := on("a").but(func(f map[string][]byte) { f[KernelName] = flip(f[KernelName], 4000) })
+	for _, tt := range []struct {
+		name    string
+		a       *slot
+		state   []byte
+		cmdline string
+	}{
+		{"committed", on("a"), state(committed('b'), committed('b'), nil), b.Bootargs},
+		// It must not take itself for a slot on trial.
+		{"the last resort", rotten, state(committed('a'), committed('a'), nil), b.Bootargs + " " + Rescue},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			out := virt{disk: write(t, tt.a, b, tt.state), env: env, flood: 1}.run(t, said)
+			for _, want := range []string{"Kernel command line: " + tt.cmdline, "Machine model: " + model} {
+				if !regexp.MustCompile(regexp.QuoteMeta(want) + `\s`).MatchString(out) {
+					t.Errorf("the console does not say %q:\n%s", want, out)
+				}
+			}
+		})
 	}
 }
 

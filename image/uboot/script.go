@@ -27,20 +27,13 @@ import (
 	"hash/crc32"
 	"strings"
 
+	"github.com/truechimer/truechimer/image/bootfs"
 	"github.com/truechimer/truechimer/image/disk"
 )
 
-// The records in the state partition that the script reads: one sector each,
-// the magic, the slot's letter, zeros to the end.
-const (
-	committedCopy1 = disk.StateStart + 7<<19 // 3.5 MiB
-	committedCopy2 = disk.StateStart + 15<<19
-	tryRecord      = committedCopy1 + 64<<10
-
-	committedMagic = "TCB1"
-	tryMagic       = "TCT1"
-	noSlot         = '-'
-)
+// Rescue is what the kernel's command line ends with where the slot was started
+// only because the committed one could not be.
+const Rescue = "truechimer.rescue=1"
 
 // ScriptName is where U-Boot looks for the script in the boot file system.
 const ScriptName = "boot.scr"
@@ -50,16 +43,17 @@ var bootCommands string
 
 // BootScript is boot.scr, the same for every board.
 func BootScript() []byte {
-	sector := func(at int64) string { return fmt.Sprintf("%x", at/disk.SectorSize) }
+	sector := func(at int64) string { return fmt.Sprintf("%x", (disk.StateStart+at)/disk.SectorSize) }
 	return Script(strings.NewReplacer(
-		"@COPY1@", sector(committedCopy1),
-		"@COPY2@", sector(committedCopy2),
-		"@TRY@", sector(tryRecord),
-		"@A@", word(committedMagic, 'a'),
-		"@B@", word(committedMagic, 'b'),
-		"@TRYA@", word(tryMagic, 'a'),
-		"@TRYB@", word(tryMagic, 'b'),
-		"@TRYNONE@", word(tryMagic, noSlot),
+		"@COPY1@", sector(bootfs.CommittedSector1),
+		"@COPY2@", sector(bootfs.CommittedSector2),
+		"@TRY@", sector(bootfs.TrySector),
+		"@A@", word(bootfs.CommittedMagic, 'a'),
+		"@B@", word(bootfs.CommittedMagic, 'b'),
+		"@TRYA@", word(bootfs.TryMagic, 'a'),
+		"@TRYB@", word(bootfs.TryMagic, 'b'),
+		"@TRYNONE@", word(bootfs.TryMagic, bootfs.TryNothing),
+		"@RESCUE@", Rescue,
 		"@ENVSIZE@", fmt.Sprintf("%x", slotFileSize),
 	).Replace(bootCommands))
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/truechimer/truechimer/image/bootfs"
 	"github.com/truechimer/truechimer/image/disk"
 )
 
@@ -85,12 +86,12 @@ func TestBootScript(t *testing.T) {
 // TestPlaces: the records lie in the state partition, apart from each other
 // by more than a card's erase block, and the environment before any partition.
 func TestPlaces(t *testing.T) {
-	for _, at := range []int64{committedCopy1, committedCopy2, tryRecord} {
-		if at < disk.StateStart || at+disk.SectorSize > disk.StateStart+disk.StateSize || at%disk.SectorSize != 0 {
+	for _, at := range []int64{bootfs.CommittedSector1, bootfs.CommittedSector2, bootfs.TrySector} {
+		if at < 0 || at+disk.SectorSize > disk.StateSize || at%disk.SectorSize != 0 {
 			t.Errorf("%#x is not in the state partition", at)
 		}
 	}
-	if committedCopy2-committedCopy1 < disk.Alignment {
+	if bootfs.CommittedSector2-bootfs.CommittedSector1 < disk.Alignment {
 		t.Error("the copies may lie in one erase block")
 	}
 	const loaderEnd, itbStart = 64*512 + 256<<10, 16384 * 512
