@@ -125,6 +125,9 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 	if p.debugShell {
 		notices = append(notices, "This is a builder's image with a debug shell: not for use.")
 	}
+	if p.rescue {
+		notices = append(notices, "The newest system on the card cannot be started, so the one before it runs. The card may be failing: write it anew, or replace it.")
+	}
 	keep := p.perm
 	if p.volatile {
 		keep = ""
