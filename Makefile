@@ -13,9 +13,10 @@ sim: ## the same process on this machine, with a simulated receiver, without QEM
 	@go run ./appliance -sim -http $(HTTP)
 
 # EXTRA=import/path[,import/path] adds programs; DEV=1 a debug shell for the keys
-# in ~/.ssh/*.pub, or in AUTHORIZED_KEYS=file.
-image: ## the image of a board: make image BOARD=rpi [EXTRA=...] [DEV=1]
-	@go run ./image build -board $(BOARD) -o out $(if $(EXTRA),-extra '$(EXTRA)') \
+# in ~/.ssh/*.pub, or in AUTHORIZED_KEYS=file. PACKAGES=dir has Debian packages, as
+# a release keeps them, for an image that mirrors no longer have them for.
+image: ## the image of a board: make image BOARD=rpi [EXTRA=...] [DEV=1] [PACKAGES=dir]
+	@go run ./image build -board $(BOARD) -o out $(if $(PACKAGES),-packages '$(PACKAGES)') $(if $(EXTRA),-extra '$(EXTRA)') \
 		$(if $(filter-out 0,$(DEV)),-dev $(if $(AUTHORIZED_KEYS),-authorized-keys '$(AUTHORIZED_KEYS)'))
 
 verify: ## build an image anew and compare: make verify FILE=out/truechimer-rpi.img

@@ -77,10 +77,11 @@ func buildCommand(ctx context.Context, args []string) error {
 	extra := flags.String("extra", "", "further programs: import paths with commas between them")
 	dev := flags.Bool("dev", false, "add a debug shell for whoever holds one of your public keys")
 	keys := flags.String("authorized-keys", "", "the public keys for -dev, instead of all in ~/.ssh")
+	packages := flags.String("packages", "", "a directory with Debian packages, as a release keeps them: looked in first")
 	if err := parseAll(flags, args); err != nil {
 		return err
 	}
-	o := buildOptions{Board: *board, Dir: *out, Dev: *dev, Log: progress("build")}
+	o := buildOptions{Board: *board, Dir: *out, Dev: *dev, Packages: words(*packages), Log: progress("build")}
 	if *extra != "" {
 		o.Extra = strings.Split(*extra, ",")
 	}

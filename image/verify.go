@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
+
+	"github.com/truechimer/truechimer/image/release"
 )
 
 func verifyCommand(ctx context.Context, args []string) error {
@@ -59,6 +62,8 @@ func verify(ctx context.Context, name string, log func(string, ...any)) (report 
 
 	o := have.made
 	o.Dir, o.Log = dir+"/rebuilt", log
+	// A release keeps its packages beside it: mirrors may have newer ones only.
+	o.Packages = []string{filepath.Join(filepath.Dir(name), release.PackagesDir)}
 	made, err := build(ctx, o)
 	if err != nil {
 		return "", errors.Join(append(hints, fmt.Errorf("building it anew: %w", err))...)

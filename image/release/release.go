@@ -89,7 +89,7 @@ func (r Release) Write(ctx context.Context, dir string) error {
 	if err := put("licences.txt", list.Bytes()); err != nil {
 		return err
 	}
-	if err := keepPackages(filepath.Join(dir, "packages"), r.Packages); err != nil {
+	if err := keepPackages(filepath.Join(dir, PackagesDir), r.Packages); err != nil {
 		return err
 	}
 	sums, err := sumAll(dir)
@@ -175,6 +175,9 @@ func licenceList(i Image) string {
 	}
 	return b.String()
 }
+
+// PackagesDir is where a release keeps the packages that it was made of.
+const PackagesDir = "packages"
 
 // keepPackages copies packages beside a release, so that it can be built anew
 // when nobody else has them any more.
