@@ -22,8 +22,9 @@ var Hats = []Hat{
 	{Name: "uputronics", Title: "Uputronics GPS/RTC Expansion Board", Bauds: []int{9600}, Pulse: "GPIO18"},
 	// Waveshare's wiki, MAX-M8Q_GNSS_HAT.
 	{Name: "waveshare", Title: "Waveshare MAX-M8Q GNSS HAT", Bauds: []int{9600}, Pulse: "GPIO18"},
-	// The schematic of LC29H(XX)_GPS/RTK_HAT in Waveshare's wiki: the pulse is
-	// on GPIO4. GPIO18, high, resets the receiver: that pin must not be driven.
+	// By a published reading of the schematic of Waveshare's LC29H(XX)_GPS/RTK_HAT,
+	// which was not seen here, the pulse is on GPIO4, and GPIO18, high, resets the
+	// receiver: that pin must not be driven, and a station drives none.
 	{Name: "waveshare-lc29h", Title: "Waveshare LC29H GPS/RTK HAT", Bauds: []int{115200}, Pulse: "GPIO4"},
 	// A receiver with a USB plug of its own takes any speed; one behind a USB
 	// serial converter has that of its chip. No plug carries the pulse: where it
@@ -33,8 +34,7 @@ var Hats = []Hat{
 
 // Bauds are the speeds at which a receiver is looked for, bits per second, the
 // most usual first: MediaTek's and u-blox's up to generation 8 come with 9600,
-// u-blox's since generation 9 with 38400 (each generation's interface
-// description, CFG-PRT and CFG-UART1-BAUDRATE), Quectel's newer with 115200,
+// u-blox's since generation 9 with 38400, Quectel's newer with 115200,
 // SiRF's with the 4800 of NMEA 0183; the other two are set by people.
 //
 // The first is also the one at which a silent line is waited on. A receiver that
