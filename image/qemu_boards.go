@@ -62,7 +62,17 @@ type firmware struct {
 	code, vars string // UEFI for PCs, and its variables as they are at first
 }
 
-// findFirmware has a board's firmware for QEMU at hand.
+// firmwareBelow is where the packages u-boot-qemu and ovmf have their files, below dir.
+func firmwareBelow(dir string) firmware {
+	return firmware{
+		uboot: filepath.Join(dir, "usr/lib/u-boot/qemu_arm64/u-boot.bin"),
+		code:  filepath.Join(dir, "usr/share/OVMF/OVMF_CODE_4M.fd"),
+		vars:  filepath.Join(dir, "usr/share/OVMF/OVMF_VARS_4M.fd"),
+	}
+}
+
+// findFirmware has a board's firmware for QEMU at hand: the pinned package's or,
+// on a machine whose mirrors do not have that, what is installed.
 func findFirmware(ctx context.Context, b boards.Board, log func(string, ...any)) (firmware, error) {
 	name := map[boards.Loader]string{boards.LoaderUBoot: "u-boot-qemu", boards.LoaderUEFI: "ovmf"}[b.Loader]
 	if name == "" {
@@ -77,15 +87,17 @@ func findFirmware(ctx context.Context, b boards.Board, log func(string, ...any))
 		return firmware{}, err
 	}
 	dirs, err := store.Unpacked(ctx, pin)
-	if err != nil {
-		return firmware{}, err
+	if err == nil {
+		return firmwareBelow(dirs[pin]), nil
 	}
-	dir := dirs[pin]
-	return firmware{
-		uboot: filepath.Join(dir, "usr/lib/u-boot/qemu_arm64/u-boot.bin"),
-		code:  filepath.Join(dir, "usr/share/OVMF/OVMF_CODE_4M.fd"),
-		vars:  filepath.Join(dir, "usr/share/OVMF/OVMF_VARS_4M.fd"),
-	}, nil
+	installed := firmwareBelow("/")
+	for _, file := range map[boards.Loader][]string{boards.LoaderUBoot: {installed.uboot}, boards.LoaderUEFI: {installed.code, installed.vars}}[b.Loader] {
+		if _, e := os.Stat(file); e != nil {
+			return firmware{}, fmt.Errorf("%w; or install what QEMU needs for this board: sudo apt-get install %s", err, name)
+		}
+	}
+	log("taking the %s that is installed: %v", name, err)
+	return installed, nil
 }
 
 // boardArgs are the arguments that make QEMU the board.

@@ -156,7 +156,8 @@ func ours(s source, uris, suites, components []string) []source {
 			name, part, _ := strings.Cut(suite, "-")
 			switch name {
 			case release:
-			case "stable", "oldstable":
+			case "stable", "oldstable", "oldoldstable", "testing", "unstable", "sid", "trixie", "forky":
+				// A mirror of Debian has all of its releases.
 				if !strings.Contains(uri, "debian") {
 					continue // many archives of others have a "stable"
 				}
