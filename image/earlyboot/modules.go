@@ -12,8 +12,9 @@ import (
 // the modules loaded before: a bus behind a bus behind a bus.
 const plugRounds = 8
 
-// loadModules loads the kernel modules for the devices that are there, and
-// those that every boot of the board needs.
+// loadModules loads the kernel modules for the devices that are there, those
+// that every boot of the board needs, and from then on those for devices that
+// appear: what is plugged in, or comes late, as radios do.
 func loadModules() {
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
@@ -26,10 +27,17 @@ func loadModules() {
 		return
 	}
 	modules.Log = log.Printf
+	events, err := kmod.Listen()
+	if err != nil {
+		log.Print(err)
+	}
 	modules.Always()
 	for range plugRounds {
 		if modules.Coldplug() == 0 {
 			break
 		}
+	}
+	if events != nil {
+		go func() { log.Print(modules.Hotplug(events)) }()
 	}
 }

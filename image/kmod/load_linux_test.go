@@ -117,3 +117,23 @@ func TestInsertSaysWhyNot(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestEvent(t *testing.T) {
+	l, inserted, _ := machine(t, nil, nil)
+	for _, e := range []string{
+		"", "add", "add@/devices/x", "remove@/devices/x\x00MODALIAS=virtio:d00000002v00001AF4\x00",
+		"bind@/devices/x\x00MODALIAS=virtio:d00000002v00001AF4\x00", "add@/devices/x\x00ACTION=add\x00MODALIAS=\x00",
+		"add@/devices/x\x00XMODALIAS=virtio:d00000002v00001AF4\x00",
+	} {
+		l.event([]byte(e))
+		if len(*inserted) != 0 {
+			t.Errorf("%q loads %v", e, *inserted)
+		}
+	}
+	for range 2 {
+		l.event([]byte("add@/devices/pci/virtio0\x00ACTION=add\x00MODALIAS=virtio:d00000002v00001AF4\x00SEQNUM=1\x00"))
+	}
+	if !slices.Equal(*inserted, []string{"virtio_blk"}) {
+		t.Errorf("loaded %v", *inserted)
+	}
+}
