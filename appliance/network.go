@@ -17,14 +17,12 @@ const settleNetwork = 5 * time.Second
 
 // network is the part that configures the network.
 func (s *station) network() func(context.Context) error {
-	if s.conf.Wifi != nil {
-		s.notes.set("Wi-Fi", "This release does not join Wi-Fi networks: plug in a network cable.")
-	}
 	var m *network.Manager
 	tellPage := s.tellPage()
 	m = network.New(network.Options{
 		ResolvConf: "/tmp/resolv.conf", // what the image's /etc/resolv.conf points to
 		Hostname:   s.hostname(),
+		Wifi:       s.conf.Wifi,
 		Log:        s.log,
 		OnChange: func(st network.State) {
 			tellPage(st)

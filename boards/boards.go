@@ -15,6 +15,9 @@ type Module struct {
 type Package struct {
 	Name, Arch string   // Name may be a path.Match pattern: kernels carry their version in it
 	Files      []string // path.Match patterns relative to the root, or a directory and "/**"
+	// Rename gives files another path in the image; of those that have one,
+	// Files is to name the former.
+	Rename map[string]string
 }
 
 // Loader is the kind of program that loads the kernel, and with it the way in
@@ -70,9 +73,11 @@ type Board struct {
 
 	// Firmware files, copied into the root of the boot file system.
 	Firmware []Module
-	// Radio are the firmware files for Wi-Fi, copied into the root file
-	// system's lib/firmware.
-	Radio []Package
+	// Radio are the files for Wi-Fi, copied into the root file system's
+	// lib/firmware, and RadioNames further names there that drivers ask for:
+	// name to what it is a link to, in the same directory.
+	Radio      []Package
+	RadioNames map[string]string
 	// Config is the text around the slot's letter in the file that says which
 	// slot boots: all of config.txt up to the os_prefix, all of loader.conf behind the
 	// default. It is on the card for as long as the card lives, so a release that

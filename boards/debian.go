@@ -17,6 +17,19 @@ var (
 	vsockModules = []string{"vsock", "vmw_vsock_virtio_transport", "vsock_loopback"}
 )
 
+// RegulatoryRules are what each country allows on the air. Debian has them
+// signed by its own maintainer and by upstream's, and leaves it to
+// update-alternatives which of the two the kernel sees. Upstream's key is in
+// every kernel, Debian's in Debian's own.
+var RegulatoryRules = Package{
+	Name: "wireless-regdb", Arch: "all",
+	Files: []string{"lib/firmware/regulatory.db-upstream", "lib/firmware/regulatory.db.p7s-upstream"},
+	Rename: map[string]string{
+		"lib/firmware/regulatory.db-upstream":     "lib/firmware/regulatory.db",
+		"lib/firmware/regulatory.db.p7s-upstream": "lib/firmware/regulatory.db.p7s",
+	},
+}
+
 func join(lists ...[]string) (all []string) {
 	for _, l := range lists {
 		all = append(all, l...)

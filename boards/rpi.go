@@ -12,12 +12,18 @@ var RaspberryPi = Board{
 		Module:   "github.com/gokrazy/kernel.rpi",
 		DTBs:     []string{"*.dtb"},
 		Overlays: true,
-		Modules:  []string{"brcmfmac", "brcmfmac_cyw", "brcmfmac_wcc", "brcmfmac_bca"},
+		Modules:  brcmfmac,
+		// What a chip's maker adds is in modules that brcmfmac asks for by name
+		// when the chip has its firmware; there is no modprobe here to answer.
+		Load: brcmfmac,
 	},
 	Radio: []Package{
-		{Name: "firmware-brcm80211", Arch: "all", Files: []string{"lib/firmware/brcm/brcmfmac4343*-sdio*", "lib/firmware/brcm/brcmfmac43455-sdio*", "lib/firmware/cypress/cyfmac43430-sdio*", "lib/firmware/cypress/cyfmac43455-sdio*"}},
-		{Name: "wireless-regdb", Arch: "all", Files: []string{"lib/firmware/regulatory.db*"}},
+		{Name: "firmware-brcm80211", Arch: "all", Files: []string{
+			"lib/firmware/brcm/brcmfmac43430-sdio.*", "lib/firmware/brcm/brcmfmac43455-sdio.*",
+			"lib/firmware/cypress/cyfmac43430-sdio*", "lib/firmware/cypress/cyfmac43455-sdio*"}},
+		RegulatoryRules,
 	},
+	RadioNames: rpiRadioNames,
 	// With gpu_mem=16 the firmware is start_cd.elf or start4cd.elf; the plain
 	// ones are for a person who asks for more in usercfg.txt.
 	Firmware: []Module{
@@ -31,6 +37,27 @@ var RaspberryPi = Board{
 	Serial: []string{"/dev/ttyAMA0", "/dev/ttyUSB0", "/dev/ttyACM0"},
 	Pulse:  []string{"GPIO18", "GPIO4"},
 }
+
+var brcmfmac = []string{"brcmfmac", "brcmfmac_wcc", "brcmfmac_cyw", "brcmfmac_bca"}
+
+// rpiRadioNames are the settings of the radio's hardware (NVRAM) that Debian has
+// under other models' names. brcmfmac asks for brcm/<chip>-sdio.<model>.txt,
+// where the model is the first "compatible" of the device tree. Raspberry Pi OS
+// has one file for all models with a 43455, the name of each being a link to it
+// (brcm80211/brcm in RPi-Distro/firmware-nonfree).
+//
+// There is no firmware in Debian for the 43436 and 43436s of the Zero 2 W (asked
+// for as brcmfmac43430b0-sdio and brcmfmac43430-sdio.raspberrypi,model-zero-2-w)
+// and for the 43456 that some CM4 have.
+var rpiRadioNames = map[string]string{
+	"lib/firmware/brcm/brcmfmac43455-sdio.raspberrypi,400.txt":              rpi43455,
+	"lib/firmware/brcm/brcmfmac43455-sdio.raspberrypi,4-compute-module.txt": rpi43455,
+	"lib/firmware/brcm/brcmfmac43455-sdio.raspberrypi,5-model-b.txt":        rpi43455,
+	"lib/firmware/brcm/brcmfmac43455-sdio.raspberrypi,500.txt":              rpi43455,
+	"lib/firmware/brcm/brcmfmac43455-sdio.raspberrypi,5-compute-module.txt": rpi43455,
+}
+
+const rpi43455 = "brcmfmac43455-sdio.raspberrypi,4-model-b.txt"
 
 // rpiConfig is config.txt before the slot's os_prefix: one sector at the most,
 // ours. Page names are those of Raspberry Pi's documentation; the model in

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +40,11 @@ type buildOptions struct {
 	Extra []string  // import paths of further programs
 	Dev   bool      // with a debug shell for whoever holds Keys: never to be released
 	Keys  []byte    // public keys, as in OpenSSH's authorized_keys
+	// Modules are further kernel modules, loaded at every boot, and Radio further
+	// files of Debian packages: for tests, of devices that no board has. The
+	// image does not say that it has them, so verify takes it for another.
+	Modules []string
+	Radio   []boards.Package
 }
 
 // build makes a board's image and returns its file name.
@@ -50,6 +56,9 @@ func build(ctx context.Context, o buildOptions) (file string, err error) {
 	if o.Config == nil {
 		o.Config = config.DefaultFile()
 	}
+	b.Kernel.Modules = slices.Concat(b.Kernel.Modules, o.Modules)
+	b.Kernel.Load = slices.Concat(b.Kernel.Load, o.Modules)
+	b.Radio = slices.Concat(b.Radio, o.Radio)
 	start := time.Now()
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return "", err

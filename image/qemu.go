@@ -23,7 +23,7 @@ type machineOptions struct {
 	Board    boards.Board
 	Image    string // the image file; it is written to, as a card is
 	Dir      string // for sockets and extracted files; short, since socket paths are bounded
-	HTTP     string // the host's address that leads to the guest's port 80
+	HTTP     string // the host's address that leads to the guest's port 80; empty: the guest has no cable (PCs only)
 	Console  string // file that takes the serial console
 	Traffic  string // file that takes the guest's traffic as pcap; empty: none
 	RTC      string // what the guest's clock starts at; empty: a board without one, in the year 2000
@@ -50,11 +50,13 @@ func startMachine(ctx context.Context, o machineOptions) (*machine, error) {
 	args := []string{"-display", "none", "-serial", "file:" + optionValue(o.Console), "-accel", "tcg",
 		"-qmp", "unix:" + filepath.Join(o.Dir, "qmp") + ",server=on,wait=off",
 		"-chardev", "socket,id=gps,path=" + filepath.Join(o.Dir, "gps") + ",server=on,wait=off"}
-	host, port, err := net.SplitHostPort(o.HTTP)
-	if err != nil {
-		return nil, fmt.Errorf("-http %q: %w; write something like 127.0.0.1:8080", o.HTTP, err)
+	if o.HTTP != "" {
+		host, port, err := net.SplitHostPort(o.HTTP)
+		if err != nil {
+			return nil, fmt.Errorf("-http %q: %w; write something like 127.0.0.1:8080", o.HTTP, err)
+		}
+		args = append(args, "-netdev", fmt.Sprintf("user,id=n0,hostfwd=tcp:%s:%s-:80", host, port))
 	}
-	args = append(args, "-netdev", fmt.Sprintf("user,id=n0,hostfwd=tcp:%s:%s-:80", host, port))
 	if o.Traffic != "" {
 		args = append(args, "-object", "filter-dump,id=dump,netdev=n0,file="+optionValue(o.Traffic))
 	}

@@ -170,13 +170,17 @@ func pcArgs(o machineOptions) ([]string, error) {
 		}
 	}
 	// No devices but those named: a DVD drive alone costs seconds.
-	return []string{"-M", "q35", "-nodefaults", "-cpu", "max", "-smp", "2", "-m", "512",
+	args := []string{"-M", "q35", "-nodefaults", "-cpu", "max", "-smp", "2", "-m", "512",
 		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" + optionValue(o.Firmware.code),
 		"-drive", "if=pflash,unit=1,format=raw,file=" + optionValue(vars),
 		"-drive", "file=" + optionValue(o.Image) + ",format=raw,if=none,id=d0", "-device", "virtio-blk-pci,drive=d0,bootindex=0",
-		"-device", "virtio-net-pci,netdev=n0,romfile=", "-device", "virtio-rng-pci",
+		"-device", "virtio-rng-pci",
 		"-device", "isa-serial,chardev=gps",
-		"-device", "i6300esb", "-action", "watchdog=reset"}, nil
+		"-device", "i6300esb", "-action", "watchdog=reset"}
+	if o.HTTP != "" {
+		args = append(args, "-device", "virtio-net-pci,netdev=n0,romfile=")
+	}
+	return args, nil
 }
 
 // raspi3bArgs are those of the emulated Raspberry Pi 3B. QEMU has no firmware

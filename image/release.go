@@ -106,7 +106,7 @@ var errNotForRelease = errors.New("no release holds a debug shell or a builder's
 
 // buildForRelease builds a board's image and lists what is in it.
 func buildForRelease(ctx context.Context, o buildOptions) (release.Image, error) {
-	if o.Dev || len(o.Extra) > 0 {
+	if o.Dev || len(o.Extra) > 0 || len(o.Modules) > 0 || len(o.Radio) > 0 {
 		return release.Image{}, errNotForRelease
 	}
 	b, err := boards.ByName(o.Board)

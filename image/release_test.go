@@ -63,6 +63,19 @@ func TestComponents(t *testing.T) {
 	}
 }
 
+// What tests put into images is refused before anything is built.
+func TestNoReleaseForTests(t *testing.T) {
+	for _, o := range []buildOptions{{Modules: []string{"mac80211_hwsim"}}, {Radio: []boards.Package{boards.RegulatoryRules}}} {
+		o.Board, o.Dir = boards.VMAmd64.Name, filepath.Join(t.TempDir(), "x")
+		if _, err := buildForRelease(t.Context(), o); !errors.Is(err, errNotForRelease) {
+			t.Errorf("%+v: %v", o, err)
+		}
+		if _, err := os.Stat(o.Dir); err == nil {
+			t.Error("it was built all the same")
+		}
+	}
+}
+
 func TestNoReleaseForBuilders(t *testing.T) {
 	for _, o := range []buildOptions{{Dev: true, Keys: []byte(testKey)}, {Extra: []string{"./testdata/extra"}}} {
 		file := buildFor(t, o)

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,30 +129,37 @@ func radioEntries(t *tree, b boards.Board, from *sources) error {
 				return fmt.Errorf("%s: no file matches %s", p.Name, pattern)
 			}
 			for _, n := range names {
-				if err := t.copy(dir, n); err != nil {
+				as := n
+				if other := p.Rename[n]; other != "" {
+					as = other
+				}
+				if err := t.copy(dir, n, as); err != nil {
 					return err
 				}
 			}
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(b.RadioNames)) {
+		t.link(name, b.RadioNames[name])
+	}
 	return nil
 }
 
-// copy takes a file or a symbolic link over under its own name.
-func (t *tree) copy(dir, name string) error {
+// copy takes a file or a symbolic link over under a name.
+func (t *tree) copy(dir, name, as string) error {
 	from := filepath.Join(dir, filepath.FromSlash(name))
 	st, err := os.Lstat(from)
 	if err != nil {
 		return err
 	}
 	if st.Mode()&fs.ModeSymlink == 0 {
-		return t.file(name, from, 0o644)
+		return t.file(as, from, 0o644)
 	}
 	target, err := os.Readlink(from)
 	if err != nil {
 		return err
 	}
-	t.link(name, target)
+	t.link(as, target)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -137,7 +138,7 @@ func (p *pair) consoleText() string {
 	text := ""
 	for _, name := range p.console {
 		b, err := os.ReadFile(name)
-		if err != nil && !errors.Is(err, os.ErrNotExist) { // QEMU has not made it yet
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // QEMU may not have come so far
 			p.t.Fatal(err)
 		}
 		text += string(b)

@@ -1,7 +1,13 @@
 // Package network gives a station its addresses: on the first Ethernet link
-// that has a carrier it asks for an IPv4 lease (RFC 2131) and lets the kernel
-// make IPv6 addresses from router advertisements (RFC 4862); it writes the
-// resolvers of both (RFC 2132 section 3.8, RFC 8106) into resolv.conf.
+// that has a carrier, or else on the first radio that has joined the Wi-Fi
+// network it was told of, it asks for an IPv4 lease (RFC 2131) and lets the
+// kernel make IPv6 addresses from router advertisements (RFC 4862); it writes
+// the resolvers of both (RFC 2132 section 3.8, RFC 8106) into resolv.conf.
+//
+// A Wi-Fi network is joined by the kernel's nl80211: an open one, or one with a
+// key where the radio does WPA2's exchange of keys by itself, as a Raspberry
+// Pi's does. A radio that leaves it to a program beside the kernel
+// (wpa_supplicant) joins open networks only, and State says so.
 //
 // Whatever comes from the network is bounded and checked before it is used.
 // Nothing here gives up: a cable that is out, a server that is silent and a
@@ -16,6 +22,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/truechimer/truechimer/appliance/config"
 )
 
 // Options are what a Manager needs to know.
@@ -26,7 +34,9 @@ type Options struct {
 	// Hostname is sent to the DHCP server; characters that host names lack are
 	// left out. Empty: none is sent.
 	Hostname string
-	Log      *slog.Logger // nil: nothing is logged
+	// Wifi is the network to join while no cable has a carrier; nil: none.
+	Wifi *config.Wifi
+	Log  *slog.Logger // nil: nothing is logged
 	// OnChange is called with every new state, one call at a time, and must
 	// return soon. nil: nobody is told.
 	OnChange func(State)
@@ -65,6 +75,9 @@ type times struct {
 	leaseLeast time.Duration // a shorter lease is taken for one of this length
 	look       time.Duration // between two looks at the links, should an event be lost
 	jitter     func() float64
+	// Of Wi-Fi: how long the radio's start, looking for networks, being let in,
+	// the carrier after that and saying goodbye may take.
+	radio, scan, join, carrier, leave time.Duration
 }
 
 func usual() *times {
@@ -74,6 +87,10 @@ func usual() *times {
 		renewEvery: time.Minute, leaseLeast: 2 * time.Minute,
 		look:   10 * time.Second,
 		jitter: rand.Float64,
+		// A radio listens 0.1 s on each of up to 40 channels, more than once
+		// where it shares its time; an access point that is loaded answers
+		// within seconds.
+		radio: 20 * time.Second, scan: 20 * time.Second, join: 15 * time.Second, carrier: 5 * time.Second, leave: time.Second,
 	}
 }
 

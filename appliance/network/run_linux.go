@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -26,45 +25,46 @@ func (m *Manager) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("network: the loopback link cannot be set up: %w; managing the network needs root", err)
 	}
-	events := make(chan struct{}, 1)
+	changed := &bell{}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	wg.Go(func() { m.listen(ctx, events) })
-
-	for ctx.Err() == nil {
-		link, reason := m.pick()
-		if link == nil {
-			m.reason(reason)
-			m.wait(ctx, events)
-			continue
-		}
-		m.session(ctx, link, events)
-	}
+	wg.Go(func() { m.listen(ctx, changed) })
+	r := newNL80211(m.log)
+	defer r.close()
+	m.choose(ctx, &kernelLinks{m, changed}, r, changed)
 	return nil
 }
 
-// wait returns at the next event, or after a while, should one have been lost.
-func (m *Manager) wait(ctx context.Context, events <-chan struct{}) {
-	t := time.NewTimer(m.times.look)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-events:
-	case <-t.C:
+// kernelLinks are the links of this machine.
+type kernelLinks struct {
+	m       *Manager
+	changed *bell
+}
+
+func (k *kernelLinks) wired() (index int, missing string) {
+	link, missing := k.m.pick()
+	if link == nil {
+		return 0, missing
+	}
+	return link.Attrs().Index, ""
+}
+
+func (k *kernelLinks) carrier(index int) bool {
+	link, err := netlink.LinkByIndex(index)
+	return err == nil && carrier(link)
+}
+
+func (k *kernelLinks) session(ctx context.Context, index int) {
+	if link, err := netlink.LinkByIndex(index); err == nil { // else it is gone
+		k.m.session(ctx, link, k.changed)
 	}
 }
 
-// listen turns the kernel's notices about links and addresses into events. A
+// listen rings the bell at the kernel's notices about links and addresses. A
 // subscription ends when the kernel's buffer overflows; then a new one is made.
-func (m *Manager) listen(ctx context.Context, events chan<- struct{}) {
-	poke := func() {
-		select {
-		case events <- struct{}{}:
-		default:
-		}
-	}
+func (m *Manager) listen(ctx context.Context, changed *bell) {
 	for ctx.Err() == nil {
 		done := make(chan struct{})
 		links := make(chan netlink.LinkUpdate)
@@ -80,7 +80,7 @@ func (m *Manager) listen(ctx context.Context, events chan<- struct{}) {
 		if err := errors.Join(errLinks, errAddrs); err != nil {
 			m.log.Warn("network: the kernel's notices are not heard, links are looked at now and then", "err", err)
 		}
-		poke() // what happened before the subscription
+		changed.ring() // what happened before the subscription
 		for open := true; open; {
 			select {
 			case <-ctx.Done():
@@ -88,7 +88,7 @@ func (m *Manager) listen(ctx context.Context, events chan<- struct{}) {
 			case _, open = <-links:
 			case _, open = <-addrs:
 			}
-			poke()
+			changed.ring()
 		}
 		close(done)
 		// The senders leave when their sockets are closed; until then they
@@ -161,7 +161,7 @@ func carrier(l netlink.Link) bool {
 }
 
 // session uses link until its carrier is lost, the link is gone or ctx ends.
-func (m *Manager) session(ctx context.Context, link netlink.Link, events <-chan struct{}) {
+func (m *Manager) session(ctx context.Context, link netlink.Link, changed *bell) {
 	name := link.Attrs().Name
 	m.log.Info("network: using " + name)
 	m.change(func(s *State, _ *[]netip.Addr) {
@@ -174,8 +174,9 @@ func (m *Manager) session(ctx context.Context, link netlink.Link, events <-chan 
 	wg.Go(func() { (&dhcp{m: m, link: link}).run(inner) })
 	wg.Go(func() { m.advertisements(inner, link.Attrs().Index) })
 	for {
+		change := changed.next()
 		m.refresh(link)
-		m.wait(ctx, events)
+		m.wait(ctx, change)
 		now, err := netlink.LinkByIndex(link.Attrs().Index)
 		if ctx.Err() != nil || err != nil || !carrier(now) {
 			break
@@ -214,15 +215,5 @@ func (m *Manager) acceptRA(name string) {
 		if err := os.WriteFile(path, []byte(set[1]), 0o644); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			m.log.Warn("network: IPv6 may not work", "link", name, "err", err)
 		}
-	}
-}
-
-// sleep waits for d or the end of ctx.
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/server4"
 	"github.com/mdlayher/ndp"
+	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
@@ -236,7 +237,8 @@ func station(t *testing.T) {
 	changes := make(chan State, 1)
 	m := New(Options{
 		ResolvConf: resolv, Hostname: "My Attic",
-		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Wifi: &config.Wifi{SSID: "attic"}, // there is no radio in this namespace
+		Log:  slog.New(slog.NewTextHandler(t.Output(), nil)),
 		OnChange: func(s State) {
 			select { // the newest is enough
 			case <-changes:
@@ -249,6 +251,7 @@ func station(t *testing.T) {
 			retry: 100 * time.Millisecond, retryMost: 300 * time.Millisecond,
 			renewEvery: 200 * time.Millisecond, leaseLeast: time.Second,
 			look: time.Second, jitter: func() float64 { return 0.5 },
+			radio: time.Second, scan: time.Second, join: time.Second, carrier: time.Second, leave: time.Second,
 		},
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -347,7 +350,9 @@ func station(t *testing.T) {
 	if err := w.h.LinkDel(w.link); err != nil { // as if the USB adapter were pulled out
 		t.Fatal(err)
 	}
-	until("no link", func(s State) bool { return s.Link == "" && strings.Contains(s.Reason, "no Ethernet link") })
+	until("no link", func(s State) bool {
+		return s.Link == "" && strings.Contains(s.Reason, "Wi-Fi") && strings.Contains(s.Reason, "no Ethernet link")
+	})
 
 	cancel()
 	select {
