@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,13 +21,27 @@ const bite = 15 * time.Second
 // fed the board boots anew.
 type machine struct {
 	card   *card
-	rng    *rand.Rand
+	rng    dice
 	lives  func(ctx context.Context, m *machine, sign func(), safe bool)
 	frozen func(uptime time.Duration) bool // init does not run; nil: never
 
-	resets int
+	resets atomic.Int32
 	safe   int // starts in safe mode
 	lost   time.Duration
+}
+
+// dice are a *rand.Rand that goroutines share.
+type dice struct {
+	mu  *sync.Mutex
+	rng *rand.Rand
+}
+
+func newDice() dice { return dice{mu: new(sync.Mutex), rng: rand.New(rand.NewPCG(1, 2))} }
+
+func (d *dice) upTo(n int64) int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.rng.Int64N(n)
 }
 
 // hardwareTimer is the watchdog of one boot.
@@ -38,8 +53,8 @@ type hardwareTimer struct {
 
 // Ping takes its time now and then.
 func (h *hardwareTimer) Ping() error {
-	if h.m.rng.IntN(1000) == 0 {
-		time.Sleep(time.Duration(h.m.rng.Int64N(int64(8 * time.Second))))
+	if h.m.rng.upTo(1000) == 0 {
+		time.Sleep(time.Duration(h.m.rng.upTo(int64(8 * time.Second))))
 	}
 	if f := h.m.frozen; f == nil || !f(time.Since(h.born)) {
 		h.timer.Reset(bite)
@@ -59,7 +74,7 @@ func (m *machine) boot(ctx context.Context) {
 	ctx, reset := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	h := &hardwareTimer{m: m, born: time.Now()}
-	h.timer = time.AfterFunc(bite, func() { m.resets++; reset() })
+	h.timer = time.AfterFunc(bite, func() { m.resets.Add(1); reset() })
 	here, there := net.Pipe()
 	defer func() {
 		reset()
@@ -94,7 +109,7 @@ func (m *machine) boot(ctx context.Context) {
 func (m *machine) pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(time.Duration(m.rng.Int64N(int64(d)))):
+	case <-time.After(time.Duration(m.rng.upTo(int64(d)))):
 	}
 }
 
@@ -104,14 +119,14 @@ func (m *machine) pause(ctx context.Context, d time.Duration) {
 func troubled(ctx context.Context, m *machine, sign func(), _ bool) {
 	for ctx.Err() == nil {
 		m.pause(ctx, time.Second+40*time.Second)
-		for crash := time.Now().Add(time.Duration(m.rng.Int64N(int64(8 * time.Minute)))); ctx.Err() == nil && time.Now().Before(crash); {
+		for crash := time.Now().Add(time.Duration(m.rng.upTo(int64(8 * time.Minute)))); ctx.Err() == nil && time.Now().Before(crash); {
 			sign()
 			select {
 			case <-ctx.Done():
 			case <-time.After(5 * time.Second):
 			}
 			m.pause(ctx, 2*time.Second)
-			if m.rng.IntN(40) == 0 {
+			if m.rng.upTo(40) == 0 {
 				m.pause(ctx, time.Minute) // half a minute on average
 			}
 		}
@@ -160,7 +175,7 @@ func TestADay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := &machine{card: newCard(), rng: rand.New(rand.NewPCG(1, 2)), lives: c.lives}
+				m := &machine{card: newCard(), rng: newDice(), lives: c.lives}
 				hung := make(chan struct{})
 				defer close(hung)
 				m.card.failWrites = map[string]func(int) error{
@@ -170,15 +185,15 @@ func TestADay(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(c.days)*24*time.Hour)
 				defer cancel()
 				m.run(ctx)
-				if m.resets != c.resets || m.safe != c.safe {
-					t.Errorf("%d resets in %d days, %d safe starts; want %d, %d", m.resets, c.days, m.safe, c.resets, c.safe)
+				if int(m.resets.Load()) != c.resets || m.safe != c.safe {
+					t.Errorf("%d resets in %d days, %d safe starts; want %d, %d", int(m.resets.Load()), c.days, m.safe, c.resets, c.safe)
 				}
 				if c.resets > 0 {
 					if got := bootRecord(t, m.card).HungResets; got != c.record {
 						t.Errorf("%d resets in the record, want %d", got, c.record)
 					}
 				}
-				t.Logf("%d resets, %d safe starts; the longest pause between two signs %v", m.resets, m.safe, m.lost.Round(time.Second))
+				t.Logf("%d resets, %d safe starts; the longest pause between two signs %v", int(m.resets.Load()), m.safe, m.lost.Round(time.Second))
 				if name == "troubled" && m.lost < time.Minute {
 					t.Error("it was not troubled enough to tell anything")
 				}
@@ -192,13 +207,13 @@ func TestInitThatHangs(t *testing.T) {
 	defer log.SetOutput(log.Writer())
 	log.SetOutput(io.Discard)
 	synctest.Test(t, func(t *testing.T) {
-		m := &machine{card: newCard(), rng: rand.New(rand.NewPCG(1, 2)), lives: troubled}
-		m.frozen = func(up time.Duration) bool { return m.resets == 0 && up > time.Hour }
+		m := &machine{card: newCard(), rng: newDice(), lives: troubled}
+		m.frozen = func(up time.Duration) bool { return m.resets.Load() == 0 && up > time.Hour }
 		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 		defer cancel()
 		m.run(ctx)
-		if m.resets != 1 || m.safe != 0 {
-			t.Errorf("%d resets, %d safe starts", m.resets, m.safe)
+		if int(m.resets.Load()) != 1 || m.safe != 0 {
+			t.Errorf("%d resets, %d safe starts", int(m.resets.Load()), m.safe)
 		}
 	})
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,12 +33,15 @@ func TestTrialLimit(t *testing.T) {
 // control is a loader's state that a test sets.
 type control struct {
 	bootctl.Control
+	mu    sync.Mutex
 	state bootctl.State
 	err   error
 	asked int
 }
 
 func (c *control) Current() (bootctl.State, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.asked++
 	return c.state, c.err
 }
@@ -61,10 +66,10 @@ func TestTrial(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := &control{state: tt.first, err: tt.firstErr}
-				restarts := 0
+				var restarts atomic.Int32
 				begun := time.Now()
 				tr := &trial{c, trialTime, time.Sleep, func() {
-					restarts++
+					restarts.Add(1)
 					if d := time.Since(begun); d != trialTime {
 						t.Errorf("restarted after %v", d)
 					}
@@ -72,14 +77,16 @@ func TestTrial(t *testing.T) {
 				tr.begin()
 				time.Sleep(trialTime - time.Second)
 				synctest.Wait()
-				if restarts != 0 {
+				if restarts.Load() != 0 {
 					t.Error("restarted early")
 				}
+				c.mu.Lock()
 				c.state, c.err = tt.last, tt.lastErr
+				c.mu.Unlock()
 				time.Sleep(time.Hour)
 				synctest.Wait()
-				if restarts != tt.restarts || c.asked != tt.asked {
-					t.Errorf("%d restarts, want %d; asked %d times, want %d", restarts, tt.restarts, c.asked, tt.asked)
+				if got := int(restarts.Load()); got != tt.restarts || c.asked != tt.asked {
+					t.Errorf("%d restarts, want %d; asked %d times, want %d", got, tt.restarts, c.asked, tt.asked)
 				}
 			})
 		})
