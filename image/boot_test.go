@@ -370,22 +370,6 @@ func (s *bench) ownListenersOnly() {
 	}
 }
 
-// TestRaspberryPi boots the Raspberry Pi image on QEMU's emulated 3B, and does
-// to its card what people do.
-func TestRaspberryPi(t *testing.T) {
-	needs(t, "mcopy", "mtools")
-	needs(t, "fsck.fat", "dosfstools")
-	s := startBench(t, boards.RaspberryPi)
-	s.await("the page answers", 180*time.Second, func(st status.Status) string {
-		if st.Station.Board != "rpi" {
-			return "the board is " + st.Station.Board
-		}
-		return ""
-	})
-	s.machine.stop()
-	addFile(t, s.image)
-}
-
 // addFile adds a file to the card's FAT as a PC would, and has it checked.
 func addFile(t *testing.T, image string) {
 	t.Helper()

@@ -266,7 +266,7 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{nil, "usage: image"},
 		{[]string{"biuld"}, `"biuld" is no command`},
-		{[]string{"build", "-board", "toaster"}, `board "toaster" is not known; known are vm-arm64, rpi`},
+		{[]string{"build", "-board", "toaster"}, `board "toaster" is not known; known are rpi, rock64, vm-amd64, vm-arm64`},
 		{[]string{"build", "rpi"}, `"rpi" means nothing here`},
 		{[]string{"run", "rpi"}, `"rpi" means nothing here`},
 		{[]string{"run", "-board", "toaster"}, `board "toaster" is not known`},

@@ -10,12 +10,14 @@ import (
 // TestUBoot: U-Boot starts the image with the script that a ROCK64's card has,
 // and a slot b that panics is followed by slot a.
 func TestUBoot(t *testing.T) {
+	t.Parallel()
 	comesBack(t, boards.VMArm64, "panic")
 }
 
 // TestUEFI is the same for PCs, with OVMF and systemd-boot; there the page is
 // also served over VM sockets.
 func TestUEFI(t *testing.T) {
+	t.Parallel()
 	p := comesBack(t, boards.VMAmd64, "panic")
 	if text := p.consoleText(); !strings.Contains(text, "guest: page over vsock: 200 OK") {
 		t.Error("the page does not answer over a VM socket")
@@ -23,7 +25,12 @@ func TestUEFI(t *testing.T) {
 }
 
 // TestTryboot is the same for the Raspberry Pi, on QEMU's emulated 3B, with the
-// model of its firmware in the firmware's place.
+// model of its firmware in the firmware's place. Its card is then one that a
+// person can put a file on.
 func TestTryboot(t *testing.T) {
-	comesBack(t, boards.RaspberryPi, "panic")
+	t.Parallel()
+	needs(t, "mcopy", "mtools")
+	needs(t, "fsck.fat", "dosfstools")
+	p := comesBack(t, boards.RaspberryPi, "panic")
+	addFile(t, p.image)
 }

@@ -172,7 +172,7 @@ func checkPlan(t *testing.T, fat *bootfs.FS, m pifirmware.Model, tryboot bool, s
 	if !slices.Equal(p.OverlayNames(), want) {
 		t.Errorf("%s: overlays %q, want %q", m.Name, p.OverlayNames(), want)
 	}
-	if !p.ARM64 || !p.UART || p.WatchdogTimeout != 60 {
+	if !p.ARM64 || !p.UART || p.WatchdogTimeout != 15 {
 		t.Errorf("%s: 64 bits %v, UART %v, watchdog %d s", m.Name, p.ARM64, p.UART, p.WatchdogTimeout)
 	}
 	if got, want := p.Settings["otg_mode"] == "1", m.Name == "CM4"; got != want {
@@ -209,7 +209,7 @@ func TestRPiBoot(t *testing.T) {
 				t.Errorf("slot %s: %s: %d bytes, %v", tt.slot, name, len(b), err)
 			}
 		}
-		if want := cmdline(boards.RaspberryPi, tt.slot) + " watchdog.open_timeout=60"; line != want || initrd != "" {
+		if want := cmdline(boards.RaspberryPi, tt.slot) + " watchdog.open_timeout=15"; line != want || initrd != "" {
 			t.Errorf("slot %s: %q, want %q; initrd %q", tt.slot, line, want, initrd)
 		}
 	}

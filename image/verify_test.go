@@ -105,7 +105,7 @@ func TestHints(t *testing.T) {
 func TestCompareImages(t *testing.T) {
 	file := buildFor(t, buildOptions{})
 	want := inspectFile(t, file)
-	extents, err := want.fat.Extents("a/cmdline.txt")
+	extents, err := want.fat.Extents("a/boot.env")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestCompareImages(t *testing.T) {
 		"nothing":      {0, "", nil},
 		"table":        {512 + 40, "x", []string{"partition table: differs from byte 552 on, in no file"}},
 		"gap":          {disk.BootStart + 600, "x", []string{"boot partition: differs from byte 600 on, in no file"}},
-		"command line": {disk.BootStart + extents[0].Offset + 3, "x", []string{"boot partition: /a/cmdline.txt has other bytes: "}},
+		"command line": {disk.BootStart + extents[0].Offset + 3, "x", []string{"boot partition: /a/boot.env has other bytes: "}},
 		"config":       {disk.BootStart + toml[0].Offset, "x", []string{"boot partition: /truechimer.toml has other bytes: "}},
 		"state":        {disk.StateStart + 5, "x", []string{"state partition: differs from byte 5 on, in no file"}},
 		"hosts":        {disk.RootAStart + want.root["etc/hosts"].Offset, "x", []string{"root a: /etc/hosts has other bytes: "}},

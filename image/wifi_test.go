@@ -15,6 +15,7 @@ import (
 // password cannot be tried so: these radios do not exchange its keys by
 // themselves.
 func TestWifi(t *testing.T) {
+	t.Parallel()
 	b := boards.VMAmd64
 	needQEMU(t, b)
 	dir, err := os.MkdirTemp("", "tc") // t.TempDir's names are too long for sockets
