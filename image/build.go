@@ -36,10 +36,11 @@ type buildOptions struct {
 	Packages []string
 	Log      func(string, ...any)
 
-	Date  time.Time // of everything in the image; zero: the sources' own
-	Extra []string  // import paths of further programs
-	Dev   bool      // with a debug shell for whoever holds Keys: never to be released
-	Keys  []byte    // public keys, as in OpenSSH's authorized_keys
+	Date    time.Time // of everything in the image; zero: the sources' own
+	Release bool      // nothing may be missing
+	Extra   []string  // import paths of further programs
+	Dev     bool      // with a debug shell for whoever holds Keys: never to be released
+	Keys    []byte    // public keys, as in OpenSSH's authorized_keys
 	// Modules are further kernel modules, loaded at every boot, and Radio further
 	// files of Debian packages: for tests, of devices that no board has. The
 	// image does not say that it has them, so verify takes it for another.
@@ -89,6 +90,14 @@ func build(ctx context.Context, o buildOptions) (file string, err error) {
 	from, err := findSources(ctx, b, store)
 	if err != nil {
 		return "", err
+	}
+	if from.noRadio != nil {
+		if o.Release {
+			return "", from.noRadio
+		}
+		// The station says so too, when it looks for a radio.
+		o.Log("no Wi-Fi firmware in this image: %v", from.noRadio)
+		b.Radio, b.RadioNames = nil, nil
 	}
 	k, err := findKernel(b.Kernel, from)
 	if err != nil {

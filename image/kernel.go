@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -101,6 +102,7 @@ type sources struct {
 	modules  map[string]string // Go module path to directory
 	packages map[string]string // name in boards (may be a pattern) to directory
 	pins     map[string]debian.Pin
+	noRadio  error // nil: there is firmware for Wi-Fi, or the board has none
 }
 
 // boardModules are the Go modules whose files are in a board's image.
@@ -130,7 +132,8 @@ func boardPackages(b boards.Board) []boards.Package {
 }
 
 // findSources has everything at hand that a board's image takes from
-// elsewhere, downloading what is missing.
+// elsewhere, downloading what is missing. Firmware for Wi-Fi is the one thing
+// that an image can do without: noRadio says why there is none.
 func findSources(ctx context.Context, b boards.Board, store *debian.Store) (*sources, error) {
 	s := &sources{packages: map[string]string{}, pins: map[string]debian.Pin{}}
 	var err error
@@ -139,23 +142,35 @@ func findSources(ctx context.Context, b boards.Board, store *debian.Store) (*sou
 			return nil, err
 		}
 	}
-	var pins []debian.Pin
-	for _, p := range boardPackages(b) {
-		pin, err := debian.Pinned(debian.Want{Name: p.Name, Arch: p.Arch})
-		if err != nil {
-			return nil, err
-		}
-		s.pins[p.Name] = pin
-		pins = append(pins, pin)
-	}
-	dirs, err := store.Unpacked(ctx, pins...)
-	if err != nil {
+	radio := b.Radio
+	b.Radio = nil
+	if err := s.unpack(ctx, boardPackages(b), store); err != nil {
 		return nil, err
 	}
-	for name, pin := range s.pins {
-		s.packages[name] = dirs[pin]
+	if s.noRadio = s.unpack(ctx, radio, store); ctx.Err() != nil {
+		return nil, s.noRadio
 	}
 	return s, nil
+}
+
+// unpack adds packages.
+func (s *sources) unpack(ctx context.Context, list []boards.Package, store *debian.Store) error {
+	pins := make(map[string]debian.Pin)
+	for _, p := range list {
+		pin, err := debian.Pinned(debian.Want{Name: p.Name, Arch: p.Arch})
+		if err != nil {
+			return err
+		}
+		pins[p.Name] = pin
+	}
+	dirs, err := store.Unpacked(ctx, slices.Collect(maps.Values(pins))...)
+	if err != nil {
+		return err
+	}
+	for name, pin := range pins {
+		s.pins[name], s.packages[name] = pin, dirs[pin]
+	}
+	return nil
 }
 
 // file finds one file of a package.

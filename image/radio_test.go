@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path"
@@ -11,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/truechimer/truechimer/boards"
+	"github.com/truechimer/truechimer/image/debian"
 	"github.com/truechimer/truechimer/image/squash"
 )
 
@@ -174,4 +178,40 @@ func TestEveryRaspberryPisRadio(t *testing.T) {
 	if !slices.Equal(lacking, want) {
 		t.Errorf("without firmware or settings:\n%q\nwant\n%q", lacking, want)
 	}
+}
+
+// An image can be built where Debian's packages cannot be had, a release not.
+func TestNoWifiFirmware(t *testing.T) {
+	b := boards.RaspberryPi
+	none := &debian.Store{Cache: t.TempDir(), Etc: t.TempDir(), Run: func(context.Context, string, []string, string, ...string) ([]byte, error) {
+		return nil, errors.New("no network")
+	}}
+	from, err := findSources(t.Context(), b, none)
+	if err != nil || from.noRadio == nil {
+		t.Fatalf("%v; firmware: %v", err, from.noRadio)
+	}
+	if _, err := findSources(t.Context(), boards.Rock64, none); err == nil {
+		t.Error("a board was built without its kernel")
+	}
+	t.Setenv("GOCACHE", goEnv(t, "GOCACHE"))
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("PATH", filepath.Join(goEnv(t, "GOROOT"), "bin")) // no apt
+	var said strings.Builder
+	o := buildOptions{Board: b.Name, Dir: t.TempDir(), Log: func(format string, args ...any) { fmt.Fprintf(&said, format+"\n", args...) }}
+	if _, err := build(t.Context(), o); err != nil || !strings.Contains(said.String(), "no Wi-Fi firmware in this image: ") {
+		t.Errorf("%v, said %q", err, said.String())
+	}
+	o.Release = true
+	if _, err := build(t.Context(), o); err == nil {
+		t.Error("it was released")
+	}
+}
+
+func goEnv(t *testing.T, name string) string {
+	t.Helper()
+	out, err := goTool(t.Context(), nil, "env", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
 }

@@ -46,7 +46,7 @@ func releaseCommand(ctx context.Context, args []string) error {
 	}
 	defer os.RemoveAll(dir)
 	for _, name := range names {
-		i, err := buildForRelease(ctx, buildOptions{Board: name, Dir: dir, Date: when, Log: r.Log})
+		i, err := buildForRelease(ctx, buildOptions{Board: name, Dir: dir, Date: when, Release: true, Log: r.Log})
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
