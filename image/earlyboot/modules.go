@@ -2,10 +2,8 @@ package main
 
 import (
 	"log"
-	"path/filepath"
 
 	"github.com/truechimer/truechimer/image/kmod"
-	"golang.org/x/sys/unix"
 )
 
 // plugRounds bounds how often devices are looked for that appeared because of
@@ -16,12 +14,7 @@ const plugRounds = 8
 // that every boot of the board needs, and from then on those for devices that
 // appear: what is plugged in, or comes late, as radios do.
 func loadModules() {
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		log.Printf("kernel modules: %v", err)
-		return
-	}
-	modules, err := kmod.Open(filepath.Join("/lib/modules", unix.ByteSliceToString(name.Release[:])), "/sys")
+	modules, err := kmod.Running()
 	if err != nil {
 		log.Print(err)
 		return

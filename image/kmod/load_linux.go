@@ -23,6 +23,15 @@ type Loader struct {
 	Log    func(format string, args ...any)
 }
 
+// Running opens the modules of the kernel that runs, below /lib/modules.
+func Running() (*Loader, error) {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return nil, fmt.Errorf("kernel modules: %w", err)
+	}
+	return Open(filepath.Join("/lib/modules", unix.ByteSliceToString(name.Release[:])), "/sys")
+}
+
 // Open reads the index in dir. One that is missing is an index of nothing: a
 // kernel may have all it needs built in.
 func Open(dir, sys string) (*Loader, error) {

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/mdlayher/watchdog"
@@ -80,11 +79,7 @@ func logic() error {
 
 // await loads modules until the disk with the root is there.
 func await(want root) (device string, err error) {
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		return "", err
-	}
-	modules, err := kmod.Open(filepath.Join("/lib/modules", unix.ByteSliceToString(name.Release[:])), "/sys")
+	modules, err := kmod.Running()
 	if err != nil {
 		return "", err
 	}
