@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,6 +146,8 @@ func (w *world) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	select {
 	case w.conns <- there:
 		return here, nil
+	case <-w.ended:
+		return nil, syscall.ECONNREFUSED
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
