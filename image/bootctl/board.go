@@ -35,5 +35,5 @@ func ForBoard(b boards.Board, running bootfs.Slot, boot, state bootfs.Device, va
 	} else {
 		parts.LoaderConf = p[bootfs.SlotA]
 	}
-	return Open(Loader(b.Loader), running, parts)
+	return Open(b.Loader, running, parts)
 }

@@ -19,17 +19,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootfs"
-)
-
-// Loader is a kind of boot loader.
-type Loader string
-
-// The loaders.
-const (
-	Pi          Loader = "pi" // the Raspberry Pi's firmware
-	UBoot       Loader = "uboot"
-	SystemdBoot Loader = "systemd-boot"
 )
 
 // State is what boots.
@@ -77,7 +68,7 @@ type Parts struct {
 
 // Open returns the control of a station that runs from slot running, as its
 // kernel's command line says (truechimer.slot=). It reads nothing yet.
-func Open(loader Loader, running bootfs.Slot, p Parts) (Control, error) {
+func Open(loader boards.Loader, running bootfs.Slot, p Parts) (Control, error) {
 	if !valid(running) {
 		return nil, fmt.Errorf("boot control: running from slot %q: there are only a and b", running)
 	}
@@ -90,13 +81,13 @@ func Open(loader Loader, running bootfs.Slot, p Parts) (Control, error) {
 		return fmt.Errorf("%s is missing", what)
 	}
 	switch loader {
-	case Pi:
+	case boards.LoaderPi:
 		c = &pi{running, p.Boot, p.Config, p.Tryboot}
 		err = errors.Join(need(p.Boot != nil, "the boot partition"), p.Config.Check(), p.Tryboot.Check())
-	case SystemdBoot:
+	case boards.LoaderUEFI:
 		c = &systemdBoot{running, p.Boot, p.LoaderConf, p.Variables}
 		err = errors.Join(need(p.Boot != nil, "the boot partition"), need(p.Variables != nil, "access to the EFI variables"), p.LoaderConf.Check())
-	case UBoot:
+	case boards.LoaderUBoot:
 		c, err = &uboot{running, p.State}, need(p.State != nil, "the state partition")
 	default:
 		err = errors.New("there is no such loader")

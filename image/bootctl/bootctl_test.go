@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootfs"
 	"github.com/truechimer/truechimer/image/powercut"
 )
@@ -94,7 +95,7 @@ func newStation(t *testing.T) *station {
 	return s
 }
 
-func (s *station) open(t *testing.T, l Loader, running bootfs.Slot) Control {
+func (s *station) open(t *testing.T, l boards.Loader, running bootfs.Slot) Control {
 	t.Helper()
 	c, err := Open(l, running, s.Parts)
 	if err != nil {
@@ -112,7 +113,7 @@ func current(t *testing.T, c Control) State {
 	return s
 }
 
-var loaders = []Loader{Pi, UBoot, SystemdBoot}
+var loaders = []boards.Loader{boards.LoaderPi, boards.LoaderUBoot, boards.LoaderUEFI}
 
 // TestUpdates goes from slot to slot as updates do, on each loader.
 func TestUpdates(t *testing.T) {
@@ -129,10 +130,10 @@ func TestUpdates(t *testing.T) {
 					t.Errorf("trying what boots anyway: %v", err)
 				}
 				reboot, err := c.TryOnce(next)
-				if want := map[Loader]string{Pi: "0 tryboot"}[l]; err != nil || reboot != want {
+				if want := map[boards.Loader]string{boards.LoaderPi: "0 tryboot"}[l]; err != nil || reboot != want {
 					t.Fatalf("%q, %v", reboot, err)
 				}
-				if got := current(t, c); got.Committed != running || got.Trial || (got.Armed != next && l != Pi) {
+				if got := current(t, c); got.Committed != running || got.Trial || (got.Armed != next && l != boards.LoaderPi) {
 					t.Errorf("armed: %+v", got)
 				}
 				if err := c.Commit(next); !errors.Is(err, ErrNotRunning) {
@@ -140,7 +141,7 @@ func TestUpdates(t *testing.T) {
 				}
 				// The loader clears what it tries.
 				delete(s.vars.m, OneShot)
-				if l == UBoot {
+				if l == boards.LoaderUBoot {
 					s.state.Disk.WriteAt([]byte{bootfs.TryNothing}, bootfs.TrySector+int64(bootfs.LetterAt))
 				}
 				c = s.open(t, l, next)
@@ -167,14 +168,16 @@ func TestUpdates(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	s := newStation(t)
 	for name, open := range map[string]func() (Control, error){
-		"no slot":      func() (Control, error) { return Open(Pi, "", s.Parts) },
-		"slot c":       func() (Control, error) { return Open(Pi, "c", s.Parts) },
-		"no loader":    func() (Control, error) { return Open("grub", bootfs.SlotA, s.Parts) },
-		"no boot":      func() (Control, error) { return Open(Pi, bootfs.SlotA, Parts{Config: s.Config, Tryboot: s.Tryboot}) },
-		"no templates": func() (Control, error) { return Open(Pi, bootfs.SlotA, Parts{Boot: s.Boot}) },
-		"no state":     func() (Control, error) { return Open(UBoot, bootfs.SlotA, Parts{}) },
+		"no slot":   func() (Control, error) { return Open(boards.LoaderPi, "", s.Parts) },
+		"slot c":    func() (Control, error) { return Open(boards.LoaderPi, "c", s.Parts) },
+		"no loader": func() (Control, error) { return Open("grub", bootfs.SlotA, s.Parts) },
+		"no boot": func() (Control, error) {
+			return Open(boards.LoaderPi, bootfs.SlotA, Parts{Config: s.Config, Tryboot: s.Tryboot})
+		},
+		"no templates": func() (Control, error) { return Open(boards.LoaderPi, bootfs.SlotA, Parts{Boot: s.Boot}) },
+		"no state":     func() (Control, error) { return Open(boards.LoaderUBoot, bootfs.SlotA, Parts{}) },
 		"no variables": func() (Control, error) {
-			return Open(SystemdBoot, bootfs.SlotA, Parts{Boot: s.Boot, LoaderConf: s.LoaderConf})
+			return Open(boards.LoaderUEFI, bootfs.SlotA, Parts{Boot: s.Boot, LoaderConf: s.LoaderConf})
 		},
 	} {
 		if _, err := open(); err == nil {
@@ -197,7 +200,7 @@ func TestPiAfterCutCommit(t *testing.T) {
 		}
 		return nil
 	}
-	c := s.open(t, Pi, bootfs.SlotB)
+	c := s.open(t, boards.LoaderPi, bootfs.SlotB)
 	if err := c.Commit(bootfs.SlotB); !errors.Is(err, ErrUntidy) {
 		t.Fatal(err)
 	}
@@ -216,12 +219,12 @@ func TestPiAfterCutCommit(t *testing.T) {
 // armed or committed with it.
 func TestPointersRefuse(t *testing.T) {
 	for _, tt := range []struct {
-		loader Loader
+		loader boards.Loader
 		spoil  func(*Parts)
 	}{
-		{Pi, func(p *Parts) { p.Config.Path = "gone.txt" }},
-		{Pi, func(p *Parts) { p.Tryboot.Path = "gone.txt" }},
-		{SystemdBoot, func(p *Parts) { p.LoaderConf.Path = "loader/gone.conf" }},
+		{boards.LoaderPi, func(p *Parts) { p.Config.Path = "gone.txt" }},
+		{boards.LoaderPi, func(p *Parts) { p.Tryboot.Path = "gone.txt" }},
+		{boards.LoaderUEFI, func(p *Parts) { p.LoaderConf.Path = "loader/gone.conf" }},
 	} {
 		s := newStation(t)
 		tt.spoil(&s.Parts)
@@ -255,7 +258,7 @@ func TestUBootSectors(t *testing.T) {
 		for at, v := range map[int64]string{bootfs.CommittedSector1: tt.first, bootfs.CommittedSector2: tt.second, bootfs.TrySector: tt.try} {
 			s.state.Disk.WriteAt([]byte(v), at)
 		}
-		if got := current(t, s.open(t, UBoot, "a")); got.Committed != tt.committed || got.Armed != tt.armed {
+		if got := current(t, s.open(t, boards.LoaderUBoot, "a")); got.Committed != tt.committed || got.Armed != tt.armed {
 			t.Errorf("%q %q %q: %+v", tt.first, tt.second, tt.try, got)
 		}
 	}
@@ -271,7 +274,7 @@ func TestUBootSectors(t *testing.T) {
 		}
 		return nil
 	}
-	c := s.open(t, UBoot, bootfs.SlotB)
+	c := s.open(t, boards.LoaderUBoot, bootfs.SlotB)
 	if err := c.Commit(bootfs.SlotB); !errors.Is(err, ErrUntidy) || current(t, c).Committed != bootfs.SlotB {
 		t.Error(err)
 	}
@@ -289,7 +292,7 @@ func TestUBootSectors(t *testing.T) {
 func TestMenuChoice(t *testing.T) {
 	s := newStation(t)
 	s.vars.m[Default] = string(entryName(bootfs.SlotB))
-	c := s.open(t, SystemdBoot, bootfs.SlotA)
+	c := s.open(t, boards.LoaderUEFI, bootfs.SlotA)
 	if got := current(t, c); got.Committed != bootfs.SlotB || !got.Trial {
 		t.Errorf("%+v", got)
 	}

@@ -3,6 +3,7 @@ package bootctl
 import (
 	"testing"
 
+	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootfs"
 )
 
@@ -18,7 +19,7 @@ func FuzzRecords(f *testing.F) {
 			s.state.Disk.WriteAt(b[:min(len(b), bootfs.SectorSize)], at)
 		}
 		s.vars.m[OneShot], s.vars.m[Default] = variable, variable
-		for _, l := range []Loader{UBoot, SystemdBoot} {
+		for _, l := range []boards.Loader{boards.LoaderUBoot, boards.LoaderUEFI} {
 			c := s.open(t, l, bootfs.SlotB)
 			if got := current(t, c); !valid(got.Committed) || got.Armed != "" && !valid(got.Armed) || got.Trial != (got.Committed == bootfs.SlotA) {
 				t.Errorf("%s: %+v", l, got)

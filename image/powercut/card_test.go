@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootctl"
 	"github.com/truechimer/truechimer/image/bootfs"
 	"github.com/truechimer/truechimer/image/disk"
@@ -95,20 +96,20 @@ func rootPart(d bootfs.Device, slot string) Part {
 
 // boots is the slot that a loader takes, and the release in it; it is an error
 // if that is none of those, whole.
-func boots(l bootctl.Loader, d bootfs.Device, oneShot bool, tried string, known ...Release) (slot, rel string, err error) {
+func boots(l boards.Loader, d bootfs.Device, oneShot bool, tried string, known ...Release) (slot, rel string, err error) {
 	switch l {
-	case bootctl.Pi:
+	case boards.LoaderPi:
 		name := config.Path
 		if oneShot {
 			name = tryboot.Path
 		}
 		slot, err = ReadPi(bootPart(d), name)
-	case bootctl.SystemdBoot:
+	case boards.LoaderUEFI:
 		if !oneShot {
 			tried = ""
 		}
 		slot, err = ReadSystemdBoot(bootPart(d), tried)
-	case bootctl.UBoot:
+	case boards.LoaderUBoot:
 		var try bool
 		if slot, try, err = ReadUBoot(statePart(d)); try && err == nil {
 			// It boots, or it does not; the boot after that is the one that counts.

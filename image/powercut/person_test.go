@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootctl"
 	"github.com/truechimer/truechimer/image/bootfs"
 	"github.com/truechimer/truechimer/image/disk"
@@ -212,7 +213,7 @@ func TestAPersonBetweenUpdates(t *testing.T) {
 	fresh := newCard(t)
 	for i, h := range habits {
 		t.Run(h.name, func(t *testing.T) {
-			l := []bootctl.Loader{bootctl.Pi, bootctl.SystemdBoot, bootctl.UBoot}[i%3]
+			l := []boards.Loader{boards.LoaderPi, boards.LoaderUEFI, boards.LoaderUBoot}[i%3]
 			card := computer(t, fresh, h.do)
 			theirs := files(t, card)
 			for _, u := range []update{
@@ -253,7 +254,7 @@ func TestAPersonEditsThePointer(t *testing.T) {
 			}
 		})
 		r := NewRecorder(card)
-		control, err := bootctl.Open(bootctl.Pi, bootfs.SlotA, bootctl.Parts{Boot: bootPart(r), Config: config, Tryboot: tryboot})
+		control, err := bootctl.Open(boards.LoaderPi, bootfs.SlotA, bootctl.Parts{Boot: bootPart(r), Config: config, Tryboot: tryboot})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -273,8 +274,8 @@ func TestAPersonEditsThePointer(t *testing.T) {
 		if got := files(t, r.Disk)["CONFIG.OLD"]; got != string(mine) {
 			t.Errorf("kept %q", got)
 		}
-		update{bootctl.Pi, bootfs.SlotA, bootfs.SlotB, oldRelease, newRelease}.run(t, r)
-		if slot, rel, err := boots(bootctl.Pi, r.Disk, false, "", newRelease); err != nil || slot != "b" {
+		update{boards.LoaderPi, bootfs.SlotA, bootfs.SlotB, oldRelease, newRelease}.run(t, r)
+		if slot, rel, err := boots(boards.LoaderPi, r.Disk, false, "", newRelease); err != nil || slot != "b" {
 			t.Errorf("slot %s, %s, %v", slot, rel, err)
 		}
 		computer(t, r.Disk, func(pc) {})

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"testing"
 
-	"github.com/truechimer/truechimer/image/bootctl"
+	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootfs"
 )
 
@@ -103,9 +103,9 @@ func TestRepair(t *testing.T) {
 	needs(t, "fsck.fat", "dosfstools")
 	total := 0
 	for _, l := range []struct {
-		bootctl.Loader
+		boards.Loader
 		bootfs.Template
-	}{{bootctl.Pi, config}, {bootctl.SystemdBoot, loaderConf}} {
+	}{{boards.LoaderPi, config}, {boards.LoaderUEFI, loaderConf}} {
 		for _, sp := range spoils {
 			card := newCard(t)
 			at, cluster := entryOf(t, bootPart(card), l.Template)

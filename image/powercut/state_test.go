@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootctl"
 	"github.com/truechimer/truechimer/image/bootfs"
 )
@@ -77,7 +78,7 @@ func TestUBootSectors(t *testing.T) {
 	card := newCard(t)
 	for i, to := range []bootfs.Slot{"a", "b", "b", "a", "b"} { // the first on a blank card
 		r := NewRecorder(card)
-		control, err := bootctl.Open(bootctl.UBoot, to, bootctl.Parts{State: statePart(r)})
+		control, err := bootctl.Open(boards.LoaderUBoot, to, bootctl.Parts{State: statePart(r)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +105,7 @@ func TestUBootSectors(t *testing.T) {
 		r.States(100, func(s State) {
 			c.states++
 			slot, tried, err := ReadUBoot(statePart(s.Disk))
-			again, err2 := bootctl.Open(bootctl.UBoot, to, bootctl.Parts{State: statePart(s.Disk)})
+			again, err2 := bootctl.Open(boards.LoaderUBoot, to, bootctl.Parts{State: statePart(s.Disk)})
 			if err != nil || err2 != nil {
 				c.fail(s, "%v, %v", err, err2)
 				return

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"testing"
 
+	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootctl"
 	"github.com/truechimer/truechimer/image/bootfs"
 )
@@ -33,7 +34,7 @@ const (
 
 // update is an update of a card as the station does it.
 type update struct {
-	loader   bootctl.Loader
+	loader   boards.Loader
 	from, to bootfs.Slot
 	old, new Release
 }
@@ -65,7 +66,7 @@ func (u update) run(t *testing.T, r *Recorder) {
 	_, err := control(u.from).TryOnce(u.to)
 	must(err)
 	r.Mark() // armed
-	if u.loader == bootctl.UBoot {
+	if u.loader == boards.LoaderUBoot {
 		b := make([]byte, sectorSize)
 		copy(b, "TCT1-")
 		_, err := statePart(r).WriteAt(b, bootfs.TrySector)
@@ -112,7 +113,7 @@ func (u update) check(c *tally, card *Disk, s State) {
 	if s.Min == armed && s.Max == armed {
 		slot, rel, err := boots(u.loader, s.Disk, true, string(u.to)+".conf", u.new, u.old)
 		// U-Boot has taken it off the list already, in some.
-		if err != nil || slot+" "+rel != after && u.loader != bootctl.UBoot {
+		if err != nil || slot+" "+rel != after && u.loader != boards.LoaderUBoot {
 			c.fail(s, "tries slot %s, %s release: %v", slot, rel, err)
 		}
 	}
@@ -134,7 +135,7 @@ func (u update) check(c *tally, card *Disk, s State) {
 func TestUpdate(t *testing.T) {
 	needs(t, "fsck.fat", "dosfstools")
 	total, fsckd := 0, 0
-	for _, l := range []bootctl.Loader{bootctl.Pi, bootctl.SystemdBoot, bootctl.UBoot} {
+	for _, l := range []boards.Loader{boards.LoaderPi, boards.LoaderUEFI, boards.LoaderUBoot} {
 		card := newCard(t)
 		for _, u := range []update{
 			{l, bootfs.SlotA, bootfs.SlotB, oldRelease, newRelease},
