@@ -145,6 +145,13 @@ func WriteSlot(w io.WriterAt, slot Slot, files []File, when time.Time) error {
 	return nil
 }
 
+// CheckFiles says whether WriteSlot would take files for a slot: FAT can hold
+// their names, no two differ by case alone, and all of them fit. It opens none.
+func CheckFiles(slot Slot, files []File) error {
+	_, err := slotTree(slot, files)
+	return err
+}
+
 // finish writes the cluster that was held back and a slot's part of the FAT.
 func (v *volume) finish(slot Slot) error {
 	late := v.w.(*lateCluster)

@@ -234,7 +234,7 @@ func TestNothingBehindTheEnd(t *testing.T) {
 	}
 }
 
-// TestSlotFilledToTheBrim: nothing is left for ROOM.BIN.
+// TestSlotFilledToTheBrim: nothing is left for ROOM.BIN, and CheckFiles knows.
 func TestSlotFilledToTheBrim(t *testing.T) {
 	for _, c := range []struct {
 		size int64
@@ -250,6 +250,10 @@ func TestSlotFilledToTheBrim(t *testing.T) {
 		}
 		if err != nil && !strings.Contains(err.Error(), "slot a") {
 			t.Errorf("%v", err)
+		}
+		zeros.Open = nil
+		if checked := CheckFiles(SlotA, []File{zeros}); c.ok != (checked == nil) {
+			t.Errorf("%d bytes, not opened: %v", c.size, checked)
 		}
 	}
 }
