@@ -5,6 +5,7 @@
 //
 //	appliance [-config FILE] [-http ADDR]
 //	appliance -sim    with a simulated receiver and simulated servers
+//	appliance tuf     the update's TUF client, to try it on any repository
 package main
 
 import (
@@ -33,6 +34,9 @@ func main() {
 }
 
 func logic(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == "tuf" {
+		return runTUF(ctx, args[1:])
+	}
 	flags := flag.NewFlagSet("appliance", flag.ContinueOnError)
 	sim := flags.Bool("sim", false, "simulate the receiver and six NTP servers; judge them")
 	addr := flags.String("http", "", "where to serve the page (default: :80 on a station, 127.0.0.1:8080 elsewhere)")

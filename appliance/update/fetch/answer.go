@@ -1,0 +1,100 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"time"
+)
+
+// answer is a server's answer, whose body is read no slower than the limits say.
+type answer struct {
+	*http.Response
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	limits Limits
+
+	waited time.Duration // for the body, in this window
+	got    int64         // bytes in this window
+}
+
+// ask sends one request and waits for the answer's header.
+func (c *Client) ask(ctx context.Context, url string, header http.Header) (*answer, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	a := &answer{ctx: ctx, cancel: cancel, limits: c.limits}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	request.Header = header
+	header.Set("User-Agent", "truechimer")
+	header.Set("Accept-Encoding", "identity")
+
+	late := time.AfterFunc(c.limits.Header, func() {
+		cancel(fmt.Errorf("%w: no answer in %v", ErrSlow, c.limits.Header))
+	})
+	a.Response, err = c.http.Do(request)
+	late.Stop()
+	if err != nil {
+		err = a.why(err)
+		cancel(nil)
+		return nil, err
+	}
+	switch encoding := a.Header.Get("Content-Encoding"); {
+	case a.StatusCode == http.StatusNotFound, a.StatusCode == http.StatusForbidden, a.StatusCode == http.StatusGone:
+		err = fmt.Errorf("status %d: %w", a.StatusCode, fs.ErrNotExist)
+	case a.StatusCode == http.StatusOK, a.StatusCode == http.StatusPartialContent, a.StatusCode == http.StatusNotModified:
+		if encoding != "" && encoding != "identity" {
+			err = fmt.Errorf("%w: the body is encoded (%.20q)", ErrRefused, encoding)
+		}
+	default:
+		err = fmt.Errorf("%w: status %d", ErrRefused, a.StatusCode)
+	}
+	if err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// Read reads the body.
+func (a *answer) Read(p []byte) (int, error) {
+	idle := time.AfterFunc(a.limits.Idle, func() {
+		a.cancel(fmt.Errorf("%w: nothing came in %v", ErrSlow, a.limits.Idle))
+	})
+	before := time.Now()
+	n, err := a.Body.Read(p)
+	waited := time.Since(before)
+	idle.Stop()
+	if err != nil {
+		return n, a.why(err)
+	}
+	a.waited += waited
+	a.got += int64(n)
+	if a.waited >= a.limits.Window {
+		if float64(a.got) < a.waited.Seconds()*float64(a.limits.Rate) {
+			return n, fmt.Errorf("%w: %d bytes in %v", ErrSlow, a.got, a.waited)
+		}
+		a.waited, a.got = 0, 0
+	}
+	return n, nil
+}
+
+// Close ends the request; a connection whose body was not read to its end is
+// closed.
+func (a *answer) Close() error {
+	err := a.Body.Close()
+	a.cancel(nil)
+	return err
+}
+
+// why is the reason of err: our own where it was we who ended the request.
+func (a *answer) why(err error) error {
+	if cause := context.Cause(a.ctx); cause != nil && errors.Is(cause, ErrSlow) {
+		return cause
+	}
+	return err
+}

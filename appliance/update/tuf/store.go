@@ -1,0 +1,70 @@
+package tuf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/truechimer/truechimer/appliance/durable"
+)
+
+// dirStore is a Store in a directory.
+type dirStore string
+
+// DirStore keeps metadata in a directory, which is made when first needed.
+func DirStore(dir string) Store { return dirStore(dir) }
+
+func (d dirStore) path(name string) (string, error) {
+	if !filepath.IsLocal(name) || strings.ContainsAny(name, `/\`) {
+		return "", fmt.Errorf("%.100q is no name of a file", name)
+	}
+	return filepath.Join(string(d), name), nil
+}
+
+// Load reads a file, of which no more is read than any role may have.
+func (d dirStore) Load(name string) ([]byte, error) {
+	path, err := d.path(name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxTargets+1))
+	if err == nil && len(b) > maxTargets {
+		err = fmt.Errorf("%s is longer than %d bytes", path, maxTargets)
+	}
+	return b, err
+}
+
+func (d dirStore) Save(name string, b []byte) error {
+	path, err := d.path(name)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(string(d)); errors.Is(err, os.ErrNotExist) {
+		if err := os.MkdirAll(string(d), 0o700); err != nil {
+			return err
+		}
+		if err := durable.SyncDir(filepath.Dir(string(d))); err != nil {
+			return err
+		}
+	}
+	return durable.WriteFile(path, b)
+}
+
+func (d dirStore) Delete(name string) error {
+	path, err := d.path(name)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return durable.Remove(path)
+}
