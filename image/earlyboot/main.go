@@ -74,6 +74,8 @@ func logic() error {
 		slot:        slot,
 		bootDevice:  card.partition[disk.Boot],
 		stateDevice: card.partition[disk.State],
+		rootA:       card.partition[disk.RootA],
+		rootB:       card.partition[disk.RootB],
 		volatile:    settlePerm(usable),
 		safe:        safe,
 		rescue:      rescue,

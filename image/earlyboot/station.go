@@ -23,6 +23,8 @@ type station struct {
 	slot        string // "a" or "b"; empty unknown
 	bootDevice  string // partition with the FAT; empty unknown
 	stateDevice string // raw state partition; empty unknown
+	rootA       string // partition of slot a's root file system; empty unknown
+	rootB       string // the same of slot b
 	volatile    bool   // /perm is a tmpfs: what is kept there is gone with the power
 	safe        bool   // the appliance hung too often and is to serve the page alone
 	rescue      bool   // the committed slot cannot be started, this is the other one
@@ -122,6 +124,8 @@ func (s *station) facts() []string {
 		"TRUECHIMER_SLOT=" + s.slot,
 		"TRUECHIMER_BOOT_DEVICE=" + s.bootDevice,
 		"TRUECHIMER_STATE_DEVICE=" + s.stateDevice,
+		"TRUECHIMER_ROOT_A_DEVICE=" + s.rootA,
+		"TRUECHIMER_ROOT_B_DEVICE=" + s.rootB,
 	}
 	if s.volatile {
 		list = append(list, "TRUECHIMER_PERM_VOLATILE=1")

@@ -172,10 +172,12 @@ func TestSlotOf(t *testing.T) {
 }
 
 func TestEnvironment(t *testing.T) {
-	s := station{identity: bootfs.Identity{ID: oldID}, board: "rpi", slot: "b", bootDevice: "/dev/mmcblk0p1", stateDevice: "/dev/mmcblk0p5"}
+	s := station{identity: bootfs.Identity{ID: oldID}, board: "rpi", slot: "b", bootDevice: "/dev/mmcblk0p1", stateDevice: "/dev/mmcblk0p5",
+		rootA: "/dev/mmcblk0p2", rootB: "/dev/mmcblk0p3"}
 	facts := []string{
 		"TRUECHIMER_ID=" + oldID, "TRUECHIMER_NAME=truechimer-cdef", "TRUECHIMER_BOARD=rpi", "TRUECHIMER_SLOT=b",
 		"TRUECHIMER_BOOT_DEVICE=/dev/mmcblk0p1", "TRUECHIMER_STATE_DEVICE=/dev/mmcblk0p5",
+		"TRUECHIMER_ROOT_A_DEVICE=/dev/mmcblk0p2", "TRUECHIMER_ROOT_B_DEVICE=/dev/mmcblk0p3",
 	}
 	const alive = "TRUECHIMER_ALIVE=/run/truechimer/alive"
 	if got := s.environment(); !slices.Equal(got, append(slices.Clone(facts), alive)) {

@@ -106,9 +106,4 @@ func (t *trial) watch() {
 }
 
 // restart starts the board anew, from the committed slot.
-func restart() {
-	unix.Sync()
-	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART); err != nil {
-		log.Printf("restarting: %v; the watchdog will do it", err)
-	}
-}
+func restart() { log.Printf("%v; the watchdog will do it", bootctl.Restart("")) }

@@ -123,15 +123,7 @@ func try(boot *os.File, control bootctl.Control, say func(string, ...any)) error
 
 func restart(argument string, say func(string, ...any)) error {
 	say("restarting with %q", argument)
-	unix.Sync()
-	if argument == "" {
-		return unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
-	}
-	text, err := unix.BytePtrFromString(argument)
-	if err != nil {
-		return err
-	}
-	return reboot2(text)
+	return bootctl.Restart(argument)
 }
 
 // page asks for the page until it answers.
