@@ -15,16 +15,21 @@ sim: ## the same process on this machine, with a simulated receiver, without QEM
 # EXTRA=import/path[,import/path] adds programs; DEV=1 a debug shell for the keys
 # in ~/.ssh/*.pub, or in AUTHORIZED_KEYS=file. PACKAGES=dir has Debian packages, as
 # a release keeps them, for an image that mirrors no longer have them for.
-image: ## the image of a board: make image BOARD=rpi [EXTRA=...] [DEV=1] [PACKAGES=dir]
-	@go run ./image build -board $(BOARD) -o out $(if $(PACKAGES),-packages '$(PACKAGES)') $(if $(EXTRA),-extra '$(EXTRA)') \
+# VERSION=1.4.0 names it; UPDATES=dir is the repository that it updates from,
+# UPDATE_URL=https://... where that is published, CHANNEL=stable: docs/publishing.md.
+UPDATE_FLAGS = $(if $(VERSION),-version '$(VERSION)') $(if $(UPDATES),-update-repository '$(UPDATES)') \
+	$(if $(UPDATE_URL),-update-url '$(UPDATE_URL)') $(if $(CHANNEL),-update-channel '$(CHANNEL)')
+
+image: ## the image of a board: make image BOARD=rpi [EXTRA=...] [DEV=1] [PACKAGES=dir] [VERSION=...] [UPDATES=dir UPDATE_URL=...]
+	@go run ./image build -board $(BOARD) -o out $(UPDATE_FLAGS) $(if $(PACKAGES),-packages '$(PACKAGES)') $(if $(EXTRA),-extra '$(EXTRA)') \
 		$(if $(filter-out 0,$(DEV)),-dev $(if $(AUTHORIZED_KEYS),-authorized-keys '$(AUTHORIZED_KEYS)'))
 
 verify: ## build an image anew and compare: make verify FILE=out/truechimer-rpi.img
 	@go run ./image verify $(FILE)
 
-release: ## everything that is published, into out/release: make release [URL=https://...]
+release: ## everything that is published, into out/release: make release [URL=https://...] [VERSION=...] [UPDATES=dir UPDATE_URL=...]
 	rm -rf out/release
-	@go run ./image release -o out/release $(if $(URL),-url '$(URL)')
+	@go run ./image release -o out/release $(UPDATE_FLAGS) $(if $(URL),-url '$(URL)')
 
 flash: ## write a card: make flash TO=/dev/sdX FILE=out/truechimer-rpi.img [CONFIG=file] [COUNT=n]
 	@mkdir -p out && go build -o out/image ./image
@@ -47,6 +52,7 @@ lint:
 	go vet ./...
 	GOOS=freebsd go vet ./appliance/... ./gpspps/... ./monitor/... ./boards/...
 	go vet -tags soak ./image
+	go vet -tags updatetest ./appliance/...
 	go tool staticcheck ./...
 
 FUZZTIME ?= 20s
