@@ -41,11 +41,7 @@ func (s *station) showSignsOfLife(ctx context.Context) error {
 	if s.platform.alive == "" {
 		return nil
 	}
-	client := &http.Client{
-		Timeout: pageMost,
-		// A new connection each time: that the page takes one is the point.
-		Transport: &http.Transport{DisableKeepAlives: true, DialContext: s.dial},
-	}
+	client := s.pageClient()
 	tick := time.NewTicker(lifeEvery)
 	defer tick.Stop()
 	for {
@@ -80,30 +76,48 @@ func (s *station) signOfLife(ctx context.Context, client *http.Client) error {
 	return err
 }
 
+// pageClient asks the station's own page.
+func (s *station) pageClient() *http.Client {
+	return &http.Client{
+		Timeout: pageMost,
+		// A new connection each time: that the page takes one is the point.
+		Transport: &http.Transport{DisableKeepAlives: true, DialContext: s.dial},
+	}
+}
+
 // pageAnswers asks the page, which says whether the parts move.
 func (s *station) pageAnswers(ctx context.Context, client *http.Client) error {
+	resp, err := s.askPage(ctx, client, "/healthz")
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+// askPage gets what the page has at a path. An answer that is not 200 is an error.
+func (s *station) askPage(ctx context.Context, client *http.Client, path string) (*http.Response, error) {
 	page, ok := s.page.Load().(net.Addr)
 	if !ok {
-		return fmt.Errorf("the page is not served")
+		return nil, fmt.Errorf("the page is not served")
 	}
 	host, port, err := net.SplitHostPort(page.String())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+path, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the page says %s", resp.Status)
+		resp.Body.Close()
+		return nil, fmt.Errorf("the page says %s", resp.Status)
 	}
-	return nil
+	return resp, nil
 }

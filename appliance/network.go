@@ -33,6 +33,7 @@ func (s *station) network() func(context.Context) error {
 			time.AfterFunc(settleNetwork, func() { s.notes.set("network", wanting(m.State())) })
 		},
 	})
+	s.manager.Store(m)
 	return func(ctx context.Context) error {
 		if s.platform.board.LoaderMakesUpNumbers {
 			if err := network.SetOwnAddress(s.platform.id); err != nil {

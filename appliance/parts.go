@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,6 +24,7 @@ const (
 type parts struct {
 	notes   *notes
 	running sync.WaitGroup
+	failed  atomic.Pointer[time.Time] // when one last did; nil: never
 }
 
 // part is one of them. It runs until ctx ends, its work is done (nil) or it fails.
@@ -43,10 +45,20 @@ func (p *parts) keep(ctx context.Context, name string, part func(context.Context
 			if err == nil || ctx.Err() != nil {
 				return
 			}
+			now := time.Now()
+			p.failed.Store(&now)
 			p.notes.set(topic, fmt.Sprintf("A part of the station, the %s, failed and was begun anew: %v.", name, err))
 			wait(ctx, again)
 		}
 	})
+}
+
+// lastFailure is when a part last failed; zero: none has.
+func (p *parts) lastFailure() time.Time {
+	if at := p.failed.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
 }
 
 // guard makes an error of a panic.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/appliance/update"
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootfs"
 )
@@ -23,8 +24,12 @@ type platform struct {
 	board      boards.Board
 	slot       string
 	bootDevice string // partition with the FAT that people edit
+	state      string // raw state partition
+	rootA      string // partition of slot a's root file system
+	rootB      string // the same of slot b
 	smbios     string // table in which a virtual machine's host may give a configuration
 	perm       string // where the last good configuration is kept
+	root       string // directory of the root file system; empty: this one's
 	alive      string // socket that takes signs of life; empty: none
 	volatile   bool   // /perm is not on the card
 	rescue     bool   // this slot runs because the committed one cannot be started
@@ -61,6 +66,9 @@ func detectPlatform() (*platform, error) {
 		board:      b,
 		slot:       os.Getenv("TRUECHIMER_SLOT"),
 		bootDevice: os.Getenv("TRUECHIMER_BOOT_DEVICE"),
+		state:      os.Getenv("TRUECHIMER_STATE_DEVICE"),
+		rootA:      os.Getenv("TRUECHIMER_ROOT_A_DEVICE"),
+		rootB:      os.Getenv("TRUECHIMER_ROOT_B_DEVICE"),
 		smbios:     config.TablePath,
 		perm:       config.Dir,
 		alive:      os.Getenv("TRUECHIMER_ALIVE"),
@@ -124,6 +132,9 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 	var notices []string
 	if p.debugShell {
 		notices = append(notices, "This is a builder's image with a debug shell: not for use.")
+	}
+	if update.ShortPolicy {
+		notices = append(notices, "This is a builder's image that hurries its updates: not for use.")
 	}
 	if p.rescue {
 		notices = append(notices, "The newest system on the card cannot be started, so the one before it runs. The card may be failing: write it anew, or replace it.")

@@ -16,7 +16,8 @@ func TestStationFromTheEnvironment(t *testing.T) {
 	for k, v := range map[string]string{
 		"TRUECHIMER_ID": "abc", "TRUECHIMER_NAME": "truechimer-abc", "TRUECHIMER_BOARD": "rpi", "TRUECHIMER_SLOT": "a",
 		"TRUECHIMER_BOOT_DEVICE": "/dev/p1", "TRUECHIMER_ALIVE": "/run/alive", "TRUECHIMER_PERM_VOLATILE": "1",
-		"TRUECHIMER_SAFE_MODE": "1",
+		"TRUECHIMER_SAFE_MODE": "1", "TRUECHIMER_STATE_DEVICE": "/dev/p5",
+		"TRUECHIMER_ROOT_A_DEVICE": "/dev/p2", "TRUECHIMER_ROOT_B_DEVICE": "/dev/p3",
 	} {
 		t.Setenv(k, v)
 	}
@@ -27,6 +28,9 @@ func TestStationFromTheEnvironment(t *testing.T) {
 	if !p.station || p.id != "abc" || p.name != "truechimer-abc" || p.board.Name != "rpi" || p.slot != "a" || p.bootDevice != "/dev/p1" ||
 		p.alive != "/run/alive" || !p.volatile || !p.safe || p.listen != ":80" || p.perm != "/perm/truechimer" || p.smbios != "/sys/firmware/dmi/tables/DMI" || p.build.Before(oldestDate) {
 		t.Errorf("%+v", p)
+	}
+	if p.state != "/dev/p5" || p.rootA != "/dev/p2" || p.rootB != "/dev/p3" {
+		t.Errorf("devices %q, %q and %q", p.state, p.rootA, p.rootB)
 	}
 	t.Setenv("TRUECHIMER_PERM_VOLATILE", "")
 	t.Setenv("TRUECHIMER_SAFE_MODE", "")

@@ -38,11 +38,13 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 	}
 	var outside []part
 	if p.station {
+		s.updater = &updater{s: s, machine: thisMachine()}
 		// Elsewhere neither the network nor the machine's host is the station's.
 		outside = []part{
 			{"network", s.network()},
 			{"list of sockets", func(ctx context.Context) error { return logOpenSockets(ctx, log) }},
 			{"link to the host", func(context.Context) error { return serveHost(server, log) }},
+			{"updater", s.updater.run},
 		}
 	}
 	return s.run(ctx, server, src, outside...)
@@ -52,7 +54,7 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 func (s *station) server() (*http.Server, error) {
 	handler, err := web.New(web.Options{
 		Source: s, Alive: s.alive, Log: s.log,
-		Build: web.Build{Version: version, Slot: s.platform.slot, Board: s.platform.board.Name},
+		Build: web.Build{Version: s.version, Slot: s.platform.slot, Board: s.platform.board.Name},
 	})
 	if err != nil {
 		return nil, err
@@ -75,7 +77,7 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 		s.log.Info("serving the page", "address", listener.Addr())
 	}
 
-	all := &parts{notes: s.notes}
+	all := s.parts
 	all.keep(ctx, "page", func(context.Context) error {
 		l := listener
 		listener = nil
@@ -183,11 +185,12 @@ func (s *station) keepTime(ctx context.Context) error {
 // newStation makes a station whose parts do not run yet.
 func newStation(p *platform, conf config.Config, kernel discipline.Kernel, prober prober, notices []string, log *slog.Logger) *station {
 	s := &station{
-		platform: p, conf: conf, kernel: kernel, prober: prober,
+		platform: p, version: version, conf: conf, kernel: kernel, prober: prober,
 		ref:   gpspps.New(gpspps.Config{Build: p.build, Log: log}),
 		notes: newNotes(notices, log), live: liveness(p.safe), born: time.Now(), log: log,
 		listen: net.Listen, dial: new(net.Dialer).DialContext, resolver: net.DefaultResolver,
 	}
+	s.parts = &parts{notes: s.notes}
 	s.inbox = &inbox{ref: s.ref, pivot: p.build, notes: s.notes, log: log}
 	return s
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/health"
+	"github.com/truechimer/truechimer/appliance/network"
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
@@ -21,6 +22,7 @@ import (
 // station joins the parts: it is the monitor's sink and the page's source.
 type station struct {
 	platform *platform
+	version  string
 	conf     config.Config
 	ref      *gpspps.Reference
 	inbox    *inbox
@@ -30,6 +32,10 @@ type station struct {
 	page     atomic.Value                    // net.Addr; nothing until it is served
 	notes    *notes
 	live     *health.Liveness
+	parts    *parts
+	manager  atomic.Pointer[network.Manager] // nil until there is one
+	answered atomic.Bool                     // an NTP server has
+	updater  *updater                        // nil but on stations
 	born     time.Time
 	log      *slog.Logger
 
@@ -47,6 +53,9 @@ type prober interface {
 
 // Put implements monitor.Sink: every exchange is a vote on the time.
 func (s *station) Put(x monitor.Exchange, r monitor.Result) {
+	if x.Outcome == monitor.OutcomeOK {
+		s.answered.Store(true)
+	}
 	if v, ok := vote(x); ok && r.Provisional {
 		s.ref.AddVote(v)
 	}
@@ -59,7 +68,7 @@ func (s *station) Status() status.Status {
 		Schema: status.Schema,
 		Time:   now.UTC(),
 		Station: status.Station{
-			ID: s.platform.id, Name: s.platform.name, Version: version,
+			ID: s.platform.id, Name: s.platform.name, Version: s.version,
 			Board: s.platform.board.Name, Uptime: now.Sub(s.born).Seconds(), SafeMode: s.platform.safe,
 		},
 		Servers: []status.Server{},
@@ -90,6 +99,9 @@ func (s *station) Status() status.Status {
 		for _, res := range m.Results() {
 			out.Servers = append(out.Servers, server(res))
 		}
+	}
+	if s.updater != nil {
+		out.Update = s.updater.status()
 	}
 	out.Summary = health.Summary(out)
 	if s.platform.safe {

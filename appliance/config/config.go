@@ -83,6 +83,7 @@ type Config struct {
 	Wifi     *Wifi            // the network to join; nil: none
 	Servers  []monitor.Server // in the order of the file, names unique
 	Receiver Receiver
+	Update   Update // for stations only
 	Web      Web
 }
 
@@ -101,7 +102,7 @@ type Web struct {
 
 // Default is the configuration of a station that was told nothing.
 func Default() Config {
-	return Config{Receiver: Receiver{Hat: Auto, Device: Auto, Pulse: Auto}}
+	return Config{Receiver: Receiver{Hat: Auto, Device: Auto, Pulse: Auto}, Update: Update{Enabled: true}}
 }
 
 //go:embed truechimer.toml

@@ -63,6 +63,7 @@ func TestParseFull(t *testing.T) {
 		Timezone: "America/Argentina/Buenos_Aires",
 		Wifi:     &Wifi{SSID: "Dachboden über uns", Password: NewSecret("eight+ characters"), Country: "AR", Hidden: true},
 		Receiver: Receiver{Hat: "auto", Device: "/dev/serial/by-id/usb-u-blox_AG_7-if00", Baud: 38400, Pulse: "gpiochip0:18"},
+		Update:   Update{Enabled: true, Channel: "beta-2", URLs: []string{"https://updates.example.net/truechimer", "http://[2001:db8::9]:8080"}},
 		Web:      Web{Listen: "[::1]:8080"},
 		Servers: []monitor.Server{
 			{Name: "ntp.example.net", Host: "ntp.example.net", Port: 123, Limit: 0.025, Interval: 64 * time.Second},
@@ -79,7 +80,7 @@ func TestParseFull(t *testing.T) {
 }
 
 func TestParseNothing(t *testing.T) {
-	for _, data := range []string{"", "\xef\xbb\xbf", "\r\n# nothing", "[receiver]\nbaud = 0\n[network]"} {
+	for _, data := range []string{"", "\xef\xbb\xbf", "\r\n# nothing", "[receiver]\nbaud = 0\n[network]", "[update]\nenabled = true\nurl = \"\""} {
 		if got, err := Parse("f", []byte(data)); err != nil || !reflect.DeepEqual(got, Default()) {
 			t.Errorf("%q: got %+v, %v", data, got, err)
 		}
@@ -202,6 +203,7 @@ func TestDefaultFile(t *testing.T) {
 		Timezone: "Europe/Berlin",
 		Wifi:     &Wifi{SSID: "our network", Password: NewSecret("the password"), Country: "DE"},
 		Receiver: Receiver{Hat: "adafruit", Device: "/dev/ttyAMA0", Baud: 9600, Pulse: "GPIO18"},
+		Update:   Update{Enabled: true, Channel: "stable", URLs: []string{"https://updates.example.net/truechimer"}},
 		Web:      Web{Listen: "127.0.0.1:8080"},
 		Servers: []monitor.Server{
 			{Name: "cellar", Host: "ntp.example.net", Port: 123, Limit: 0.025, Interval: 64 * time.Second},
@@ -231,6 +233,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(DefaultFile())
 	f.Add(uncomment(DefaultFile()))
+	f.Add([]byte("update = {enabled = false, url = [\"https://a.example/x/\", \"http://192.0.2.1\"], channel = \"x\"}\n"))
 	f.Add([]byte("server.name = 1\n\"a.b\".c = {d = [1, {e = 2}]}\n[[server.x]]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := Parse("f", data)
@@ -249,6 +252,14 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("%q would upset a terminal", err)
 			}
 			return
+		}
+		for _, u := range c.Update.URLs {
+			if len(u) > maxURL || strings.ContainsAny(u, "@?# ") || !strings.HasPrefix(u, "http") {
+				t.Errorf("accepted the update host %q", u)
+			}
+		}
+		if ch := c.Update.Channel; ch != "" && !channelShape.MatchString(ch) || len(c.Update.URLs) > MaxUpdateHosts {
+			t.Errorf("accepted %+v", c.Update)
 		}
 		names := map[string]bool{}
 		for _, s := range c.Servers {

@@ -130,9 +130,10 @@ func explain(line, message string) (problem, instead string) {
 }
 
 // echo is what was written for key, in quotation marks, where that is known
-// to be no secret: a word such as pasword is one that nobody foresees.
+// to be no secret: a word such as pasword is one that nobody foresees, and an
+// address may have a password before its @.
 func echo(key, value string) string {
-	if _, known := example[key]; !known {
+	if _, known := example[key]; !known || strings.Contains(value, "@") {
 		return `"..."`
 	}
 	return quoted(value)

@@ -29,7 +29,7 @@ func (r *reader) atValue(path string, w wrong) {
 
 func (r *reader) config(doc map[string]any) Config {
 	c := Default()
-	r.known("", "outside of the blocks", doc, "name", "timezone", "receiver", "server", "wifi", "network", "web")
+	r.known("", "outside of the blocks", doc, "name", "timezone", "receiver", "server", "wifi", "network", "update", "web")
 	if s, ok := r.text(doc, "", "name"); ok {
 		r.atValue("name", checkName(s))
 		c.Name = s
@@ -46,6 +46,9 @@ func (r *reader) config(doc map[string]any) Config {
 	}
 	if t := r.table(doc, "network"); t != nil {
 		r.known("network", "in [network]", t)
+	}
+	if t := r.table(doc, "update"); t != nil {
+		c.Update = r.update(t)
 	}
 	if t := r.table(doc, "web"); t != nil {
 		r.known("web", "in [web]", t, "listen")
@@ -191,8 +194,12 @@ func (r *reader) known(path, where string, t map[string]any, keys ...string) {
 			w.instead = "write it below a line [receiver]"
 		case path == "" && slices.Contains([]string{"ssid", "password", "country", "hidden"}, k):
 			w.instead = "write it below a line [wifi]"
+		case path == "" && slices.Contains([]string{"enabled", "channel", "url"}, k):
+			w.instead = "write it below a line [update]"
 		case path == "" && k == "wlan":
 			w.instead = "write [wifi]"
+		case path == "" && k == "updates":
+			w.instead = "write [update]"
 		}
 		r.atKey(join(path, k), w)
 	}
@@ -203,6 +210,7 @@ var example = map[string]string{
 	"name": "attic", "address": "ntp.example.net", "limit": "25ms", "interval": "64s",
 	"hat": "adafruit", "device": "auto", "pps": "GPIO18", "listen": "127.0.0.1:8080",
 	"timezone": "Europe/Berlin", "hostname": "attic", "ssid": "our network", "country": "DE",
+	"channel": "stable", "url": "https://updates.example.net/truechimer",
 }
 
 // text gets a text, and reports a value of another kind.

@@ -34,7 +34,7 @@ func Summary(s status.Status) string {
 		joint = "; meanwhile servers are judged by each other: "
 		what = servers(s.Servers, unjudged, "are")
 	}
-	return lead + joint + what + "."
+	return lead + joint + what + "." + updates(s.Update)
 }
 
 // among says whether servers stand in for a receiver that is waited for, and

@@ -152,3 +152,21 @@ func FuzzClean(f *testing.F) {
 		}
 	})
 }
+
+// TestSummaryOfUpdates: only what somebody has to see to.
+func TestSummaryOfUpdates(t *testing.T) {
+	version := "0.2.0"
+	for want, u := range map[string]*status.Update{
+		"": {State: "waiting", Failure: "no network", Freshness: "unknown"},
+		" The update to 0.2.0 failed each time and is left out.":                   {State: "idle", Blocked: &version, Freshness: "expired"},
+		" Updates have stopped, for the update host has not renewed what it says.": {State: "waiting", Freshness: "expired"},
+	} {
+		s := status.Status{Update: u}
+		if got := Summary(s); got != Summary(status.Status{})+want {
+			t.Errorf("%q, want %q at the end", got, want)
+		}
+		if u.State = "off"; Summary(s) != Summary(status.Status{}) {
+			t.Errorf("switched off: %q", Summary(s))
+		}
+	}
+}

@@ -129,6 +129,18 @@ func (m *Manager) State() State {
 	return m.state.clone()
 }
 
+// WayOut says whether there are an address and a router beyond this net: one
+// that the lease names, or one that has advertised an address of the internet.
+func (s State) WayOut() bool {
+	if s.Lease != nil && s.Lease.Router.IsValid() && slices.ContainsFunc(s.Addresses, func(p netip.Prefix) bool { return p.Addr() == s.Lease.Address.Addr() }) {
+		return true
+	}
+	return slices.ContainsFunc(s.Addresses, func(p netip.Prefix) bool {
+		a := p.Addr()
+		return a.Is6() && a.IsGlobalUnicast() && !a.IsPrivate()
+	})
+}
+
 func (s State) clone() State {
 	s.Addresses = slices.Clone(s.Addresses)
 	s.DNS = slices.Clone(s.DNS)

@@ -264,3 +264,30 @@ func TestChangesAreToldOnce(t *testing.T) {
 		t.Error("the state can be changed from outside")
 	}
 }
+
+func TestWayOut(t *testing.T) {
+	lease := &Lease{Address: netip.MustParsePrefix("192.0.2.7/24"), Router: netip.MustParseAddr("192.0.2.1")}
+	nowhere := &Lease{Address: lease.Address}
+	for name, c := range map[string]struct {
+		lease     *Lease
+		addresses []string
+		want      bool
+	}{
+		"nothing":                     {nil, nil, false},
+		"a lease":                     {lease, []string{"fe80::1/64", "192.0.2.7/24"}, true},
+		"one that is not set":         {lease, []string{"fe80::1/64"}, false},
+		"one without a router":        {nowhere, []string{"192.0.2.7/24"}, false},
+		"IPv6":                        {nil, []string{"fe80::1/64", "2001:db8::7/64"}, true},
+		"IPv6 in this house only":     {nil, []string{"fd00::7/64"}, false},
+		"IPv6 beside a lonely lease":  {nowhere, []string{"192.0.2.7/24", "2001:db8::7/64"}, true},
+		"an address that nobody gave": {nil, []string{"192.0.2.7/24"}, false},
+	} {
+		s := State{Lease: c.lease}
+		for _, a := range c.addresses {
+			s.Addresses = append(s.Addresses, netip.MustParsePrefix(a))
+		}
+		if got := s.WayOut(); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

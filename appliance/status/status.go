@@ -19,6 +19,7 @@ type Status struct {
 	Receiver  Receiver  `json:"receiver"`
 	Servers   []Server  `json:"servers"`
 	Probe     Probe     `json:"probe"`
+	Update    *Update   `json:"update"` // null where the station's program does not update itself
 	// Notices are things a person should know: a configuration error with
 	// file, line and column, a card that cannot be written. Never null.
 	Notices []string `json:"notices"`

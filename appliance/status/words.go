@@ -1,6 +1,7 @@
 package status
 
 import (
+	"github.com/truechimer/truechimer/appliance/update"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/monitor"
 )
@@ -12,8 +13,8 @@ const (
 	ProtocolUBX  = "ubx"
 )
 
-// Sources, States, Protocols, Families and Verdicts are all the words that the fields of
-// the same name may hold. Page, API and tests take them from here.
+// Sources, States, Protocols, Families, Verdicts and those of Update are all the words
+// that the fields of the same name may hold. Page, API and tests take them from here.
 var (
 	Sources = []string{
 		string(gpspps.SourceGPSPPS), string(gpspps.SourceGPS), string(gpspps.SourcePTP),
@@ -32,4 +33,10 @@ var (
 		string(monitor.Denied), string(monitor.RateLimited), string(monitor.Invalid),
 		string(monitor.NotJudged),
 	}
+	UpdateStates = []string{
+		string(update.StateOff), string(update.StateIdle), string(update.StateChecking),
+		string(update.StateFetching), string(update.StateVerifying), string(update.StateWriting),
+		string(update.StateRestart), string(update.StateTrial), string(update.StateWaiting),
+	}
+	UpdateFreshness = []string{string(update.FreshUnknown), string(update.Fresh), string(update.Expired)}
 )

@@ -96,7 +96,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	} {
 		ch <- d
 	}
-	for _, d := range counterDescs {
+	for _, d := range append(counterDescs[:len(counterDescs):len(counterDescs)], updateDescs...) {
 		ch <- d
 	}
 }
@@ -127,6 +127,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(ch, clockFrequency, 1-*r.Frequency/1e6)
 	}
 	collectCounters(ch, r.Counters, s.Probe)
+	collectUpdate(ch, s.Update)
 	// One name twice in one family would void the whole scrape: the second goes
 	// by its id.
 	seen := map[[2]string]bool{}

@@ -101,7 +101,8 @@ type view struct {
 	Reference   referenceView
 	Servers     []serverView
 	Probe       []fact
-	Marks       []mark // the shapes in use
+	Update      *updateView // nil: there is no updater
+	Marks       []mark      // the shapes in use
 	Footer      []fact
 }
 
@@ -157,6 +158,7 @@ func newView(s status.Status, samples []status.Sample, b Build) view {
 		}
 	}
 	v.Probe = probeCounts(s.Probe)
+	v.Update = newUpdateView(s)
 	v.Marks = marks
 	v.Footer = footer(s.Station, b)
 	return v

@@ -18,7 +18,7 @@ import (
 	"github.com/truechimer/truechimer/appliance/status"
 )
 
-var update = flag.Bool("update", false, "write the golden fragments anew")
+var renew = flag.Bool("update", false, "write the golden fragments anew")
 
 // golden compares one part of the page with its file, line by line without
 // indentation and empty lines.
@@ -34,7 +34,7 @@ func golden(t *testing.T, part string, data any, file string) {
 	}
 	got := lines(b.String())
 	file = filepath.Join("testdata", file)
-	if *update {
+	if *renew {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}

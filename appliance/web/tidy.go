@@ -3,10 +3,12 @@ package web
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/health"
 	"github.com/truechimer/truechimer/appliance/status"
+	"github.com/truechimer/truechimer/appliance/update"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/monitor"
 )
@@ -18,6 +20,8 @@ const (
 	maxReason  = 400
 	maxNotice  = 600
 	maxNotices = 50
+	maxHosts   = 8
+	maxNews    = 4096 // of release notes
 )
 
 // tidy returns a copy of s that keeps the contract of the API whatever the
@@ -46,6 +50,7 @@ func tidy(s status.Status) status.Status {
 		rx.Protocol = nil
 	}
 
+	s.Update = tidyUpdate(s.Update)
 	s.Servers = append([]status.Server{}, s.Servers...)
 	for i := range s.Servers {
 		tidyServer(&s.Servers[i])
@@ -114,4 +119,60 @@ func word(w string, allowed []string, otherwise string) string {
 		return w
 	}
 	return otherwise
+}
+
+// tidyUpdate is a copy that keeps the contract.
+func tidyUpdate(u *status.Update) *status.Update {
+	if u == nil {
+		return nil
+	}
+	v := *u
+	v.State = word(v.State, status.UpdateStates, string(update.StateOff))
+	v.Freshness = word(v.Freshness, status.UpdateFreshness, string(update.FreshUnknown))
+	v.Summary, v.Failure = health.Clean(v.Summary, maxNotice), health.Clean(v.Failure, maxNotice)
+	v.Channel = health.Clean(v.Channel, maxWord)
+	hosts := []string{}
+	for _, h := range v.Hosts[:min(len(v.Hosts), maxHosts)] {
+		hosts = append(hosts, health.Clean(h, maxAddress))
+	}
+	v.Hosts = hosts
+	v.Other, v.Candidate, v.Blocked = clean(v.Other, maxWord), clean(v.Candidate, maxWord), clean(v.Blocked, maxWord)
+	v.Notes = tidyNotes(v.Notes)
+	if v.Done == nil || v.Total == nil || *v.Total <= 0 || *v.Done < 0 || *v.Done > *v.Total {
+		v.Done, v.Total = nil, nil
+	}
+	v.Tries = max(v.Tries, 0)
+	for _, t := range []**time.Time{&v.Checked, &v.Expires, &v.Next} {
+		if *t != nil {
+			at := instant(**t)
+			*t = &at
+			if at.IsZero() {
+				*t = nil
+			}
+		}
+	}
+	return &v
+}
+
+// tidyNotes keeps the lines of release notes apart.
+func tidyNotes(notes *string) *string {
+	if notes == nil {
+		return nil
+	}
+	var lines []string
+	left := maxNews
+	for line := range strings.SplitSeq(*notes, "\n") {
+		if left <= 0 {
+			break
+		}
+		line = health.Clean(line, left)
+		left -= len([]rune(line)) + 1
+		lines = append(lines, line)
+	}
+	lines = slices.CompactFunc(lines, func(a, b string) bool { return a == "" && b == "" })
+	all := strings.Trim(strings.Join(lines, "\n"), "\n")
+	if all == "" {
+		return nil
+	}
+	return &all
 }

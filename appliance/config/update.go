@@ -1,0 +1,139 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+const (
+	// MaxUpdateHosts bounds how many update hosts a station is told of.
+	MaxUpdateHosts = 8
+	// maxURL bounds the address of one, characters.
+	maxURL = 500
+)
+
+// Update is where a station gets new releases from.
+type Update struct {
+	Enabled bool
+	Channel string // of releases, such as stable; empty: the image's own
+	// URLs are the hosts, tried in turn, as http or https without a slash at
+	// the end; nil: the image's own.
+	URLs []string
+}
+
+// channelShape is a path's element and no more: hosts keep a channel's
+// releases in a directory of its name. It is what image/artifact accepts.
+var channelShape = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+
+// update reads the block [update].
+func (r *reader) update(t map[string]any) Update {
+	const path = "update"
+	u := Default().Update
+	r.known(path, "in [update]", t, "enabled", "channel", "url")
+	if _, given := t["enabled"]; given {
+		u.Enabled = r.flag(t, path, "enabled")
+	}
+	if s, ok := r.text(t, path, "channel"); ok {
+		r.atValue("update.channel", checkChannel(s))
+		u.Channel = s
+	}
+	u.URLs = r.updateURLs(t["url"])
+	return u
+}
+
+// updateURLs reads one address as a text, or several as a list of them.
+func (r *reader) updateURLs(value any) []string {
+	const path = "update.url"
+	switch v := value.(type) {
+	case nil:
+		return nil
+	case string:
+		if v == "" {
+			return nil
+		}
+		u, w := readUpdateURL(v)
+		r.atValue(path, w)
+		return []string{u}
+	case []any:
+		if len(v) > MaxUpdateHosts {
+			r.atValue(index(path, MaxUpdateHosts), wrong{fmt.Sprintf("there are %d update hosts", len(v)), fmt.Sprintf("write %d at the most", MaxUpdateHosts)})
+			return nil
+		}
+		var list []string
+		for i, one := range v {
+			s, ok := one.(string)
+			if !ok {
+				r.atValue(index(path, i), wrong{"this address is " + kind(one), "write text in quotation marks, such as " + quoted(example["url"])})
+				continue
+			}
+			u, w := readUpdateURL(s)
+			r.atValue(index(path, i), w)
+			list = append(list, u)
+		}
+		return list
+	default:
+		r.atValue(path, wrong{"url is " + kind(v), "write text in quotation marks, such as url = " + quoted(example["url"])})
+		return nil
+	}
+}
+
+func checkChannel(s string) wrong {
+	if channelShape.MatchString(s) {
+		return wrong{}
+	}
+	return wrong{"channel " + quoted(s) + " is no name of a channel", `write "stable", or another word of small letters, digits and hyphens`}
+}
+
+// readUpdateURL checks the address of a directory on a web server. One with a
+// name and a password in it is refused and not repeated.
+func readUpdateURL(s string) (string, wrong) {
+	bad := func(what string) (string, wrong) {
+		return "", wrong{"url " + quoted(s) + " " + what, "write an address such as " + quoted(example["url"])}
+	}
+	if strings.Contains(s, "@") {
+		return "", wrong{"this url has an @ in it", "write it without a name and a password: update hosts are open to everybody"}
+	}
+	if len(s) > maxURL {
+		return "", wrong{fmt.Sprintf("this url has %d characters", len(s)), fmt.Sprintf("write %d at the most", maxURL)}
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return bad("has blanks or letters that addresses lack")
+	}
+	if !strings.Contains(s, "://") {
+		return "", wrong{"url " + quoted(s) + " has no https:// in front", "write " + quoted("https://"+strings.TrimLeft(s, "/"))}
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return bad("is no web address")
+	}
+	if _, _, w := readAddress(u.Host); w != (wrong{}) {
+		return bad("names no host")
+	}
+	if u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(s, "#") {
+		return bad("has a ? or a #, which no directory has")
+	}
+	return strings.TrimRight(s, "/"), wrong{}
+}
+
+// CheckUpdateHost says whether url could stand in [update], with the slash at
+// its end taken away already.
+func CheckUpdateHost(url string) error {
+	u, w := readUpdateURL(url)
+	if w == (wrong{}) && u != url {
+		w = wrong{"url " + quoted(url) + " has a slash at its end", "write " + quoted(u)}
+	}
+	return w.err()
+}
+
+// CheckUpdateChannel says whether channel could stand in [update].
+func CheckUpdateChannel(channel string) error { return checkChannel(channel).err() }
+
+func (w wrong) err() error {
+	if w == (wrong{}) {
+		return nil
+	}
+	return errors.New(w.problem + "; " + w.instead)
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/truechimer/truechimer/appliance/update"
+	"github.com/truechimer/truechimer/appliance/update/fetch"
+	"github.com/truechimer/truechimer/appliance/update/tuf"
+	"github.com/truechimer/truechimer/image/bootctl"
+	"github.com/truechimer/truechimer/image/bootfs"
+)
+
+// updateDir is where update metadata is kept, below the configuration's.
+const updateDir = "update"
+
+// updater is the part that gets new releases. It is there on stations alone.
+//
+// It does all its work on one goroutine and a chunk of 256 KiB at a time. It
+// is not given a lower priority: the kernel stamps pulses and packets, so that
+// nothing waits for a core but ticks of a second, and on a board of one core
+// a thread that the kernel sets back while it holds Go's only processor would
+// hold up all others.
+type updater struct {
+	s       *station
+	machine machine
+
+	engine  atomic.Pointer[update.Engine] // nil until it runs
+	expires atomic.Pointer[time.Time]     // of the metadata; nil: not known
+
+	mu      sync.Mutex
+	from    updateSource
+	other   string // version in the other slot when the part began; empty: none
+	missing error  // why there is no engine; nil: it has not been tried yet, or there is one
+}
+
+// machine is what an update changes of the machine that it runs on.
+type machine struct {
+	open    func(path string, writable bool) (partition, error)
+	vars    bootctl.Variables
+	restart func(argument string) error
+}
+
+// partition is one that was opened.
+type partition interface {
+	update.Device
+	Close() error
+}
+
+// run is the part. A card that cannot be opened is a state to show. In safe mode
+// nothing is updated, nor is anything committed: a system on trial that got
+// there is not well.
+func (u *updater) run(ctx context.Context) error {
+	if u.s.platform.safe {
+		return nil
+	}
+	for ctx.Err() == nil {
+		err := u.update(ctx)
+		if err == nil {
+			break
+		}
+		u.mu.Lock()
+		u.missing = err
+		u.mu.Unlock()
+		u.s.notes.say(slog.LevelWarn, "updater", "nothing can be updated: "+err.Error())
+		wait(ctx, lookAgain)
+	}
+	return nil
+}
+
+// lookAgain is how long to wait before partitions that could not be opened are
+// looked for again.
+const lookAgain = time.Minute
+
+// update runs an engine until ctx ends.
+func (u *updater) update(ctx context.Context) error {
+	d, err := u.openDevices()
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	options, err := u.options(d)
+	if err != nil {
+		return err
+	}
+	engine, err := update.New(options)
+	if err != nil {
+		return err
+	}
+	u.engine.Store(engine)
+	return engine.Run(ctx)
+}
+
+// devices are the partitions of the card.
+type devices struct {
+	boot, state, active, inactive partition
+}
+
+func (d devices) close() {
+	for _, p := range []partition{d.boot, d.state, d.active, d.inactive} {
+		if p != nil {
+			p.Close()
+		}
+	}
+}
+
+// openDevices opens the partitions, and tells the roots apart by the slot that runs.
+func (u *updater) openDevices() (devices, error) {
+	p := u.s.platform
+	active, inactive := p.rootA, p.rootB
+	if p.slot == string(bootfs.SlotB) {
+		active, inactive = inactive, active
+	}
+	var d devices
+	for _, o := range []struct {
+		what, path string
+		writable   bool
+		to         *partition
+	}{
+		{"boot", p.bootDevice, true, &d.boot}, {"state", p.state, true, &d.state},
+		{"root", active, false, &d.active}, {"other root", inactive, true, &d.inactive},
+	} {
+		if o.path == "" {
+			d.close()
+			return devices{}, fmt.Errorf("the %s partition was not found", o.what)
+		}
+		f, err := u.machine.open(o.path, o.writable)
+		if err != nil {
+			d.close()
+			return devices{}, fmt.Errorf("the %s partition: %w", o.what, err)
+		}
+		*o.to = f
+	}
+	return d, nil
+}
+
+// options are what the engine works with.
+func (u *updater) options(d devices) (update.Options, error) {
+	p, conf := u.s.platform, u.s.conf.Update
+	control, err := bootctl.ForBoard(p.board, bootfs.Slot(p.slot), d.boot, d.state, u.machine.vars)
+	if err != nil {
+		return update.Options{}, err
+	}
+	store := tuf.DirStore(filepath.Join(p.perm, updateDir))
+	state := bootfs.OpenState(d.state)
+	from := p.updateSource(conf, func(name string) bool { _, err := store.Load(name); return err == nil })
+	if from.hold == "" {
+		u.s.notes.set("update root", from.ownRoot(update.Anchor(state, store)))
+	}
+	u.mu.Lock()
+	u.from, u.other = from, versionIn(d.inactive)
+	u.mu.Unlock()
+	o := update.Options{
+		System: update.System{
+			Board: p.board.Name, Arch: p.board.GOARCH, Channel: from.channel, Version: u.s.version, Slot: bootfs.Slot(p.slot),
+			Epoch: from.epoch, Build: p.build, Floor: from.floor, EEPROM: p.eeprom(), Rescue: p.rescue,
+		},
+		Hold:    from.hold,
+		Control: control, Pointers: bootctl.Pointers(p.board), Boot: d.boot, State: state,
+		RootActive: d.active, RootInactive: d.inactive,
+		Store: store, Root: from.root, OwnRoot: from.own,
+		Health: &vitals{s: u.s}, Restart: u.machine.restart, Clock: stationClock{u.s}, Log: u.s.log,
+	}
+	if from.hold != "" {
+		return o, nil
+	}
+	// One client each: that a file does not verify says nothing of the metadata.
+	clients := make([]*fetch.Client, 2)
+	for i := range clients {
+		if clients[i], err = fetch.New(fetch.Options{Bases: from.hosts, Dial: u.s.dial, Now: stationClock{u.s}.likely, Log: u.s.log}); err != nil {
+			return update.Options{}, err
+		}
+	}
+	o.Metadata = watched{update.NewRepository(clients[0], store), &u.expires}
+	o.Files = &mirrors{Client: clients[1]}
+	return o, nil
+}
+
+// mirrors makes a client's mirrors known as update.Files has them.
+type mirrors struct {
+	*fetch.Client
+	turned int
+}
+
+// Next implements update.Files.
+func (m *mirrors) Next() bool {
+	m.Client.Next()
+	m.turned++
+	return m.turned%m.Mirrors() != 0
+}
+
+// watched remembers until when the metadata holds.
+type watched struct {
+	update.Metadata
+	expires *atomic.Pointer[time.Time]
+}
+
+// Refresh implements update.Metadata.
+func (w watched) Refresh(ctx context.Context, t update.Trust) (update.Trusted, error) {
+	got, err := w.Metadata.Refresh(ctx, t)
+	if err == nil {
+		at := got.Expires()
+		w.expires.Store(&at)
+	} else if errors.Is(err, tuf.ErrExpired) {
+		w.expires.Store(nil) // which of them has is not said
+	}
+	return got, err
+}

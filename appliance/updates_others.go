@@ -1,0 +1,13 @@
+//go:build !linux
+
+package main
+
+import "errors"
+
+// thisMachine is no station: images run Linux.
+func thisMachine() machine {
+	return machine{
+		open:    func(string, bool) (partition, error) { return nil, errors.ErrUnsupported },
+		restart: func(string) error { return errors.ErrUnsupported },
+	}
+}
