@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootctl"
@@ -21,34 +20,36 @@ import (
 
 // bootSpec lists what is in a fresh boot file system: firmware and a person's
 // files in the root, everything that belongs to one bootable pair in slot a.
-func bootSpec(b boards.Board, from *sources, k *kernel, initrd, config []byte, when time.Time) (bootfs.Spec, error) {
+func bootSpec(p *parts, config []byte) (bootfs.Spec, error) {
+	b := p.board
 	id := sha256.Sum256([]byte("truechimer boot " + b.Name))
 	s := bootfs.Spec{
 		Label:    "TRUECHIMER",
 		VolumeID: uint32(id[0])<<24 | uint32(id[1])<<16 | uint32(id[2])<<8 | uint32(id[3]),
-		Time:     when,
+		Time:     p.when,
 	}
 	s.Root = append(s.Root, memory("truechimer.toml", config))
 	for _, m := range b.Firmware {
-		files, err := match(from.modules[m.Path], m.Files)
+		files, err := match(p.from.modules[m.Path], m.Files)
 		if err != nil {
 			return s, err
 		}
 		s.Root = append(s.Root, files...)
 	}
-	loader, err := loaderFiles(b, from)
+	loader, err := loaderFiles(p)
 	if err != nil {
 		return s, err
 	}
 	s.Root = append(s.Root, loader...)
-	s.A, err = slotFiles(b, from, k, initrd, "a", cmdline(b, "a"))
+	s.A, err = slotFiles(p, "a", cmdline(b, "a"))
 	return s, err
 }
 
 // loaderFiles are what the loader reads from the root of the boot file system.
 // What says which slot boots is one sector each, and its two contents differ
 // in the slot's letter alone.
-func loaderFiles(b boards.Board, from *sources) ([]bootfs.File, error) {
+func loaderFiles(p *parts) ([]bootfs.File, error) {
+	b := p.board
 	var list []bootfs.File
 	switch b.Loader {
 	case boards.LoaderPi:
@@ -56,7 +57,7 @@ func loaderFiles(b boards.Board, from *sources) ([]bootfs.File, error) {
 	case boards.LoaderUBoot:
 		list = append(list, memory(uboot.ScriptName, uboot.BootScript()))
 	case boards.LoaderUEFI:
-		menu, err := from.only(b.Menu)
+		menu, err := p.from.only(b.Menu)
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +78,7 @@ func loaderFiles(b boards.Board, from *sources) ([]bootfs.File, error) {
 // menuEntry is a slot's entry (UAPI group, Boot Loader Specification). It never
 // changes: all that does is in the slot.
 func menuEntry(b boards.Board, slot string) string {
-	return "title " + title(b, slot) + "\nefi /" + slot + "/" + ukiName + "\n"
+	return "title truechimer (" + b.Name + "), slot " + strings.ToUpper(slot) + "\nefi /" + slot + "/" + ukiName + "\n"
 }
 
 // Files of a slot, by what the loaders expect.
@@ -90,18 +91,19 @@ const (
 
 // slotFiles are the files of one bootable pair: kernel, trees, overlays,
 // initial file system and command line.
-func slotFiles(b boards.Board, from *sources, k *kernel, initrd []byte, slot, cmdline string) ([]bootfs.File, error) {
+func slotFiles(p *parts, slot, cmdline string) ([]bootfs.File, error) {
+	b := p.board
 	switch b.Loader {
 	case boards.LoaderUEFI:
-		return ukiFiles(b, from, k, initrd, slot, cmdline)
+		return ukiFiles(p, slot, cmdline)
 	case boards.LoaderUBoot:
-		return ubootFiles(b, k, initrd, cmdline)
+		return ubootFiles(b, p.kernel, p.initrd, cmdline)
 	}
 	patterns := append([]string{kernelName}, b.Kernel.DTBs...)
 	if b.Kernel.Overlays {
 		patterns = append(patterns, "overlays/*")
 	}
-	list, err := match(from.modules[b.Kernel.Module], patterns)
+	list, err := match(p.from.modules[b.Kernel.Module], patterns)
 	if err != nil {
 		return nil, err
 	}
@@ -114,18 +116,18 @@ func slotFiles(b boards.Board, from *sources, k *kernel, initrd []byte, slot, cm
 	return list, nil
 }
 
-func ukiFiles(b boards.Board, from *sources, k *kernel, initrd []byte, slot, cmdline string) ([]bootfs.File, error) {
-	stub, err := from.only(b.Stub)
+func ukiFiles(p *parts, slot, cmdline string) ([]bootfs.File, error) {
+	stub, err := p.from.only(p.board.Stub)
 	if err != nil {
 		return nil, err
 	}
-	code, err := os.ReadFile(k.image)
+	code, err := os.ReadFile(p.kernel.image)
 	if err != nil {
 		return nil, err
 	}
 	program, err := uki.Build(uki.Image{
-		Stub: stub, Cmdline: cmdline, Initrd: initrd, Kernel: code,
-		OSRelease: fmt.Sprintf("ID=truechimer\nVERSION_ID=%s\nPRETTY_NAME=%q\n", version, title(b, slot)),
+		Stub: stub, Cmdline: cmdline, Initrd: p.initrd, Kernel: code,
+		OSRelease: fmt.Sprintf("ID=truechimer\nVERSION_ID=%s\nPRETTY_NAME=%q\n", p.version, title(p, slot)),
 	})
 	return []bootfs.File{memory(ukiName, program)}, err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -36,11 +37,18 @@ type buildOptions struct {
 	Packages []string
 	Log      func(string, ...any)
 
+	Version string    // semantic, without v; empty: the sources' own
 	Date    time.Time // of everything in the image; zero: the sources' own
 	Release bool      // nothing may be missing
-	Extra   []string  // import paths of further programs
-	Dev     bool      // with a debug shell for whoever holds Keys: never to be released
-	Keys    []byte    // public keys, as in OpenSSH's authorized_keys
+	// Trust and Update say where updates come from: the files of those names in
+	// the image. Nil: from nowhere.
+	Trust, Update []byte
+	// Fast makes everything about updates happen in seconds: for tests, never to
+	// be released.
+	Fast  bool
+	Extra []string // import paths of further programs
+	Dev   bool     // with a debug shell for whoever holds Keys: never to be released
+	Keys  []byte   // public keys, as in OpenSSH's authorized_keys
 	// Modules are further kernel modules, loaded at every boot, and Radio further
 	// files of Debian packages: for tests, of devices that no board has. The
 	// image does not say that it has them, so verify takes it for another.
@@ -48,18 +56,27 @@ type buildOptions struct {
 	Radio   []boards.Package
 }
 
+// edition is what tells programs apart that are compiled from the same sources.
+type edition struct {
+	version string
+	fast    bool
+}
+
+func (o buildOptions) edition() edition { return edition{cmp.Or(o.Version, version), o.Fast} }
+
+// parts are what the image and the releases of a board are put together from.
+type parts struct {
+	edition
+	board  boards.Board
+	when   time.Time
+	from   *sources
+	kernel *kernel
+	initrd []byte
+	root   []squash.Entry
+}
+
 // build makes a board's image and returns its file name.
 func build(ctx context.Context, o buildOptions) (file string, err error) {
-	b, err := boards.ByName(o.Board)
-	if err != nil {
-		return "", err
-	}
-	if o.Config == nil {
-		o.Config = config.DefaultFile()
-	}
-	b.Kernel.Modules = slices.Concat(b.Kernel.Modules, o.Modules)
-	b.Kernel.Load = slices.Concat(b.Kernel.Load, o.Modules)
-	b.Radio = slices.Concat(b.Radio, o.Radio)
 	start := time.Now()
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return "", err
@@ -69,56 +86,14 @@ func build(ctx context.Context, o buildOptions) (file string, err error) {
 		return "", err
 	}
 	defer os.RemoveAll(tmp)
-
-	when := o.Date
-	if when.IsZero() {
-		if when, err = sourceTime(ctx); err != nil {
-			return "", err
-		}
-	}
-	if b.Preview != "" {
-		o.Log("%s is a preview: %s", b.Name, b.Preview)
-	}
-	o.Log("compiling for %s", b.Title)
-	if err := compile(ctx, b.GOARCH, version, tmp, packagesOf(b)...); err != nil {
-		return "", err
-	}
-	store, err := debian.NewStore(o.Packages, o.Log)
+	p, err := findParts(ctx, o, tmp)
 	if err != nil {
 		return "", err
 	}
-	from, err := findSources(ctx, b, store)
-	if err != nil {
-		return "", err
+	if o.Config == nil {
+		o.Config = config.DefaultFile()
 	}
-	if from.noRadio != nil {
-		if o.Release {
-			return "", from.noRadio
-		}
-		// The station says so too, when it looks for a radio.
-		o.Log("no Wi-Fi firmware in this image: %v", from.noRadio)
-		b.Radio, b.RadioNames = nil, nil
-	}
-	k, err := findKernel(b.Kernel, from)
-	if err != nil {
-		return "", err
-	}
-	added, err := addExtras(ctx, b, o, tmp)
-	if err != nil {
-		return "", err
-	}
-	root, err := rootEntries(ctx, b, tmp, from, k, when)
-	if err != nil {
-		return "", err
-	}
-	root = withExtras(root, added)
-	var initrd []byte
-	if b.Kernel.Initrd {
-		if initrd, err = makeInitrd(b, k, filepath.Join(tmp, "initrd")); err != nil {
-			return "", err
-		}
-	}
-	boot, err := bootSpec(b, from, k, initrd, o.Config, when)
+	boot, err := bootSpec(p, o.Config)
 	if err != nil {
 		return "", err
 	}
@@ -126,7 +101,7 @@ func build(ctx context.Context, o buildOptions) (file string, err error) {
 	o.Log("writing the disk")
 	file = filepath.Join(o.Dir, o.fileName())
 	part := filepath.Join(tmp, "disk.img")
-	size, err := writeDisk(part, b, from, root, boot, when)
+	size, err := writeDisk(part, p, boot)
 	if err != nil {
 		return "", err
 	}
@@ -135,6 +110,64 @@ func build(ctx context.Context, o buildOptions) (file string, err error) {
 	}
 	o.Log("%s: %d MiB in %v", file, size>>20, time.Since(start).Round(100*time.Millisecond))
 	return file, nil
+}
+
+// findParts compiles and downloads what an image is made of. Files lie in tmp.
+func findParts(ctx context.Context, o buildOptions, tmp string) (*parts, error) {
+	b, err := boards.ByName(o.Board)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	b.Kernel.Modules = slices.Concat(b.Kernel.Modules, o.Modules)
+	b.Kernel.Load = slices.Concat(b.Kernel.Load, o.Modules)
+	b.Radio = slices.Concat(b.Radio, o.Radio)
+	p := &parts{edition: o.edition(), when: o.Date}
+	if p.when.IsZero() {
+		if p.when, err = sourceTime(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if b.Preview != "" {
+		o.Log("%s is a preview: %s", b.Name, b.Preview)
+	}
+	o.Log("compiling for %s", b.Title)
+	if err := compile(ctx, b.GOARCH, p.edition, tmp, packagesOf(b)...); err != nil {
+		return nil, err
+	}
+	store, err := debian.NewStore(o.Packages, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	if p.from, err = findSources(ctx, b, store); err != nil {
+		return nil, err
+	}
+	if p.from.noRadio != nil {
+		if o.Release {
+			return nil, p.from.noRadio
+		}
+		// The station says so too, when it looks for a radio.
+		o.Log("no Wi-Fi firmware in this image: %v", p.from.noRadio)
+		b.Radio, b.RadioNames = nil, nil
+	}
+	p.board = b
+	if p.kernel, err = findKernel(b.Kernel, p.from); err != nil {
+		return nil, err
+	}
+	added, err := addExtras(ctx, b, o, tmp)
+	if err != nil {
+		return nil, err
+	}
+	if p.root, err = rootEntries(ctx, p, tmp); err != nil {
+		return nil, err
+	}
+	p.root = withExtras(p.root, slices.Concat(updateEntries(o), added))
+	if b.Kernel.Initrd {
+		p.initrd, err = makeInitrd(b, p.kernel, filepath.Join(tmp, "initrd"))
+	}
+	return p, err
 }
 
 // sourceTime dates the image: SOURCE_DATE_EPOCH, else the checkout's last
@@ -157,7 +190,7 @@ func sourceTime(ctx context.Context) (time.Time, error) {
 
 // writeDisk writes the image file. It ends with root a's data: nothing empty
 // is flashed.
-func writeDisk(name string, b boards.Board, from *sources, root []squash.Entry, boot bootfs.Spec, when time.Time) (size int64, err error) {
+func writeDisk(name string, p *parts, boot bootfs.Spec) (size int64, err error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return 0, err
@@ -167,27 +200,36 @@ func writeDisk(name string, b boards.Board, from *sources, root []squash.Entry, 
 			err = e
 		}
 	}()
-	if err := disk.Write(f, b.Name, bootType(b)); err != nil {
+	if err := disk.Write(f, p.board.Name, bootType(p.board)); err != nil {
 		return 0, fmt.Errorf("partition table: %w", err)
 	}
-	if err := writeBlobs(f, b, from); err != nil {
+	if err := writeBlobs(f, p.board, p.from); err != nil {
 		return 0, err
 	}
 	if err := bootfs.Write(io.NewOffsetWriter(f, disk.BootStart), boot); err != nil {
 		return 0, fmt.Errorf("boot file system: %w", err)
 	}
-	n, err := squash.Write(io.NewOffsetWriter(f, disk.RootAStart), root, when)
+	n, err := p.writeRoot(io.NewOffsetWriter(f, disk.RootAStart))
 	if err != nil {
-		return 0, fmt.Errorf("root file system: %w", err)
-	}
-	if n > disk.RootASize {
-		return 0, fmt.Errorf("root file system: %d bytes do not fit into its partition of %d", n, disk.RootASize)
+		return 0, err
 	}
 	size = disk.RootAStart + n
 	if err := f.Truncate(size); err != nil {
 		return 0, err
 	}
 	return size, f.Sync()
+}
+
+// writeRoot writes the root file system from the beginning of w on.
+func (p *parts) writeRoot(w io.WriterAt) (size int64, err error) {
+	n, err := squash.Write(w, p.root, p.when)
+	if err != nil {
+		return 0, fmt.Errorf("root file system: %w", err)
+	}
+	if n > disk.RootASize {
+		return 0, fmt.Errorf("root file system: %d bytes do not fit into its partition of %d", n, disk.RootASize)
+	}
+	return n, nil
 }
 
 // bootType is the type of the boot partition: what a PC opens as a drive,

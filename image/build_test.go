@@ -45,8 +45,9 @@ func TestCmdline(t *testing.T) {
 	}
 }
 
-// boardSources finds what a board's image takes from elsewhere.
-func boardSources(t *testing.T, b boards.Board) (*sources, *kernel) {
+// boardParts finds what a board's image takes from elsewhere: all but the root
+// and the initial file system.
+func boardParts(t *testing.T, b boards.Board) *parts {
 	t.Helper()
 	store, err := debian.NewStore(nil, t.Logf)
 	if err != nil {
@@ -60,7 +61,7 @@ func boardSources(t *testing.T, b boards.Board) (*sources, *kernel) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return from, k
+	return &parts{edition: edition{version: version}, board: b, when: buildDate, from: from, kernel: k}
 }
 
 // contents reads files by path; a path that comes twice is an error.
@@ -87,8 +88,7 @@ func contents(t *testing.T, files []bootfs.File) map[string]string {
 
 func TestBootSpecOfTheRaspberryPi(t *testing.T) {
 	b := boards.RaspberryPi
-	from, k := boardSources(t, b)
-	s, err := bootSpec(b, from, k, nil, []byte("# mine\n"), buildDate)
+	s, err := bootSpec(boardParts(t, b), []byte("# mine\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestBootSpecOfTheRaspberryPi(t *testing.T) {
 }
 
 func TestBootSpecRefuses(t *testing.T) {
-	from, k := boardSources(t, boards.RaspberryPi)
+	p := boardParts(t, boards.RaspberryPi)
 	for name, change := range map[string]func(*boards.Board){
 		"it is switched by writing one sector": func(b *boards.Board) { b.Config = strings.Repeat("#", bootfs.SectorSize) },
 		"no file matches nothing-*.dtb":        func(b *boards.Board) { b.Kernel.DTBs = []string{"nothing-*.dtb"} },
@@ -157,9 +157,9 @@ func TestBootSpecRefuses(t *testing.T) {
 		},
 		"syntax error in pattern": func(b *boards.Board) { b.Kernel.DTBs = []string{"["} },
 	} {
-		b := boards.RaspberryPi
-		change(&b)
-		if _, err := bootSpec(b, from, k, nil, nil, buildDate); err == nil || !strings.Contains(err.Error(), name) {
+		p.board = boards.RaspberryPi
+		change(&p.board)
+		if _, err := bootSpec(p, nil); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("got %v, want %q", err, name)
 		}
 	}
@@ -193,12 +193,12 @@ func TestRootEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	bin := t.TempDir()
-	if err := compile(t.Context(), b.GOARCH, version, bin,
+	if err := compile(t.Context(), b.GOARCH, edition{version: version}, bin,
 		"github.com/truechimer/truechimer/appliance", "github.com/truechimer/truechimer/image/earlyboot", "github.com/gokrazy/gokrazy/cmd/randomd"); err != nil {
 		t.Fatal(err)
 	}
-	from, k := boardSources(t, b)
-	list, err := rootEntries(t.Context(), b, bin, from, k, buildDate)
+	p := boardParts(t, b)
+	list, err := rootEntries(t.Context(), p, bin)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +264,7 @@ func TestRootEntries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, place := range []string{filepath.Join(filepath.Dir(here), "appliance"), filepath.Dir(from.modules[b.Kernel.Module])} {
+		for _, place := range []string{filepath.Join(filepath.Dir(here), "appliance"), filepath.Dir(p.from.modules[b.Kernel.Module])} {
 			if bytes.Contains(code, []byte(place+"/")) {
 				t.Errorf("%s names a directory of this machine, %s", program, place)
 			}

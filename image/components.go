@@ -92,7 +92,7 @@ func (i *inspected) linked(found map[string]release.Component) error {
 			}
 			v := m.Version
 			if m.Path == ownModule {
-				v = i.version
+				v = i.made.Version
 			}
 			if err := add(release.Component{Kind: release.Module, Name: m.Path, Version: v, Sum: m.Sum}, program); err != nil {
 				return err

@@ -86,7 +86,7 @@ func TestVirtTree(t *testing.T) {
 }
 
 func TestRaspi3bTreeOfTheKernelModule(t *testing.T) {
-	_, k := boardSources(t, boards.RaspberryPi)
+	k := boardParts(t, boards.RaspberryPi).kernel
 	name := filepath.Join(k.trees, "bcm2710-rpi-3-b.dtb")
 	in, err := os.ReadFile(name)
 	if err != nil {

@@ -32,10 +32,14 @@ var extraName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // fileName is what the image of these options is called.
 func (o buildOptions) fileName() string {
+	name := "truechimer-" + o.Board
 	if o.Dev {
-		return "truechimer-" + o.Board + "-dev.img"
+		name += "-dev"
 	}
-	return "truechimer-" + o.Board + ".img"
+	if o.Fast {
+		name += "-updatetest"
+	}
+	return name + ".img"
 }
 
 // addExtras compiles what a builder adds and lists what goes into the root for
@@ -44,7 +48,7 @@ func addExtras(ctx context.Context, b boards.Board, o buildOptions, tmp string) 
 	if len(o.Extra) > maxExtras {
 		return nil, fmt.Errorf("EXTRA names %d programs, at most %d are possible", len(o.Extra), maxExtras)
 	}
-	a := &extras{ctx: ctx, goarch: b.GOARCH, tmp: tmp, taken: map[string]string{"appliance": "the appliance itself"}}
+	a := &extras{ctx: ctx, goarch: b.GOARCH, edition: o.edition(), tmp: tmp, taken: map[string]string{"appliance": "the appliance itself"}}
 	var started []string
 	for _, pkg := range o.Extra {
 		name, err := a.program(pkg)
@@ -80,6 +84,7 @@ func addExtras(ctx context.Context, b boards.Board, o buildOptions, tmp string) 
 type extras struct {
 	ctx         context.Context
 	goarch, tmp string
+	edition     edition
 	taken       map[string]string // name below /user to what has it
 	programs    []string          // files, for their licences
 	entries     []squash.Entry
@@ -94,7 +99,7 @@ func (a *extras) program(pkg string) (name string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := compile(a.ctx, a.goarch, version, dir, pkg); err != nil {
+	if err := compile(a.ctx, a.goarch, a.edition, dir, pkg); err != nil {
 		return "", fmt.Errorf("%w\na package of another module has to be in go.mod: go get %s", err, pkg)
 	}
 	made, err := os.ReadDir(dir)

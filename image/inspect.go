@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/appliance/update/origin"
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootfs"
 	"github.com/truechimer/truechimer/image/disk"
@@ -31,9 +32,10 @@ type inspected struct {
 	fat  *bootfs.FS
 	root map[string]squash.Item
 
-	made      buildOptions // what it was built from; Dir and Log are not set
-	version   string       // of truechimer; empty: older than images that say so
-	toolchain string       // of Go, as "go1.26.0"
+	// made is what it was built from; Dir and Log are not set. No version: older
+	// than images that say so.
+	made      buildOptions
+	toolchain string // of Go, as "go1.26.0"
 }
 
 // inspect reads what an image says of itself. It is trusted no further than
@@ -103,7 +105,14 @@ func (i *inspected) readNotes() error {
 	if i.made.Date, err = time.Parse(time.RFC3339, strings.TrimSpace(date)); err != nil {
 		return fmt.Errorf("/etc/truechimer/build: %w", err)
 	}
-	for path, to := range map[string]*string{"etc/truechimer/version": &i.version, "etc/truechimer/dev": nil, "etc/breakglass.authorized_keys": nil} {
+	for path, take := range map[string]func(text string){
+		"etc/truechimer/version":         func(text string) { i.made.Version = strings.TrimSpace(text) },
+		"etc/truechimer/dev":             func(string) { i.made.Dev = true },
+		"etc/breakglass.authorized_keys": func(text string) { i.made.Keys = []byte(text) },
+		origin.RootPath:                  func(text string) { i.made.Trust = []byte(text) },
+		origin.Path:                func(text string) { i.made.Update = []byte(text) },
+		fastPath:                         func(string) { i.made.Fast = true },
+	} {
 		text, err := i.note(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -111,14 +120,7 @@ func (i *inspected) readNotes() error {
 		if err != nil {
 			return err
 		}
-		switch {
-		case to != nil:
-			*to = strings.TrimSpace(text)
-		case path == "etc/truechimer/dev":
-			i.made.Dev = true
-		default:
-			i.made.Keys = []byte(text)
-		}
+		take(text)
 	}
 	return nil
 }

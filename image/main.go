@@ -7,6 +7,7 @@
 //	go run ./image run -board vm-arm64 -http 127.0.0.1:8080 -ctl .run/ctl
 //	go run ./image ctl -ctl .run/ctl gps off
 //	go run ./image pins
+//	go run ./image publish check -repository repo
 package main
 
 import (
@@ -39,12 +40,14 @@ func main() {
 const usage = `usage: image COMMAND [FLAGS]
 
   build   build a board's image                   -board B -o DIR [-config FILE] [-extra PKG,PKG] [-dev]
+                                                  [-version V] [-update-repository DIR -update-url URL]
   verify  build an image anew and compare         FILE...
   release build everything that is published      -o DIR [-url BASE] [-board B,B]
   flash   write a card and verify it              -to DEVICE [-config FILE] [-count N] IMAGE
   run     build it and run it in QEMU             -board B -http ADDR -ctl SOCKET [-gps off]
   ctl     send one command to a running image     -ctl SOCKET COMMAND
-  pins    pin the newest Debian packages          [-o FILE]`
+  pins    pin the newest Debian packages          [-o FILE]
+  publish make what stations update from          COMMAND -repository DIR`
 
 func logic(ctx context.Context, args []string) error {
 	if len(args) == 0 {
@@ -65,6 +68,8 @@ func logic(ctx context.Context, args []string) error {
 		return ctlCommand(ctx, args[1:])
 	case "pins":
 		return pinsCommand(ctx, args[1:])
+	case "publish":
+		return publishCommand(ctx, args[1:])
 	}
 	return fmt.Errorf("%q is no command\n%s", args[0], usage)
 }
@@ -78,10 +83,15 @@ func buildCommand(ctx context.Context, args []string) error {
 	dev := flags.Bool("dev", false, "add a debug shell for whoever holds one of your public keys")
 	keys := flags.String("authorized-keys", "", "the public keys for -dev, instead of all in ~/.ssh")
 	packages := flags.String("packages", "", "a directory with Debian packages, as a release keeps them: looked in first")
+	update := addUpdateFlags(flags)
+	update.addRepositoryFlag(flags)
 	if err := parseAll(flags, args); err != nil {
 		return err
 	}
 	o := buildOptions{Board: *board, Dir: *out, Dev: *dev, Packages: words(*packages), Log: progress("build")}
+	if err := update.set(&o); err != nil {
+		return err
+	}
 	if *extra != "" {
 		o.Extra = strings.Split(*extra, ",")
 	}

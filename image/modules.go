@@ -60,12 +60,16 @@ func goTool(ctx context.Context, env []string, args ...string) ([]byte, error) {
 
 // compile builds packages for a board's processor into dir. The result depends
 // on the sources alone: no paths, no time stamps, no version control state.
-func compile(ctx context.Context, goarch, version, dir string, pkgs ...string) error {
+func compile(ctx context.Context, goarch string, e edition, dir string, pkgs ...string) error {
+	tags := "station"
+	if e.fast {
+		tags += ",updatetest"
+	}
 	env := []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + goarch, "GOFLAGS=-buildvcs=false",
 		// What a builder may have set for programs of his own.
 		"GOARM64=v8.0", "GOAMD64=v1", "GOEXPERIMENT="}
 	_, err := goTool(ctx, env,
-		append([]string{"build", "-trimpath", "-tags=station", "-ldflags=-s -w -buildid= -X main.version=" + version, "-o", dir + "/"}, pkgs...)...)
+		append([]string{"build", "-trimpath", "-tags=" + tags, "-ldflags=-s -w -buildid= -X main.version=" + e.version, "-o", dir + "/"}, pkgs...)...)
 	return err
 }
 

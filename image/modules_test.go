@@ -71,7 +71,7 @@ func TestCompileErrors(t *testing.T) {
 	t.Setenv("GOFLAGS", "")
 	t.Setenv("GOWORK", "off")
 	bin := t.TempDir()
-	if err := compile(t.Context(), "arm64", "1", bin, "example.invalid/fine"); err != nil {
+	if err := compile(t.Context(), "arm64", edition{version: "1"}, bin, "example.invalid/fine"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(bin, "fine")); err != nil {
@@ -81,13 +81,13 @@ func TestCompileErrors(t *testing.T) {
 		"example.invalid/broken": "broken/main.go:4:2: undefined: undefinedThing",
 		"example.invalid/absent": "example.invalid/absent",
 	} {
-		err := compile(t.Context(), "arm64", "1", bin, pkg)
+		err := compile(t.Context(), "arm64", edition{version: "1"}, bin, pkg)
 		if err == nil || !strings.HasPrefix(err.Error(), "go build") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "ldflags") {
 			t.Errorf("%s: %v; want one with %q", pkg, err, want)
 		}
 	}
 	t.Setenv("PATH", "")
-	if err := compile(t.Context(), "arm64", "1", bin, "example.invalid/fine"); err == nil || !strings.Contains(err.Error(), "install Go 1.26") {
+	if err := compile(t.Context(), "arm64", edition{version: "1"}, bin, "example.invalid/fine"); err == nil || !strings.Contains(err.Error(), "install Go 1.26") {
 		t.Errorf("no go: %v", err)
 	}
 }

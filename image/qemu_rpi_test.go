@@ -18,9 +18,9 @@ import (
 
 // rpiCard is a card of which only the boot partition is written, with a kernel
 // that is short, compressed in slot b, and everything else as it is shipped.
-func rpiCard(t *testing.T, b boards.Board, from *sources, k *kernel) (name string, slotB []bootfs.File) {
+func rpiCard(t *testing.T, p *parts) (name string, slotB []bootfs.File) {
 	t.Helper()
-	s, err := bootSpec(b, from, k, nil, []byte("#\n"), buildDate)
+	s, err := bootSpec(p, []byte("#\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,8 +79,7 @@ func onCard(t *testing.T, name string, use func(fat *bootfs.FS, w io.WriterAt)) 
 // What the firmware of every supported model makes of the card: slot a, slot b
 // in a trial, and what is left of a trial whose slot was not written.
 func TestEveryRaspberryPiBootsItsSlots(t *testing.T) {
-	from, k := boardSources(t, boards.RaspberryPi)
-	card, slotB := rpiCard(t, boards.RaspberryPi, from, k)
+	card, slotB := rpiCard(t, boardParts(t, boards.RaspberryPi))
 	onCard(t, card, func(fat *bootfs.FS, w io.WriterAt) {
 		for _, m := range pifirmware.Models() {
 			checkPlan(t, fat, m, false, "a")
@@ -122,7 +121,7 @@ func TestEveryRaspberryPiBootsItsSlots(t *testing.T) {
 
 // A person's usercfg.txt cannot take the boot away, whatever is in it.
 func TestNoUserConfigStopsTheBoot(t *testing.T) {
-	from, k := boardSources(t, boards.RaspberryPi)
+	p := boardParts(t, boards.RaspberryPi)
 	for _, lines := range []string{
 		"kernel=/mine\nos_prefix=\narm_64bit=0\ncmdline=mine.txt\n",
 		"[none]\n[pi1]\n",
@@ -133,9 +132,8 @@ func TestNoUserConfigStopsTheBoot(t *testing.T) {
 		"dtoverlay=i2c-rtc,ds3231\ndtoverlay=none,\n",
 		"boot_ramdisk=1\nstart_file=mine.elf\n",
 	} {
-		b := boards.RaspberryPi
-		b.UserConfig = lines
-		card, _ := rpiCard(t, b, from, k)
+		p.board.UserConfig = lines
+		card, _ := rpiCard(t, p)
 		onCard(t, card, func(fat *bootfs.FS, _ io.WriterAt) {
 			for _, m := range pifirmware.Models() {
 				if p, err := pifirmware.Boot(fat, m, false); err != nil || p.Kernel != "a/vmlinuz" || p.Cmdline != "a/cmdline.txt" || !p.ARM64 {
@@ -181,8 +179,8 @@ func checkPlan(t *testing.T, fat *bootfs.FS, m pifirmware.Model, tryboot bool, s
 }
 
 func TestRPiBoot(t *testing.T) {
-	from, k := boardSources(t, boards.RaspberryPi)
-	card, slotB := rpiCard(t, boards.RaspberryPi, from, k)
+	p := boardParts(t, boards.RaspberryPi)
+	card, slotB := rpiCard(t, p)
 	if _, _, _, _, err := rpiBoot(card, t.TempDir(), true); err == nil || !strings.Contains(err.Error(), "card.img: a Raspberry Pi 3B would not boot: no kernel") {
 		t.Errorf("an empty slot: %v", err)
 	}
@@ -191,7 +189,7 @@ func TestRPiBoot(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	tree, err := os.ReadFile(filepath.Join(k.trees, "bcm2710-rpi-3-b.dtb"))
+	tree, err := os.ReadFile(filepath.Join(p.kernel.trees, "bcm2710-rpi-3-b.dtb"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,12 +21,12 @@ import (
 // radioFiles are what an image has for Wi-Fi, by path.
 func radioFiles(t *testing.T, b boards.Board) (map[string]squash.Entry, *kernel) {
 	t.Helper()
-	from, k := boardSources(t, b)
+	p := boardParts(t, b)
 	root := &tree{}
-	if err := moduleEntries(root, b, k); err != nil {
+	if err := moduleEntries(root, b, p.kernel); err != nil {
 		t.Fatal(err)
 	}
-	if err := radioEntries(root, b, from); err != nil {
+	if err := radioEntries(root, b, p.from); err != nil {
 		t.Fatal(err)
 	}
 	m := make(map[string]squash.Entry)
@@ -36,7 +36,7 @@ func radioFiles(t *testing.T, b boards.Board) (map[string]squash.Entry, *kernel)
 		}
 		m[e.Path] = e
 	}
-	return m, k
+	return m, p.kernel
 }
 
 // leadsTo follows links to a file's content; nil: there is none.

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/debian"
@@ -18,6 +17,8 @@ import (
 func releaseCommand(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("image release", flag.ContinueOnError)
 	out := flags.String("o", "out/release", "the directory to write into; it must be empty")
+	update := addUpdateFlags(flags)
+	update.addRepositoryFlag(flags)
 	url := flags.String("url", "", "the address of the directory that the files will be published in")
 	only := flags.String("board", "", "the boards, with commas between them; all unless said otherwise")
 	if err := parseAll(flags, args); err != nil {
@@ -39,14 +40,18 @@ func releaseCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	r := release.Release{Version: version, Date: when, URL: *url, Website: "https://" + ownModule, Log: progress("release")}
+	r := release.Release{Version: update.version, Date: when, URL: *url, Website: "https://" + ownModule, Log: progress("release")}
 	dir, err := os.MkdirTemp("", "truechimer-release-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	for _, name := range names {
-		i, err := buildForRelease(ctx, buildOptions{Board: name, Dir: dir, Date: when, Release: true, Log: r.Log})
+		o := buildOptions{Board: name, Dir: dir, Date: when, Release: true, Log: r.Log}
+		if err := update.set(&o); err != nil {
+			return err
+		}
+		i, err := buildForRelease(ctx, o)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -102,27 +107,31 @@ func packageFiles(ctx context.Context, names []string, dir string, log func(stri
 }
 
 // errNotForRelease says that an image is a builder's.
-var errNotForRelease = errors.New("no release holds a debug shell or a builder's programs: leave out DEV and EXTRA")
+var errNotForRelease = errors.New("no release holds a debug shell, a builder's programs or what is for tests alone: leave out DEV and EXTRA")
+
+func (o buildOptions) notForRelease() bool {
+	return o.Dev || o.Fast || o.Keys != nil || len(o.Extra) > 0 || len(o.Modules) > 0 || len(o.Radio) > 0
+}
 
 // buildForRelease builds a board's image and lists what is in it.
 func buildForRelease(ctx context.Context, o buildOptions) (release.Image, error) {
-	if o.Dev || len(o.Extra) > 0 || len(o.Modules) > 0 || len(o.Radio) > 0 {
+	if o.notForRelease() {
 		return release.Image{}, errNotForRelease
-	}
-	b, err := boards.ByName(o.Board)
-	if err != nil {
-		return release.Image{}, err
 	}
 	file, err := build(ctx, o)
 	if err != nil {
 		return release.Image{}, err
 	}
-	return describe(ctx, b, file, o.Date)
+	return describe(ctx, file, o)
 }
 
 // describe lists what is in an image that is to be released, and refuses one
 // that must not be, whatever it was meant to be.
-func describe(ctx context.Context, b boards.Board, file string, date time.Time) (release.Image, error) {
+func describe(ctx context.Context, file string, o buildOptions) (release.Image, error) {
+	b, err := boards.ByName(o.Board)
+	if err != nil {
+		return release.Image{}, err
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return release.Image{}, err
@@ -136,11 +145,11 @@ func describe(ctx context.Context, b boards.Board, file string, date time.Time) 
 	if err != nil {
 		return release.Image{}, err
 	}
-	if i.made.Dev || len(i.made.Extra) > 0 || i.made.Keys != nil {
+	if i.made.notForRelease() {
 		return release.Image{}, fmt.Errorf("%s: %w", file, errNotForRelease)
 	}
-	if i.made.Board != b.Name || i.version != version || !i.made.Date.Equal(date) {
-		return release.Image{}, fmt.Errorf("%s is of %s, version %s, %v", file, i.made.Board, i.version, i.made.Date)
+	if i.made.Board != o.Board || i.made.Version != o.edition().version || !i.made.Date.Equal(o.Date) {
+		return release.Image{}, fmt.Errorf("%s is of %s, version %s, %v", file, i.made.Board, i.made.Version, i.made.Date)
 	}
 	list, err := i.components(ctx, b)
 	return release.Image{Board: b.Name, Title: b.Title, File: file, Components: list}, err

@@ -55,17 +55,17 @@ func TestComponents(t *testing.T) {
 	if list, err := image.components(t.Context(), boards.VMArm64, deb); err != nil || !slices.ContainsFunc(list, func(c release.Component) bool { return c.Name == deb.Name }) {
 		t.Errorf("a package is not listed: %v", err)
 	}
-	if _, err := describe(t.Context(), boards.RaspberryPi, i.File, verifyDate); err == nil {
+	if _, err := describe(t.Context(), i.File, buildOptions{Board: boards.RaspberryPi.Name, Date: verifyDate}); err == nil {
 		t.Error("it passes for another board's")
 	}
-	if _, err := describe(t.Context(), boards.VMArm64, i.File, buildDate); err == nil {
+	if _, err := describe(t.Context(), i.File, buildOptions{Board: boards.VMArm64.Name, Date: buildDate}); err == nil {
 		t.Error("it passes for another date's")
 	}
 }
 
 // What tests put into images is refused before anything is built.
 func TestNoReleaseForTests(t *testing.T) {
-	for _, o := range []buildOptions{{Modules: []string{"mac80211_hwsim"}}, {Radio: []boards.Package{boards.RegulatoryRules}}} {
+	for _, o := range []buildOptions{{Fast: true}, {Modules: []string{"mac80211_hwsim"}}, {Radio: []boards.Package{boards.RegulatoryRules}}} {
 		o.Board, o.Dir = boards.VMAmd64.Name, filepath.Join(t.TempDir(), "x")
 		if _, err := buildForRelease(t.Context(), o); !errors.Is(err, errNotForRelease) {
 			t.Errorf("%+v: %v", o, err)
@@ -86,7 +86,7 @@ func TestNoReleaseForBuilders(t *testing.T) {
 		if _, err := os.Stat(o.Dir); err == nil {
 			t.Error("it was built all the same")
 		}
-		if _, err := describe(t.Context(), boards.VMArm64, file, verifyDate); !errors.Is(err, errNotForRelease) {
+		if _, err := describe(t.Context(), file, buildOptions{Board: boards.VMArm64.Name, Date: verifyDate}); !errors.Is(err, errNotForRelease) {
 			t.Errorf("an image that was built with %+v: %v", o, err)
 		}
 	}

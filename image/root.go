@@ -58,19 +58,20 @@ func opener(name string) func() (io.ReadCloser, error) {
 var programs = map[string]string{"gokrazy/init": "earlyboot", "gokrazy/randomd": "randomd", "user/appliance": "appliance"}
 
 // rootEntries lists what is in the root file system. bin holds the programs.
-func rootEntries(ctx context.Context, b boards.Board, bin string, from *sources, k *kernel, when time.Time) ([]squash.Entry, error) {
+func rootEntries(ctx context.Context, p *parts, bin string) ([]squash.Entry, error) {
+	b := p.board
 	t := &tree{}
 	// Mount points and what gokrazy's runtime expects to find.
-	for _, p := range []string{"bin", "dev", "mnt", "perm", "proc", "root", "run", "sys", "tmp"} {
-		t.dir(p, 0o755)
+	for _, dir := range []string{"bin", "dev", "mnt", "perm", "proc", "root", "run", "sys", "tmp"} {
+		t.dir(dir, 0o755)
 	}
 	t.link("var", "/perm/var")
 	t.link("etc/resolv.conf", "/tmp/resolv.conf")
 	t.text("etc/hostname", "truechimer")
 	t.text("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
 	t.text("etc/truechimer/board", b.Name+"\n")
-	t.text("etc/truechimer/version", version+"\n")
-	t.text("etc/truechimer/build", when.Format(time.RFC3339)+"\n")
+	t.text("etc/truechimer/version", p.version+"\n")
+	t.text("etc/truechimer/build", p.when.Format(time.RFC3339)+"\n")
 	var files []string
 	for path, name := range programs {
 		if err := t.file(path, filepath.Join(bin, name), 0o755); err != nil {
@@ -90,14 +91,14 @@ func rootEntries(ctx context.Context, b boards.Board, bin string, from *sources,
 			return nil, err
 		}
 	}
-	if err := packageLicences(t, from); err != nil {
+	if err := packageLicences(t, p.from); err != nil {
 		return nil, err
 	}
 	t.text("usr/share/licences/README", "The licences of everything in this image, by Go module and Debian package.\n")
-	if err := moduleEntries(t, b, k); err != nil {
+	if err := moduleEntries(t, b, p.kernel); err != nil {
 		return nil, err
 	}
-	return t.list, radioEntries(t, b, from)
+	return t.list, radioEntries(t, b, p.from)
 }
 
 // moduleEntries are the kernel modules that the board needs, and their index.
@@ -176,6 +177,6 @@ func packageLicences(t *tree, from *sources) error {
 }
 
 // title is how boot menus name a slot.
-func title(b boards.Board, slot string) string {
-	return "truechimer " + version + " (" + b.Name + "), slot " + strings.ToUpper(slot)
+func title(p *parts, slot string) string {
+	return "truechimer " + p.version + " (" + p.board.Name + "), slot " + strings.ToUpper(slot)
 }

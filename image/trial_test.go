@@ -34,56 +34,74 @@ type pair struct {
 	flag    pifirmware.Flag // of a Raspberry Pi's firmware, which the test stands in for
 }
 
-// startPair builds a board's image, puts what mode says into slot b, and boots.
-func startPair(t *testing.T, b boards.Board, mode string) *pair {
+// newPair is a station that has no image yet.
+func newPair(t *testing.T, b boards.Board) *pair {
 	t.Helper()
-	needQEMU(t, b)
 	dir, err := os.MkdirTemp("", "tc") // t.TempDir's names are too long for sockets
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	p := &pair{t: t, board: b, dir: dir, started: time.Now()}
-	if p.image, err = build(t.Context(), buildOptions{Board: b.Name, Dir: dir, Extra: []string{"./guest"}, Log: t.Logf}); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(p.image, cardSize(b)); err != nil {
-		t.Fatal(err)
-	}
+	return &pair{t: t, board: b, dir: dir, started: time.Now()}
+}
+
+// startPair builds a board's image, puts what mode says into slot b, and boots.
+func startPair(t *testing.T, b boards.Board, mode string) *pair {
+	t.Helper()
+	needQEMU(t, b)
+	p := newPair(t, b)
+	p.build(buildOptions{Board: b.Name, Dir: p.dir, Extra: []string{"./guest"}, Log: t.Logf})
 	if mode != "" {
 		p.fillSlotB(mode)
 	}
-	fw, err := findFirmware(t.Context(), b, t.Logf)
-	if err != nil {
-		t.Fatal(err)
+	p.boot()
+	return p
+}
+
+// build makes the card.
+func (p *pair) build(o buildOptions) {
+	p.t.Helper()
+	var err error
+	if p.image, err = build(p.t.Context(), o); err != nil {
+		p.t.Fatal(err)
 	}
-	p.options = machineOptions{Board: b, Firmware: fw, Image: p.image, Dir: dir, HTTP: freePort(t)}
+	if err := os.Truncate(p.image, cardSize(p.board)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// boot starts the station for the first time.
+func (p *pair) boot() {
+	p.t.Helper()
+	fw, err := findFirmware(p.t.Context(), p.board, p.t.Logf)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.options = machineOptions{Board: p.board, Firmware: fw, Image: p.image, Dir: p.dir, HTTP: freePort(p.t)}
 	p.start()
-	t.Cleanup(func() {
+	p.t.Cleanup(func() {
 		p.machine.stop()
-		if t.Failed() {
-			t.Logf("console:\n%s", p.consoleText())
+		if p.t.Failed() {
+			p.t.Logf("console:\n%s", p.consoleText())
 		}
 	})
-	return p
 }
 
 // fillSlotB writes a second bootable pair. Its kernel is slot a's.
 func (p *pair) fillSlotB(mode string) {
 	p.t.Helper()
-	from, k := boardSources(p.t, p.board)
+	made := boardParts(p.t, p.board)
 	bin := p.t.TempDir()
-	if err := compile(p.t.Context(), p.board.GOARCH, version, bin, ownModule+"/image/guest", ownModule+"/image/earlyboot/initrd"); err != nil {
+	if err := compile(p.t.Context(), p.board.GOARCH, made.edition, bin, ownModule+"/image/guest", ownModule+"/image/earlyboot/initrd"); err != nil {
 		p.t.Fatal(err)
 	}
-	var initrd []byte
 	var err error
 	if p.board.Kernel.Initrd {
-		if initrd, err = makeInitrd(p.board, k, filepath.Join(bin, "initrd")); err != nil {
+		if made.initrd, err = makeInitrd(p.board, made.kernel, filepath.Join(bin, "initrd")); err != nil {
 			p.t.Fatal(err)
 		}
 	}
-	files, err := slotFiles(p.board, from, k, initrd, "b", cmdline(p.board, "b")+" truechimer.trial=30s truechimer.test="+mode)
+	files, err := slotFiles(made, "b", cmdline(p.board, "b")+" truechimer.trial=30s truechimer.test="+mode)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -97,8 +97,8 @@ func verify(ctx context.Context, name string, log func(string, ...any)) (report 
 
 // otherSources says why a rebuild is likely to differ.
 func (i *inspected) otherSources(toolchain string) (hints []error) {
-	if i.version != version {
-		hints = append(hints, fmt.Errorf("the image is of version %q, these sources are %s: check out the sources of that version", i.version, version))
+	if i.made.Version != version {
+		hints = append(hints, fmt.Errorf("the image is of version %q, these sources are %s: check out the sources of that version", i.made.Version, version))
 	}
 	if i.toolchain != toolchain {
 		hints = append(hints, fmt.Errorf("the image was made with %s, here is %s: write GOTOOLCHAIN=%s before the command", i.toolchain, toolchain, i.toolchain))

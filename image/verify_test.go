@@ -51,8 +51,8 @@ func TestVerify(t *testing.T) {
 	toml := []byte("[[server]]\naddress = \"192.0.2.1\"\n")
 	file := buildFor(t, buildOptions{Config: toml})
 	i := inspectFile(t, file)
-	if !bytes.Equal(i.made.Config, toml) || !i.made.Date.Equal(verifyDate) || i.version != version || i.made.Dev || i.made.Extra != nil {
-		t.Errorf("the image says %+v, version %s", i.made, i.version)
+	if !bytes.Equal(i.made.Config, toml) || !i.made.Date.Equal(verifyDate) || i.made.Version != version || i.made.Dev || i.made.Extra != nil {
+		t.Errorf("the image says %+v, version %s", i.made, i.made.Version)
 	}
 	compressed := filepath.Join(t.TempDir(), "x.img.zst")
 	compress(t, compressed, file)
@@ -88,11 +88,11 @@ func TestVerifyRefuses(t *testing.T) {
 }
 
 func TestHints(t *testing.T) {
-	i := &inspected{version: "9.9", toolchain: "go1.99"}
+	i := &inspected{made: buildOptions{Version: "9.9"}, toolchain: "go1.99"}
 	if got := lines(i.otherSources("go1.26.0")); !strings.Contains(got, `version "9.9"`) || !strings.Contains(got, "GOTOOLCHAIN=go1.99") {
 		t.Errorf("%s", got)
 	}
-	i = &inspected{version: version, toolchain: "go1.26.0"}
+	i = &inspected{made: buildOptions{Version: version}, toolchain: "go1.26.0"}
 	if got := i.otherSources("go1.26.0"); got != nil {
 		t.Errorf("%v", got)
 	}
