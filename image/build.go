@@ -54,6 +54,8 @@ type buildOptions struct {
 	// image does not say that it has them, so verify takes it for another.
 	Modules []string
 	Radio   []boards.Package
+	// Kernel is another than the board's: for tests, of updates of the kernel.
+	Kernel *boards.Kernel
 }
 
 // edition is what tells programs apart that are compiled from the same sources.
@@ -120,6 +122,9 @@ func findParts(ctx context.Context, o buildOptions, tmp string) (*parts, error) 
 	}
 	if err := o.check(); err != nil {
 		return nil, err
+	}
+	if o.Kernel != nil {
+		b.Kernel = *o.Kernel
 	}
 	b.Kernel.Modules = slices.Concat(b.Kernel.Modules, o.Modules)
 	b.Kernel.Load = slices.Concat(b.Kernel.Load, o.Modules)

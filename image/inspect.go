@@ -110,7 +110,7 @@ func (i *inspected) readNotes() error {
 		"etc/truechimer/dev":             func(string) { i.made.Dev = true },
 		"etc/breakglass.authorized_keys": func(text string) { i.made.Keys = []byte(text) },
 		origin.RootPath:                  func(text string) { i.made.Trust = []byte(text) },
-		origin.Path:                func(text string) { i.made.Update = []byte(text) },
+		origin.Path:                      func(text string) { i.made.Update = []byte(text) },
 		fastPath:                         func(string) { i.made.Fast = true },
 	} {
 		text, err := i.note(path)

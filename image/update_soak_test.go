@@ -9,6 +9,7 @@ import (
 
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/boards"
+	"github.com/truechimer/truechimer/image/bootfs"
 )
 
 // TestUpdatePowerCuts takes about an hour.
@@ -16,6 +17,64 @@ func TestUpdatePowerCuts(t *testing.T) {
 	u := startUpdated(t, boards.VMArm64, "1.0.0")
 	u.becomes("1.0.0", bootLimit, nil)
 	u.throughCuts("1.0.0", 50)
+}
+
+// TestUpdateLoaders: an update of a station on each of the other loaders.
+func TestUpdateLoaders(t *testing.T) {
+	for _, b := range []boards.Board{boards.VMAmd64, boards.RaspberryPi} {
+		t.Run(b.Name, func(t *testing.T) {
+			u := startUpdated(t, b, "1.0.0")
+			u.becomes("1.0.0", bootLimit, nil)
+			u.release("1.1.0", nil)
+			if b.Loader == boards.LoaderPi {
+				u.says(`reboot: Restarting system with command '0 tryboot'`, 1, updateLimit)
+				u.flag.Reboot("0 tryboot")
+				u.again()
+			}
+			u.becomes("1.1.0", updateLimit, idle)
+			u.machine.stop()
+			if got := u.committed(); got != bootfs.SlotB {
+				t.Errorf("slot %s is committed", got)
+			}
+		})
+	}
+}
+
+// TestUpdateKernel: from gokrazy's kernel to Debian's, and back.
+func TestUpdateKernel(t *testing.T) {
+	u := startUpdated(t, boards.VMArm64, "1.0.0")
+	u.becomes("1.0.0", bootLimit, nil)
+	o := u.optionsOf("1.1.0", u.host.url)
+	debians := boards.Rock64.Kernel
+	debians.Early = append([]string{"virtio_pci", "virtio_mmio", "pci_host_generic", "i6300esb"}, debians.Early...)
+	debians.Modules = append(debians.Early, debians.Modules...)
+	o.Kernel = &debians
+	u.releaseOf(o, nil)
+	u.becomes("1.1.0", updateLimit, idle)
+	u.says(`Linux version 6\.12`, 1, time.Second)
+	u.release("1.2.0", nil)
+	u.becomes("1.2.0", updateLimit, idle)
+	u.says(`Linux version 7`, 2, time.Second)
+}
+
+// TestUpdateDelta: what a station fetches with a delta, and what without.
+func TestUpdateDelta(t *testing.T) {
+	u := startUpdated(t, boards.VMArm64, "1.0.0")
+	u.release("1.0.0", nil)
+	u.becomes("1.0.0", bootLimit, idle)
+	o := u.optionsOf("1.1.0", u.host.url)
+	o.Extra = []string{"./guest"}
+	u.releaseOf(o, nil)
+	u.becomes("1.1.0", updateLimit, idle)
+	chunks := u.host.sent()
+	u.deltas = true
+	u.release("1.2.0", nil)
+	u.becomes("1.2.0", updateLimit, idle)
+	delta := u.host.sent()
+	t.Logf("fetched: %.2f MiB in chunks, %.2f MiB with a delta", float64(chunks)/(1<<20), float64(delta)/(1<<20))
+	if delta == 0 || delta >= chunks/2 {
+		t.Error("the delta saves nothing")
+	}
 }
 
 // TestBadUpdates: whatever is wrong with a release, the old version is back by

@@ -25,6 +25,8 @@ type updated struct {
 	repo *publish.Repository
 	keys map[string]ed25519.PrivateKey
 	host *updateHost
+
+	deltas bool // releases come with deltas from those before
 }
 
 // startUpdated builds an image of a version, which trusts a repository that the
@@ -111,6 +113,11 @@ func (u *updated) releaseOf(o buildOptions, change func(*parts)) {
 	added, err := u.repo.Add(u.t.Context(), publish.Release{Contents: c, Channel: "stable", Notes: "For a test."})
 	if err != nil {
 		u.t.Fatal(err)
+	}
+	if u.deltas {
+		if err := u.repo.Deltas(u.t.Context(), u.board.Name, "stable"); err != nil {
+			u.t.Fatal(err)
+		}
 	}
 	u.sign(publish.RoleTargets)
 	u.t.Logf("version %s is published after %v: a pack of %.1f MiB", o.Version, time.Since(began).Round(100*time.Millisecond), float64(added.Manifest.Pack.Size)/(1<<20))
