@@ -44,8 +44,8 @@ pins: ## the newest Debian packages for images; review what it says before commi
 test: ## every test, those that boot an image included
 	go test -timeout 20m ./...
 
-soak: ## slot b panics, hangs or is never committed, on each loader: about half an hour
-	go test -timeout 90m -count=1 -tags soak -v -run 'TestTrials|TestCommit' ./image
+soak: ## bad slots on each loader, half an hour; updates, bad releases and power cuts, two hours
+	go test -timeout 4h -count=1 -tags soak -v -run 'TestTrials|TestCommit|TestUpdate|TestBadUpdates' ./image
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt: run gofmt -w on these files"; exit 1; }
