@@ -10,7 +10,6 @@ import (
 
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/boards"
-	"github.com/truechimer/truechimer/image/bootfs"
 )
 
 // updateLimit is how long one attempt at an update may take, restarts included.
@@ -37,18 +36,11 @@ func TestUpdate(t *testing.T) {
 
 	next := "2.0.0"
 	u.release(next, broken(u.pair, "panic"))
-	u.says(`guest: first process of slot `+string(other(committed))+`, mode panic`, 1, updateLimit)
+	u.says(`guest: first process of slot `+string(committed.Other())+`, mode panic`, 1, updateLimit)
 	u.becomes(version, bootLimit, failed)
 	if got := u.committed(); got != committed {
 		t.Errorf("slot %s is committed", got)
 	}
-}
-
-func other(s bootfs.Slot) bootfs.Slot {
-	if s == bootfs.SlotA {
-		return bootfs.SlotB
-	}
-	return bootfs.SlotA
 }
 
 // broken makes a release whose first process is image/guest, in a mode.

@@ -174,7 +174,7 @@ func (c *cutCheck) check(s powercut.State) {
 		}
 	}
 	if s.Min >= armed && s.Max < committing && c.loader != boards.LoaderUBoot { // which may have tried it already
-		w.arm(other(c.from))
+		w.arm(c.from.Other())
 		if got := boot("0 tryboot"); got != "new" {
 			c.fail(s, "tries: %s", got)
 		}

@@ -179,10 +179,3 @@ func (e *Engine) reference() (now time.Time, synced bool) {
 	}
 	return now, synced
 }
-
-func other(s bootfs.Slot) bootfs.Slot {
-	if s == bootfs.SlotA {
-		return bootfs.SlotB
-	}
-	return bootfs.SlotA
-}

@@ -14,7 +14,7 @@ import (
 // install writes a release to the slot that does not run, and restarts the
 // station into it. It returns nil only when ctx has ended.
 func (e *Engine) install(ctx context.Context, m *artifact.Manifest, sum artifact.Sum) error {
-	slot := other(e.o.System.Slot)
+	slot := e.o.System.Slot.Other()
 	if err := e.mayWrite(ctx); err != nil {
 		return err
 	}

@@ -190,7 +190,7 @@ func (e *Engine) repair(committed bootfs.Slot) error {
 		}
 		to := committed
 		if on == bootfs.SlotB {
-			to = other(committed)
+			to = committed.Other()
 		}
 		_, err := bootfs.FindPointer(e.o.Boot, t)
 		if !isPointer(err) {

@@ -235,7 +235,7 @@ func (w *world) run(r *release, d time.Duration) how {
 		Control: w.open(w.slot), Pointers: pointers(w.loader),
 		Boot: partition{bootPart(w.card)}, State: bootfs.OpenState(statePart(w.card)),
 		RootActive:   partition{rootPart(w.card, w.slot)},
-		RootInactive: partition{rootPart(w.card, other(w.slot))},
+		RootInactive: partition{rootPart(w.card, w.slot.Other())},
 		Metadata:     w.publisher, Files: w.publisher, Store: w.perm, Root: []byte("root"),
 		Health: running{w, r, time.Now()}, Clock: w,
 		Restart: func(argument string) error { asked <- argument; return nil },

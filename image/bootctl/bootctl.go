@@ -100,13 +100,6 @@ func Open(loader boards.Loader, running bootfs.Slot, p Parts) (Control, error) {
 
 func valid(s bootfs.Slot) bool { return s == bootfs.SlotA || s == bootfs.SlotB }
 
-func other(s bootfs.Slot) bootfs.Slot {
-	if s == bootfs.SlotA {
-		return bootfs.SlotB
-	}
-	return bootfs.SlotA
-}
-
 // mayTry says whether slot can be tried while committed is.
 func mayTry(slot, committed bootfs.Slot) error {
 	if !valid(slot) {

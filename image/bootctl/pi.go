@@ -53,5 +53,5 @@ func (p *pi) Commit(slot bootfs.Slot) error {
 	if err := bootfs.SetPointer(p.boot, p.config, slot); err != nil {
 		return err
 	}
-	return untidy(bootfs.SetPointer(p.boot, p.tryboot, other(slot)))
+	return untidy(bootfs.SetPointer(p.boot, p.tryboot, slot.Other()))
 }

@@ -86,6 +86,14 @@ const (
 	SlotB Slot = "b"
 )
 
+// Other is the slot that s is not: a where s is b, or no slot at all.
+func (s Slot) Other() Slot {
+	if s == SlotA {
+		return SlotB
+	}
+	return SlotA
+}
+
 // clusters returns the slot's first cluster and the one after its last; ok is
 // false where there is no such slot.
 func (s Slot) clusters() (first, end int, ok bool) {

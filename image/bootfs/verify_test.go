@@ -6,6 +6,14 @@ import (
 	"testing"
 )
 
+func TestOther(t *testing.T) {
+	for slot, want := range map[Slot]Slot{SlotA: SlotB, SlotB: SlotA, "c": SlotA} {
+		if got := slot.Other(); got != want {
+			t.Errorf("the other one of %q is %q, want %q", slot, got, want)
+		}
+	}
+}
+
 func TestVerifySlot(t *testing.T) {
 	s := pi()
 	m := mustWrite(t, s)
