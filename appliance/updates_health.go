@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// fixWithin is how long a fix is waited for: receivers give one a second.
-	fixWithin = 3 * time.Second
+	// heardWithin is how long a fix and a pulse are waited for: receivers give one
+	// of each a second.
+	heardWithin = 3 * time.Second
 	// permWithin is how long a small file may take to reach the card.
 	permWithin = 20 * time.Second
 	// maxStatus bounds what is read of the page's status, bytes: hundreds of
@@ -39,8 +40,10 @@ func (v *vitals) Vitals(ctx context.Context) update.Vitals {
 		Asked:   s.answered.Load(),
 	}
 	out.Serving, _ = s.servedVersion(ctx)
+	fix, pulse := s.heard(ctx)
+	out.Fix = fix
 	_, out.Locked = stationClock{s}.Now()
-	out.Fix = s.fixComes(ctx)
+	out.Locking = fix && pulse && s.numbering()
 	return out
 }
 
@@ -88,19 +91,30 @@ func (s *station) steadySince() time.Time {
 	return since
 }
 
-// fixComes waits for a fix that the receiver vouches for.
-func (s *station) fixComes(ctx context.Context) bool {
-	good := func() uint64 {
+// heard waits for a fix that the receiver vouches for, and for a pulse.
+func (s *station) heard(ctx context.Context) (fix, pulse bool) {
+	const looks = 6
+	count := func() (fixes, pulses uint64) {
 		c := s.ref.Info(0).Counters
-		return c.Fixes - c.FixesInvalid - c.FixesImplausible
+		return c.Fixes - c.FixesInvalid - c.FixesImplausible, c.Pulses
 	}
-	before := good()
-	for range fixWithin / (fixWithin / 6) {
-		if wait(ctx, fixWithin/6); good() > before {
-			return true
+	fixes, pulses := count()
+	for range looks {
+		wait(ctx, heardWithin/looks)
+		f, p := count()
+		if fix, pulse = f > fixes, p > pulses; fix && pulse {
+			break
 		}
 	}
-	return false
+	return fix, pulse
+}
+
+// numbering says whether nothing but time is missing until the reference locks: a
+// quarter of an hour where no server vouches for the second, which is more than a
+// trial has.
+func (s *station) numbering() bool {
+	mono, _, err := s.kernel.Now()
+	return err == nil && s.ref.At(mono, "").State == gpspps.StateNumbering
 }
 
 // servedVersion asks the station's own page which version it is.

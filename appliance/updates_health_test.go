@@ -19,6 +19,7 @@ import (
 func TestVitals(t *testing.T) {
 	well := update.Vitals{Serving: "1.2.0", Perm: true, Locked: true, Asked: true, Fix: true}
 	for name, c := range map[string]struct {
+		after time.Duration // of the start; 0: 20 minutes, in which the reference locks in any case
 		lack  lack
 		perm  string // empty: a good one
 		later func(*world, *station)
@@ -26,6 +27,8 @@ func TestVitals(t *testing.T) {
 	}{
 		"well":       {want: func(*update.Vitals) {}},
 		"no GPS":     {lack: lack{mute: true}, want: func(v *update.Vitals) { v.Fix = false }},
+		"alone":      {after: 8 * time.Minute, lack: lack{unlinked: true}, want: func(v *update.Vitals) { v.Asked, v.Locked, v.Locking = false, false, true }},
+		"no pulse":   {after: 8 * time.Minute, lack: lack{unlinked: true, pulseless: true}, want: func(v *update.Vitals) { v.Asked, v.Locked = false, false }},
 		"no network": {lack: lack{unlinked: true}, want: func(v *update.Vitals) { v.Asked = false }},
 		"neither":    {lack: lack{unlinked: true, mute: true}, want: func(v *update.Vitals) { v.Asked, v.Fix, v.Locked = false, false, false }},
 		"read-only":  {perm: "/proc/truechimer", want: func(v *update.Vitals) { v.Perm = false }},
@@ -35,6 +38,9 @@ func TestVitals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if c.perm == "" {
 				c.perm = t.TempDir()
+			}
+			if c.after == 0 {
+				c.after = 20 * time.Minute
 			}
 			p := updatable(t, &platform{station: true, perm: c.perm, bootDevice: card(t, []byte(dayFile))})
 			synctest.Test(t, func(t *testing.T) {
@@ -46,10 +52,10 @@ func TestVitals(t *testing.T) {
 					}
 					got = (&vitals{s: s}).Vitals(t.Context())
 				}
-				live(t, w, p, 20*time.Minute)
+				live(t, w, p, c.after)
 				want := well
 				c.want(&want)
-				if want.Up = got.Up; got != want || got.Up < 20*time.Minute {
+				if want.Up = got.Up; got != want || got.Up < c.after {
 					t.Errorf("got  %+v\nwant %+v", got, want)
 				}
 			})

@@ -49,10 +49,11 @@ type world struct {
 
 // lack is what a world goes without.
 type lack struct {
-	mute     bool // the receiver says nothing, and gives no pulse
-	unlinked bool // no server can be reached
-	nameless bool // no name can be resolved
-	hostless bool // the update host does not answer
+	mute      bool // the receiver says nothing, and gives no pulse
+	pulseless bool // it gives no pulse
+	unlinked  bool // no server can be reached
+	nameless  bool // no name can be resolved
+	hostless  bool // the update host does not answer
 }
 
 func newWorld(l lack) *world {
@@ -235,7 +236,7 @@ type seconds struct {
 }
 
 func (s *seconds) WaitForEdgeAt(timeout time.Duration) (pulse.Event, bool) {
-	if s.w.mute || s.N != "GPIO18" {
+	if s.w.mute || s.w.pulseless || s.N != "GPIO18" {
 		time.Sleep(timeout)
 		return pulse.Event{}, false
 	}
