@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -24,8 +23,20 @@ const (
 type parts struct {
 	notes   *notes
 	running sync.WaitGroup
-	failed  atomic.Pointer[time.Time] // when one last did; nil: never
+
+	mu     sync.Mutex
+	failed map[string]time.Time // when a part last did; nothing for those that have not
 }
+
+// The parts that others ask about by their names.
+const (
+	partPage     = "page"
+	partNetwork  = "network"
+	partWatchdog = "watchdog"
+	partClock    = "clock"
+	partMonitor  = "monitor"
+	partUpdater  = "updater"
+)
 
 // part is one of them. It runs until ctx ends, its work is done (nil) or it fails.
 type part struct {
@@ -45,20 +56,32 @@ func (p *parts) keep(ctx context.Context, name string, part func(context.Context
 			if err == nil || ctx.Err() != nil {
 				return
 			}
-			now := time.Now()
-			p.failed.Store(&now)
+			p.fails(name)
 			p.notes.set(topic, fmt.Sprintf("A part of the station, the %s, failed and was begun anew: %v.", name, err))
 			wait(ctx, again)
 		}
 	})
 }
 
-// lastFailure is when a part last failed; zero: none has.
-func (p *parts) lastFailure() time.Time {
-	if at := p.failed.Load(); at != nil {
-		return *at
+func (p *parts) fails(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failed == nil {
+		p.failed = map[string]time.Time{}
 	}
-	return time.Time{}
+	p.failed[name] = time.Now()
+}
+
+// lastFailure is when one of these parts last failed; zero: none has.
+func (p *parts) lastFailure(names ...string) (last time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, name := range names {
+		if at := p.failed[name]; at.After(last) {
+			last = at
+		}
+	}
+	return last
 }
 
 // guard makes an error of a panic.

@@ -41,10 +41,10 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 		s.updater = &updater{s: s, machine: thisMachine()}
 		// Elsewhere neither the network nor the machine's host is the station's.
 		outside = []part{
-			{"network", s.network()},
+			{partNetwork, s.network()},
 			{"list of sockets", func(ctx context.Context) error { return logOpenSockets(ctx, log) }},
 			{"link to the host", func(context.Context) error { return serveHost(server, log) }},
-			{"updater", s.updater.run},
+			{partUpdater, s.updater.run},
 		}
 	}
 	return s.run(ctx, server, src, outside...)
@@ -78,7 +78,7 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 	}
 
 	all := s.parts
-	all.keep(ctx, "page", func(context.Context) error {
+	all.keep(ctx, partPage, func(context.Context) error {
 		l := listener
 		listener = nil
 		return s.servePage(server, l)
@@ -87,13 +87,13 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 		all.keep(ctx, p.name, p.run)
 	}
 	if s.platform.station {
-		all.keep(ctx, "watchdog", s.showSignsOfLife)
+		all.keep(ctx, partWatchdog, s.showSignsOfLife)
 	}
 	if !s.platform.safe {
 		all.keep(ctx, "receiver", func(ctx context.Context) error { return src.listen(ctx, s.inbox) })
 		all.keep(ctx, "pulse", func(ctx context.Context) error { return src.watch(ctx, s.inbox) })
-		all.keep(ctx, "clock", s.keepTime)
-		all.keep(ctx, "monitor", s.judge)
+		all.keep(ctx, partClock, s.keepTime)
+		all.keep(ctx, partMonitor, s.judge)
 	}
 
 	<-ctx.Done()

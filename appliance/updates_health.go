@@ -82,10 +82,15 @@ func tryFile(dir string) error {
 	return durable.Remove(path)
 }
 
-// steadySince is when the process began, or when a part of it last failed.
+// steadySince is when the process began, or when a part of it last failed without
+// which a station is none, or is never updated again. Others fail for reasons
+// that another version cannot help, such as a receiver that was pulled out: no
+// trial would ever pass then. What such a part is there for, a fix or a lock, is
+// looked at for itself.
 func (s *station) steadySince() time.Time {
 	since := s.born
-	if failed := s.parts.lastFailure(); failed.After(since) {
+	failed := s.parts.lastFailure(partPage, partNetwork, partWatchdog, partClock, partMonitor, partUpdater)
+	if failed.After(since) {
 		since = failed
 	}
 	return since

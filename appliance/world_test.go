@@ -283,13 +283,13 @@ func live(t *testing.T, w *world, p *platform, d time.Duration) (status.Status, 
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- s.run(ctx, server, h, part{"network", func(ctx context.Context) error {
+		done <- s.run(ctx, server, h, part{partNetwork, func(ctx context.Context) error {
 			if w.unlinked {
 				s.notes.set("network", wanting(network.State{Reason: "eth0 has no carrier"}))
 			}
 			<-ctx.Done()
 			return nil
-		}}, part{"updater", s.updater.run})
+		}}, part{partUpdater, s.updater.run})
 	}()
 	time.Sleep(d)
 	out := s.Status()
