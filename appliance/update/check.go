@@ -126,14 +126,16 @@ func (e *Engine) target() string {
 	return e.o.System.Channel + "/" + e.o.System.Board + "/manifest.json"
 }
 
-// offered is the manifest of the release that there is; nil if it is the one
-// that was found to be nothing to install.
+// offered is the manifest of the release that there is; nil if there is none, or
+// it is the one that was found to be nothing to install.
 func (e *Engine) offered(ctx context.Context, got Trusted) (*artifact.Manifest, artifact.Sum, error) {
 	name := e.target()
 	at, err := got.Target(name)
 	if errors.Is(err, tuf.ErrNoTarget) {
-		return nil, artifact.Sum{}, fmt.Errorf("%w: there is none for the board %s in the channel %s", errRefused, e.o.System.Board, e.o.System.Channel)
+		e.absent = true
+		return nil, artifact.Sum{}, nil
 	}
+	e.absent = false
 	if err != nil {
 		return nil, artifact.Sum{}, fmt.Errorf("%w: %w", errMetadata, err)
 	}

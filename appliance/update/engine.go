@@ -23,6 +23,7 @@ type Engine struct {
 	failed int          // attempts in a row
 	unset  bool         // the clock was waited for in vain
 	seen   artifact.Sum // manifest that was found to be nothing to install
+	absent bool         // the metadata names no release for this board and channel
 }
 
 // New checks the options. It reads and writes nothing.
@@ -116,7 +117,7 @@ func (e *Engine) attempt(ctx context.Context) time.Duration {
 		} else if waits {
 			s.State = StateWaiting
 		}
-		s.Summary = summary(*s, e.mem.now)
+		s.Summary = e.summary(*s)
 	})
 	return pause
 }

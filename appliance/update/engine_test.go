@@ -42,3 +42,30 @@ func TestUpdate(t *testing.T) {
 		})
 	}
 }
+
+// TestNothingToInstall: that there is no release for the station yet, or that it
+// is the one that runs, is no failure, and is asked no more often.
+func TestNothingToInstall(t *testing.T) {
+	first := newRelease(t, "1.0.0", good, 1)
+	for says, offer := range map[string]*release{
+		"There is no release for rpi in the channel stable yet.": nil,
+		"This is the newest version.":                            first,
+	} {
+		t.Run(says, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, loaders[0], first)
+				w.publisher.offers = offer
+				if how := w.live(24 * time.Hour); how != outlived {
+					t.Fatal(how)
+				}
+				now, _ := w.Now()
+				if s := w.engine.Status(); s.State != StateIdle || s.Summary != says || s.Failure != "" || s.Next.Before(now) || s.Next.After(now.Add(6*time.Hour)) {
+					t.Errorf("%+v", s)
+				}
+				if w.publisher.asked != 4 || w.publisher.request != 0 {
+					t.Errorf("the host was asked %d times in a day, and for %d pieces", w.publisher.asked, w.publisher.request)
+				}
+			})
+		})
+	}
+}

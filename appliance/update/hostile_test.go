@@ -47,8 +47,6 @@ func TestRefused(t *testing.T) {
 		{"an old boot loader", with("1.3.0", func(m *artifact.Manifest) { m.MinEEPROM = 1700000000 }), "boot loader of 2023-11-14", Floors{}},
 		{"no manifest", noManifest, "not a manifest", Floors{}},
 		{"a later format", later, "a later version of the updater", Floors{}},
-		{"nothing", nil, "none for the board rpi", Floors{}},
-		{"what runs", first, "", Floors{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -65,7 +63,7 @@ func TestRefused(t *testing.T) {
 					t.Fatal(how)
 				}
 				s := w.engine.Status()
-				if c.says != "" && (!strings.Contains(s.Failure, c.says) || s.State != StateWaiting) || c.says == "" && s.Failure != "" {
+				if !strings.Contains(s.Failure, c.says) || s.State != StateWaiting {
 					t.Errorf("%+v", s)
 				}
 				if w.card.ops != before || w.publisher.request != 0 {

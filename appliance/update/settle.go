@@ -44,7 +44,7 @@ func (e *Engine) settle(ctx context.Context) bool {
 		e.mem.now.Floors = highest(e.mem.now.Floors, e.runs())
 	}
 	e.plan()
-	e.s.set(func(s *Status) { s.Summary = summary(*s, e.mem.now) })
+	e.s.set(func(s *Status) { s.Summary = e.summary(*s) })
 	return true
 }
 

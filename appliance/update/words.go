@@ -76,8 +76,8 @@ func capital(s string) string {
 }
 
 // summary is how things stand between attempts.
-func summary(s Status, r Record) string {
-	switch {
+func (e *Engine) summary(s Status) string {
+	switch r := e.mem.now; {
 	case r.Phase == PhaseFailed:
 		return fmt.Sprintf("Version %s was tried %s and failed: %s. It is tried again.", r.Release.Version, times(r.Release.Tries), r.Reason)
 	case s.Failure != "":
@@ -88,6 +88,8 @@ func summary(s Status, r Record) string {
 		return fmt.Sprintf("Version %s failed each time it was tried: a newer one is awaited.", r.Blocked)
 	case s.Checked.IsZero():
 		return "Not looked for a newer version yet."
+	case e.absent:
+		return fmt.Sprintf("There is no release for %s in the channel %s yet.", e.o.System.Board, e.o.System.Channel)
 	case s.Freshness == FreshUnknown:
 		return "No newer version is known; but this station has no date to tell whether what the update host says is recent."
 	}
