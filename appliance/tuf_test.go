@@ -36,7 +36,7 @@ func TestTUF(t *testing.T) {
 	}
 	in := []string{"--metadata-dir", metadata}
 	at := append(in, "--now", "2027-03-02T00:00:00Z")
-	run("no root to begin with", append(at, "refresh")...)
+	run("no root metadata to begin with", append(at, "refresh")...)
 	run("", append(in, "init", root)...)
 	run("", append(at, "refresh")...)
 	run("", append([]string{"refresh"}, at...)...)

@@ -81,11 +81,8 @@ func (e *Engine) refresh(ctx context.Context) (Trusted, error) {
 			s.Checked, s.Freshness = clock, FreshUnknown
 		}
 	})
-	if isVerdict(err) {
-		return nil, fmt.Errorf("%w: %w", errMetadata, err)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errReach, err)
+		return nil, classed(err)
 	}
 	return got, nil
 }
@@ -144,7 +141,7 @@ func (e *Engine) offered(ctx context.Context, got Trusted) (*artifact.Manifest, 
 	}
 	b, err := got.Manifest(ctx, name, artifact.MaxManifest)
 	if err != nil {
-		return nil, artifact.Sum{}, fmt.Errorf("%w: %w", errMetadata, err)
+		return nil, artifact.Sum{}, classed(err)
 	}
 	m, err := artifact.Parse(b)
 	if err != nil {

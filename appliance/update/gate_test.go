@@ -3,6 +3,7 @@ package update
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -50,7 +51,7 @@ func TestGate(t *testing.T) {
 					p := &publisher{err: c.meta}
 					e := &Engine{o: Options{
 						System: System{Version: "1.1.0", Build: built}, Policy: DefaultPolicy(),
-						Health: steady(v), Metadata: p, Clock: &world{},
+						Health: steady(v), Metadata: p, Clock: &world{}, Log: slog.New(slog.DiscardHandler),
 					}}
 					g := gate{e: e, base: base}
 					got := strings.Join(g.lacks(t.Context()), ", ")

@@ -145,11 +145,14 @@ func (e *Engine) baseline(ctx context.Context, sum artifact.Sum) (Baseline, erro
 	v := e.o.Health.Vitals(ctx)
 	base := Baseline{Network: v.Network, Locked: v.Locked, Asked: v.Asked, Fix: v.Fix}
 	got, err := e.refresh(ctx)
-	if isVerdict(err) || ctx.Err() != nil {
-		return base, errors.Join(err, ctx.Err())
+	if ctx.Err() != nil {
+		return base, ctx.Err()
+	}
+	if errors.Is(err, errReach) {
+		return base, nil // offline by now: the new system need not do better
 	}
 	if err != nil {
-		return base, nil // offline by now: the new system need not do better
+		return base, err
 	}
 	base.Metadata = true
 	if err := e.believe(got); err != nil {

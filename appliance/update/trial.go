@@ -105,7 +105,7 @@ func (g *gate) lacks(ctx context.Context) (list []string) {
 	// It must be able to fetch the version after it.
 	bad := func(err error) bool { return isVerdict(err) && !errors.Is(err, tuf.ErrExpired) }
 	if g.verify(ctx); !g.verified && (g.base.Metadata || bad(g.err)) {
-		list = append(list, fmt.Sprintf("it cannot verify what the update host says (%v)", g.err))
+		list = append(list, fmt.Sprintf("it cannot verify what the update host says (%s)", plain(g.err)))
 	}
 	return list
 }
@@ -122,9 +122,11 @@ func (g *gate) verify(ctx context.Context) {
 	defer cancel()
 	got, err := g.e.refresh(ctx)
 	g.asked, g.err = time.Now(), err
-	if err == nil {
-		g.verified, g.floor = true, got.Floor()
+	if err != nil {
+		g.e.o.Log.Warn("verifying what the update host says, on trial", "error", err)
+		return
 	}
+	g.verified, g.floor = true, got.Floor()
 }
 
 // verifyWait is how long fetching the metadata may take on trial.

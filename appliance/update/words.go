@@ -18,6 +18,8 @@ var (
 	errRefused  = errors.New("the release that is offered is not taken")
 	errReach    = errors.New("the update host cannot be reached")
 	errMetadata = errors.New("what the update host says is not taken")
+	errKeep     = errors.New("what the update host says cannot be kept on the card")
+	errRoot     = errors.New("the root metadata that this station trusts is lost")
 	errFetch    = errors.New("the release cannot be fetched")
 	errCard     = errors.New("the card fails")
 	errBoot     = errors.New("the new version cannot be started")
@@ -36,6 +38,20 @@ func isVerdict(err error) bool {
 	return false
 }
 
+// classed is an error of fetching and verifying metadata with its class.
+func classed(err error) error {
+	class := errReach
+	switch {
+	case isVerdict(err):
+		class = errMetadata
+	case errors.Is(err, tuf.ErrStore):
+		class = errKeep
+	case errors.Is(err, tuf.ErrNoRoot):
+		class = errRoot
+	}
+	return fmt.Errorf("%w: %w", class, err)
+}
+
 // volume is an error of the boot file system: where it is not a person who has
 // changed that, the card fails.
 func volume(err error) error {
@@ -51,7 +67,9 @@ func volume(err error) error {
 func sentence(err error) string {
 	todo := "It is tried again by itself."
 	switch {
-	case errors.Is(err, errCard), errors.Is(err, bootfs.ErrCorrupt):
+	case errors.Is(err, errRoot):
+		todo = "Put the root.json that it was given back on the card, or write the card anew."
+	case errors.Is(err, errCard), errors.Is(err, errKeep), errors.Is(err, bootfs.ErrCorrupt):
 		todo = "If this goes on, write the card anew, or replace it."
 	case errors.Is(err, bootfs.ErrGeometry), errors.Is(err, bootfs.ErrSlotMoved), errors.Is(err, bootfs.ErrSlotTaken), errors.Is(err, bootfs.ErrNoRoom):
 		todo = "Until then the version that runs stays."
@@ -62,7 +80,7 @@ func sentence(err error) string {
 	case errors.Is(err, context.DeadlineExceeded):
 		todo = "The network may be slow; it is tried again by itself."
 	}
-	return fmt.Sprintf("%s. %s", capital(strings.TrimRight(line(err.Error()), ". ")), todo)
+	return fmt.Sprintf("%s. %s", capital(strings.TrimRight(line(plain(err)), ". ")), todo)
 }
 
 // line is s without what cannot be shown in a line.

@@ -19,6 +19,7 @@ func Refresh(ctx context.Context, o Options) (*Trusted, error) {
 	if o.Now.IsZero() {
 		return nil, errors.New("updates: no reference time")
 	}
+	o.Store = keeper{o.Store}
 	var t *Trusted
 	err := onEachMirror(o.Source, func() (err error) {
 		t, err = refresh(ctx, o)
@@ -94,7 +95,7 @@ func (t *Trusted) begin() (kept bool, err error) {
 		}
 	}
 	if t.options.Initial == nil {
-		return false, fmt.Errorf("no root to begin with: %w", err)
+		return false, fmt.Errorf("%w: %v", ErrNoRoot, err) // not of its class: it is no server's fault
 	}
 	if err := trust(t.options.Initial); err != nil {
 		return false, fmt.Errorf("the initial root: %w", err)

@@ -3,6 +3,7 @@ package tuf_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"errors"
 	"io/fs"
 	"slices"
 	"testing"
@@ -117,7 +118,7 @@ func TestInitialRoot(t *testing.T) {
 		root []byte
 		want error
 	}{
-		"none":            {nil, fs.ErrNotExist},
+		"none":            {nil, tuf.ErrNoRoot},
 		"empty":           {[]byte{}, tuf.ErrFormat},
 		"no JSON":         {[]byte("root"), tuf.ErrFormat},
 		"of another kind": {newStation().repo.File("metadata/timestamp.json"), tuf.ErrFormat},
@@ -133,6 +134,11 @@ func TestInitialRoot(t *testing.T) {
 	s.good(t)
 	s.store.files["root.json"] = s.store.files["root.json"][:100]
 	s.good(t)
+	s.store.files["root.json"], s.first = s.store.files["root.json"][:100], nil
+	s.bad(t, tuf.ErrNoRoot)
+	if _, err := s.refreshFrom(s.repo); errors.Is(err, tuf.ErrFormat) {
+		t.Errorf("%v: the server is blamed", err)
+	}
 
 	// The initial root is kept only after all has been verified.
 	s = newStation()

@@ -11,6 +11,19 @@ import (
 	"github.com/truechimer/truechimer/appliance/durable"
 )
 
+// keeper is a Store whose failures to keep something are ErrStore.
+type keeper struct{ Store }
+
+func (k keeper) Save(name string, b []byte) error { return notKept(name, k.Store.Save(name, b)) }
+func (k keeper) Delete(name string) error         { return notKept(name, k.Store.Delete(name)) }
+
+func notKept(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %w", ErrStore, name, err)
+}
+
 // dirStore is a Store in a directory.
 type dirStore string
 

@@ -22,8 +22,8 @@ import (
 	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
 )
 
-// Errors that Refresh, Target and Download wrap. What a Source or a Store
-// says is passed on wrapped.
+// Errors that Refresh, Target and Download wrap. What a Source says is passed on
+// wrapped.
 var (
 	ErrExpired   = errors.New("the update metadata has expired: the server is stale, or this station's date is wrong")
 	ErrRollback  = errors.New("the update metadata is older than what this station has already seen")
@@ -31,6 +31,9 @@ var (
 	ErrFormat    = errors.New("the update metadata cannot be understood")
 	ErrMismatch  = errors.New("the file is not the one that the update metadata names")
 	ErrNoTarget  = errors.New("the update metadata names no such file")
+	// ErrStore and ErrNoRoot are the station's own: nobody else's fault.
+	ErrStore  = errors.New("the update metadata cannot be kept")
+	ErrNoRoot = errors.New("there is no root metadata to begin with")
 )
 
 // Limits of what is fetched, bytes, and of what is followed. Snapshot and
