@@ -178,21 +178,8 @@ func (u *updater) options(d devices) (update.Options, error) {
 		}
 	}
 	o.Metadata = watched{update.NewRepository(clients[0], store), &u.expires}
-	o.Files = &mirrors{Client: clients[1]}
+	o.Files = clients[1]
 	return o, nil
-}
-
-// mirrors makes a client's mirrors known as update.Files has them.
-type mirrors struct {
-	*fetch.Client
-	turned int
-}
-
-// Next implements update.Files.
-func (m *mirrors) Next() bool {
-	m.Client.Next()
-	m.turned++
-	return m.turned%m.Mirrors() != 0
 }
 
 // watched remembers until when the metadata holds.

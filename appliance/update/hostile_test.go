@@ -133,6 +133,7 @@ func TestBadPieces(t *testing.T) {
 		"swapped, then good":   {mirrors{swap, fine}, true},
 		"zeros, then good":     {mirrors{zero, swap, fine}, true},
 		"flipped":              {mirrors{flip}, false},
+		"gone, all":            {mirrors{gone, gone, gone}, false},
 		"all bad":              {mirrors{flip, short, swap, zero, gone}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -146,6 +147,9 @@ func TestBadPieces(t *testing.T) {
 				}
 				if most := 4 * len(c.mirrors) * dryRounds; w.publisher.request > most {
 					t.Errorf("%d requests, at most %d were expected", w.publisher.request, most)
+				}
+				if name == "gone, all" && w.publisher.request != len(c.mirrors)*dryRounds {
+					t.Errorf("%d requests of %d mirrors", w.publisher.request, len(c.mirrors))
 				}
 				if c.works {
 					return

@@ -21,7 +21,8 @@ func (p packFile) Range(ctx context.Context, name string, from, length int64) (i
 	return io.NopCloser(io.NewSectionReader(p.File, from, length)), nil
 }
 
-func (p packFile) Next() bool { return false }
+func (p packFile) Next()        {}
+func (p packFile) Mirrors() int { return 1 }
 
 // largeRelease is a release whose root has a size, and none of which is in memory.
 func largeRelease(t testing.TB, size int64) (*artifact.Manifest, packFile) {

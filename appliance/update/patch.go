@@ -82,12 +82,16 @@ func (s *staging) apply(ctx context.Context, d artifact.Delta, old io.ReaderAt, 
 		return fmt.Errorf("there is no room for its %d bytes", d.File.Size)
 	}
 	to := bootfs.Guard(s.e.o.RootInactive, []bootfs.Extent{room})
-	for {
+	for left := s.e.o.Files.Mirrors(); ; {
 		err := s.keepDelta(ctx, d, io.NewOffsetWriter(to, room.Offset))
 		if err == nil {
 			break
 		}
-		if errors.Is(err, errCard) || ctx.Err() != nil || !s.e.o.Files.Next() {
+		if errors.Is(err, errCard) || ctx.Err() != nil {
+			return err
+		}
+		s.e.o.Files.Next()
+		if left--; left == 0 {
 			return err
 		}
 	}

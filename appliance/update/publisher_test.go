@@ -243,12 +243,10 @@ func (b broken) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func (p *publisher) Next() bool {
+func (p *publisher) Next() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.mirror++; p.mirror < len(p.mirrors) {
-		return true
-	}
-	p.mirror = 0
-	return false
+	p.mirror = (p.mirror + 1) % p.Mirrors()
 }
+
+func (p *publisher) Mirrors() int { return max(1, len(p.mirrors)) }

@@ -41,7 +41,8 @@ func (r repo) Range(ctx context.Context, name string, from, length int64) (io.Re
 	return io.NopCloser(bytes.NewReader(b[from : from+length])), ctx.Err()
 }
 
-func (repo) Next() bool { return false }
+func (repo) Next()        {}
+func (repo) Mirrors() int { return 1 }
 
 // TestRepository goes from release to release with real metadata: across rotated
 // keys, and not back with a server that goes back, nor on with one that stands still.

@@ -171,7 +171,7 @@ const run8 = 8 << 20
 
 // fetch fetches chunks, neighbours with one request.
 func (s *staging) fetch(ctx context.Context, where map[int][]int64) error {
-	dry := 0 // rounds over all mirrors without a sound chunk
+	failed := 0 // requests in a row without a sound chunk
 	for first := 0; first < len(s.m.Chunks); {
 		if len(where[first]) == 0 {
 			first++
@@ -191,13 +191,19 @@ func (s *staging) fetch(ctx context.Context, where map[int][]int64) error {
 			return errors.Join(err, ctx.Err())
 		}
 		if got > 0 {
-			dry = 0
+			failed = 0
 		}
 		first += got
-		if err == nil || s.e.o.Files.Next() {
+		if err == nil {
 			continue
 		}
-		if dry++; dry >= dryRounds {
+		s.e.o.Files.Next()
+		failed++
+		dry := failed / s.e.o.Files.Mirrors() // rounds over all mirrors
+		switch {
+		case failed%s.e.o.Files.Mirrors() != 0:
+			continue
+		case dry >= dryRounds:
 			return fmt.Errorf("%w: %w", errFetch, err)
 		}
 		s.e.wait(ctx, s.e.spread(s.e.o.Policy.Again<<dry))

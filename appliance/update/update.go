@@ -95,6 +95,8 @@ type Files interface {
 	// reader ends with an error. It tries mirrors in turn.
 	Range(ctx context.Context, name string, from, length int64) (io.ReadCloser, error)
 	// Next says that what came last did not verify: the next Range begins with the
-	// next mirror. It is false, once in a round, when all have been begun with.
-	Next() bool
+	// next mirror.
+	Next()
+	// Mirrors is how many there are, at least 1.
+	Mirrors() int
 }
