@@ -194,8 +194,8 @@ func (w watched) Refresh(ctx context.Context, t update.Trust) (update.Trusted, e
 	if err == nil {
 		at := got.Expires()
 		w.expires.Store(&at)
-	} else if errors.Is(err, tuf.ErrExpired) {
-		w.expires.Store(nil) // which of them has is not said
+	} else if at := w.expires.Load(); errors.Is(err, tuf.ErrExpired) && at != nil && at.After(t.Now) {
+		w.expires.Store(nil) // other metadata has expired, and when is not said
 	}
 	return got, err
 }

@@ -2,15 +2,19 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/appliance/update"
 	"github.com/truechimer/truechimer/appliance/update/origin"
+	"github.com/truechimer/truechimer/appliance/update/tuf"
 	"github.com/truechimer/truechimer/appliance/update/tuftest"
 )
 
@@ -137,5 +141,34 @@ func TestDateOfTheBootLoader(t *testing.T) {
 		if d := p.eeprom(); d != 0 {
 			t.Errorf("%q: %d", bad, d)
 		}
+	}
+}
+
+// TestExpiryIsKept: when the metadata expired is known afterwards, too, unless it
+// was another part of it that has.
+func TestExpiryIsKept(t *testing.T) {
+	r := tuftest.New(epoch)
+	r.Publish()
+	var at atomic.Pointer[time.Time]
+	w := watched{update.NewRepository(r, tuf.DirStore(t.TempDir())), &at}
+	ask := func(now time.Time) error {
+		_, err := w.Refresh(t.Context(), update.Trust{Initial: r.Initial(), Now: now})
+		return err
+	}
+	later := epoch.AddDate(0, 0, tuftest.OnlineDays+1)
+	if err := ask(later); !errors.Is(err, tuf.ErrExpired) || at.Load() != nil {
+		t.Errorf("expired from the start: %v, %v", err, at.Load())
+	}
+	if err := ask(epoch); err != nil {
+		t.Fatal(err)
+	}
+	known := *at.Load()
+	if err := ask(later); !errors.Is(err, tuf.ErrExpired) || at.Load() == nil || !at.Load().Equal(known) || known.After(later) {
+		t.Errorf("expired: %v, %v, want %v", err, at.Load(), known)
+	}
+	far := later.AddDate(10, 0, 0)
+	at.Store(&far)
+	if err := ask(later); !errors.Is(err, tuf.ErrExpired) || at.Load() != nil {
+		t.Errorf("%v has expired, which is said to be valid until %v", err, at.Load())
 	}
 }
