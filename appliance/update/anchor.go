@@ -1,7 +1,12 @@
 package update
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+
 	"github.com/truechimer/truechimer/appliance/update/tuf"
+	"github.com/truechimer/truechimer/image/artifact"
 	"github.com/truechimer/truechimer/image/bootfs"
 )
 
@@ -12,4 +17,53 @@ func Anchor(state *bootfs.State, store tuf.Store) string {
 	m := memory{state: state, store: store}
 	_ = m.load() // an Engine's Run tells what is lost
 	return m.now.Anchor
+}
+
+// anchor is whose root metadata the station trusts, or would as the first.
+func (e *Engine) anchor() string {
+	switch {
+	case e.mem.now.Anchor != "":
+		return e.mem.now.Anchor
+	case e.o.OwnRoot != nil:
+		return artifact.Sum(sha256.Sum256(e.o.OwnRoot)).String()
+	}
+	return anchorImage
+}
+
+// initial is the root metadata to begin with. The operator's takes the place of
+// the image's, until the station has believed one of them.
+func (e *Engine) initial() []byte {
+	anchor := e.anchor()
+	switch {
+	case anchor == anchorImage:
+		return e.o.Root
+	case e.o.OwnRoot != nil && artifact.Sum(sha256.Sum256(e.o.OwnRoot)).String() == anchor:
+		return e.o.OwnRoot
+	}
+	return nil // what the store kept, or nothing
+}
+
+// beganName is the file on /perm that says whose root metadata what is kept there
+// goes back to. None of TUF's roles is called so.
+const beganName = "began.json"
+
+// begin sees to it that what is kept goes back to the root metadata that is to be
+// trusted, as long as nobody is: roots that follow one are kept before all that is
+// behind them has been verified, and would go before another one that an operator
+// puts on the card meanwhile.
+func (e *Engine) begin() error {
+	if e.mem.now.Anchor != "" || e.initial() == nil {
+		return nil
+	}
+	want, err := json.Marshal(e.anchor())
+	if err != nil {
+		return err
+	}
+	if had, err := e.o.Store.Load(beganName); err == nil && bytes.Equal(had, want) {
+		return nil
+	}
+	if err := tuf.Forget(e.o.Store); err != nil {
+		return err
+	}
+	return e.o.Store.Save(beganName, want)
 }

@@ -65,6 +65,9 @@ func (e *Engine) waitForClock(ctx context.Context) bool {
 
 // refresh fetches and verifies the metadata.
 func (e *Engine) refresh(ctx context.Context) (Trusted, error) {
+	if err := e.begin(); err != nil {
+		return nil, fmt.Errorf("%w: %w", errKeep, err)
+	}
 	now, synced := e.reference()
 	got, err := e.o.Metadata.Refresh(ctx, Trust{
 		Initial: e.initial(), Now: now,
@@ -87,31 +90,12 @@ func (e *Engine) refresh(ctx context.Context) (Trusted, error) {
 	return got, nil
 }
 
-// initial is the root metadata to begin with. The operator's takes the place of
-// the image's, until the station has believed one of them.
-func (e *Engine) initial() []byte {
-	own := e.o.OwnRoot != nil
-	switch anchor := e.mem.now.Anchor; {
-	case anchor == "" && own:
-		return e.o.OwnRoot
-	case anchor == "" || anchor == anchorImage:
-		return e.o.Root
-	case own && artifact.Sum(sha256.Sum256(e.o.OwnRoot)).String() == anchor:
-		return e.o.OwnRoot
-	}
-	return nil // what the store kept, or nothing
-}
-
 // believe keeps floors that have risen, and with the first verified metadata what
 // it was that it was verified against.
 func (e *Engine) believe(got Trusted) error {
 	r := e.mem.now
 	r.Floors.Metadata = highestMetadata(r.Floors.Metadata, got.Floor())
-	if r.Anchor == "" {
-		if r.Anchor = anchorImage; e.o.OwnRoot != nil {
-			r.Anchor = artifact.Sum(sha256.Sum256(e.o.OwnRoot)).String()
-		}
-	}
+	r.Anchor = e.anchor()
 	if r.Floors == e.mem.now.Floors && r.Anchor == e.mem.now.Anchor {
 		return nil
 	}

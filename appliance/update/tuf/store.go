@@ -24,6 +24,16 @@ func notKept(name string, err error) error {
 	return fmt.Errorf("%w: %s: %w", ErrStore, name, err)
 }
 
+// Forget deletes all that Refresh keeps, so that the next one begins with its
+// Initial. ErrStore.
+func Forget(s Store) error {
+	var failed []error
+	for _, name := range []string{rootFile, timestampFile, snapshotFile, targetsFile} {
+		failed = append(failed, keeper{s}.Delete(name))
+	}
+	return errors.Join(failed...)
+}
+
 // dirStore is a Store in a directory.
 type dirStore string
 
