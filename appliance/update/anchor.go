@@ -43,6 +43,16 @@ func (e *Engine) initial() []byte {
 	return nil // what the store kept, or nothing
 }
 
+// floor is what metadata must not be below. The image's versions are its own
+// publisher's: an operator counts from 1.
+func (e *Engine) floor() tuf.Floor {
+	image := e.o.System.Floor
+	if e.anchor() != anchorImage {
+		image = tuf.Floor{Issued: image.Issued}
+	}
+	return highestMetadata(e.mem.now.Floors.Metadata, image)
+}
+
 // beganName is the file on /perm that says whose root metadata what is kept there
 // goes back to. None of TUF's roles is called so.
 const beganName = "began.json"

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/truechimer/truechimer/appliance/update/tuf"
 	"github.com/truechimer/truechimer/appliance/update/tuftest"
 	"github.com/truechimer/truechimer/image/artifact"
 	"github.com/truechimer/truechimer/image/bootfs"
@@ -119,6 +120,34 @@ func TestRootIsChangedInTime(t *testing.T) {
 		}
 		if got := Anchor(bootfs.OpenState(statePart(w.card)), w.perm); got != w.record().Anchor {
 			t.Errorf("Anchor says %q", got)
+		}
+	})
+}
+
+// TestFloorOfTheImage binds the image's publisher, and not an operator's own.
+func TestFloorOfTheImage(t *testing.T) {
+	first := newRelease(t, "1.0.0", good, 1)
+	synctest.Test(t, func(t *testing.T) {
+		images, mine, own := publishers()
+		issued := built.Add(30 * time.Minute)
+		floor := tuf.Floor{Root: 9, Timestamp: 100, Snapshot: 100, Targets: 100, Issued: issued}
+		w := newWorld(t, loaders[0], first)
+		follow := func(r repo, own []byte) Status {
+			w.options = func(o *Options) {
+				o.Metadata, o.Files, o.Root, o.OwnRoot = NewRepository(r, w.perm), r, images.Initial(), own
+				o.System.Floor = floor
+			}
+			w.live(time.Hour)
+			return w.engine.Status()
+		}
+		if s := follow(images, nil); !strings.Contains(s.Failure, tuf.ErrRollback.Error()) {
+			t.Errorf("the image's: %+v", s)
+		}
+		if s := follow(mine, own); s.State != StateIdle {
+			t.Errorf("an operator's own: %+v", s)
+		}
+		if got := w.record().Floors.Metadata; got.Root != 2 || !got.Issued.Equal(issued) {
+			t.Errorf("%+v", got)
 		}
 	})
 }

@@ -70,8 +70,7 @@ func (e *Engine) refresh(ctx context.Context) (Trusted, error) {
 	}
 	now, synced := e.reference()
 	got, err := e.o.Metadata.Refresh(ctx, Trust{
-		Initial: e.initial(), Now: now,
-		Floor: highestMetadata(e.mem.now.Floors.Metadata, e.o.System.Floor),
+		Initial: e.initial(), Now: now, Floor: e.floor(),
 	})
 	e.s.set(func(s *Status) {
 		clock, _ := e.o.Clock.Now()

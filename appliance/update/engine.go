@@ -169,7 +169,7 @@ const restartWait = 2 * time.Minute
 // reference is the date that expiry is judged by: no earlier than what the image
 // and the publisher's offline keys prove, and the clock's where it was set.
 func (e *Engine) reference() (now time.Time, synced bool) {
-	floor := highestMetadata(e.mem.now.Floors.Metadata, e.o.System.Floor)
+	floor := e.floor()
 	now = e.o.System.Build
 	if floor.Issued.After(now) {
 		now = floor.Issued
