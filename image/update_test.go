@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"flag"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/update/origin"
+	"github.com/truechimer/truechimer/appliance/update/tuf"
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/artifact"
 	"github.com/truechimer/truechimer/image/bootfs"
@@ -161,6 +164,36 @@ func TestImageAndUpdate(t *testing.T) {
 	if err := inspectFile(t, file).holds(c); !errors.Is(err, errDiffers) {
 		t.Errorf("one changed byte: %v", err)
 	}
+}
+
+// What an image says of the repository is what a station finds there itself, with
+// the keys that its versions belong to.
+func TestFloorOfAnImage(t *testing.T) {
+	p := newPublisher(t)
+	o, err := updateOptions(t, "-update-repository", p.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := origin.Parse(o.Update)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := tuf.DirStore(t.TempDir())
+	got, err := tuf.Refresh(t.Context(), tuf.Options{Source: served(p.Dir), Store: kept, Initial: o.Trust, Floor: from.Floor, Now: p.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Floor() != from.Floor || from.Floor.Keys == "" {
+		t.Errorf("the image says %+v, a station finds %+v", from.Floor, got.Floor())
+	}
+}
+
+// served is a repository as a web server has it.
+type served string
+
+// Get implements tuf.Source.
+func (s served) Get(_ context.Context, name string, _ int64) ([]byte, error) {
+	return os.ReadFile(filepath.Join(string(s), name))
 }
 
 func sumOf(t *testing.T, r io.Reader) artifact.Sum {

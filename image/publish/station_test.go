@@ -57,7 +57,10 @@ func TestStation(t *testing.T) {
 			t.Fatalf("%+v, %v; want %s", m, err, version)
 		}
 	}
-	expect("1.0.0")
+	image := floor
+	if expect("1.0.0"); floor != image {
+		t.Errorf("the image says %+v, the station finds %+v", image, floor)
+	}
 	before := copyOf(t, r)
 	r.Now = r.Now.Add(24 * time.Hour)
 	if err := r.Timestamp(p.key("online")); err != nil {
@@ -89,6 +92,14 @@ func TestStation(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect("1.1.0")
+	}
+	// The image's versions do not bind under keys that are not those of its time.
+	floor = image
+	floor.Timestamp, floor.Snapshot, floor.Targets = 1000, 1000, 1000
+	kept = tuf.DirStore(t.TempDir())
+	expect("1.1.0")
+	if _, now, err := r.Trust(); err != nil || floor != now {
+		t.Errorf("a new image says %+v, the station finds %+v; %v", now, floor, err)
 	}
 	if floor.Root != 4 || !floor.Issued.After(day) {
 		t.Errorf("%+v", floor)

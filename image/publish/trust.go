@@ -17,6 +17,7 @@ func (r *Repository) Trust() (root []byte, floor tuf.Floor, err error) {
 	floor = tuf.Floor{
 		Root: s.Root.Signed.Version, Timestamp: s.Timestamp.Signed.Version,
 		Snapshot: s.Snapshot.Signed.Version, Targets: s.targets().Signed.Version,
+		Keys: tuf.Keys(&s.Root.Signed),
 	}
 	for _, fields := range []map[string]any{s.Root.Signed.UnrecognizedFields, s.targets().Signed.UnrecognizedFields} {
 		t, err := issuedOf(fields)

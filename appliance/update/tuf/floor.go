@@ -51,6 +51,9 @@ func check(role string, got, floor int64) error {
 	return nil
 }
 
+// Keys is Floor.Keys under a root.
+func Keys(root *metadata.RootType) string { return onlineKeys(root) + "-" + targetsKeys(root) }
+
 func onlineKeys(root *metadata.RootType) string {
 	return digest(root, metadata.TIMESTAMP, metadata.SNAPSHOT)
 }

@@ -74,7 +74,7 @@ func refresh(ctx context.Context, o Options) (*Trusted, error) {
 		Timestamp: t.set.Timestamp.Signed.Version,
 		Snapshot:  t.set.Snapshot.Signed.Version,
 		Targets:   targets.Version,
-		Keys:      onlineKeys(root) + "-" + targetsKeys(root),
+		Keys:      Keys(root),
 		Issued:    latest(o.Floor.Issued, signed, issued(targets.UnrecognizedFields, targets.Expires)),
 	}
 	return t, nil
