@@ -165,7 +165,7 @@ func (u *updater) options(d devices) (update.Options, error) {
 		Control: control, Pointers: bootctl.Pointers(p.board), Boot: d.boot, State: state,
 		RootActive: d.active, RootInactive: d.inactive,
 		Store: store, Root: from.root, OwnRoot: from.own,
-		Health: &vitals{s: u.s}, Restart: u.machine.restart, Clock: stationClock{u.s}, Log: u.s.log,
+		Health: &vitals{s: u.s}, Restart: u.machine.restart, Clock: stationClock{u.s}, Notice: u.s.notes.set, Log: u.s.log,
 	}
 	if from.hold != "" {
 		return o, nil

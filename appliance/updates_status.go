@@ -28,6 +28,7 @@ func (u *updater) status() *status.Update {
 	s := e.Status()
 	out.State, out.Summary, out.Failure, out.Freshness = string(s.State), s.Summary, s.Failure, string(s.Freshness)
 	out.Candidate, out.Notes, out.Blocked, out.Tries = text(s.Candidate), text(s.Notes), text(s.Blocked), s.Tries
+	out.Scrubbed, out.Damage = utc(&s.Scrubbed), s.Damage
 	out.Checked, out.Next = utc(&s.Checked), utc(&s.Next)
 	if s.Total > 0 {
 		out.Done, out.Total = &s.Done, &s.Total

@@ -20,6 +20,9 @@ type Update struct {
 	Tries     int     `json:"tries"`             // how often the candidate was tried, 0 to 3
 	Blocked   *string `json:"blocked_version"`   // a release that failed each time and is tried no more; null: there is none
 
+	Scrubbed *time.Time `json:"scrubbed"` // when both slots were last read through and compared with what was written; null: not yet
+	Damage   string     `json:"damage"`   // what did not read back as it was written; empty: nothing
+
 	Checked   *time.Time `json:"checked"`   // when the metadata was last verified; null: not since the start
 	Freshness string     `json:"freshness"` // one of UpdateFreshness, of the metadata then
 	Expires   *time.Time `json:"expires"`   // when the metadata has to be renewed by; null: not known

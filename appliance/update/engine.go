@@ -24,6 +24,9 @@ type Engine struct {
 	unset  bool         // the clock was waited for in vain
 	seen   artifact.Sum // manifest that was found to be nothing to install
 	absent bool         // the metadata names no release for this board and channel
+	begun  time.Time    // when Run was called
+	scrubs scrubRecord
+	read   time.Time // when both slots were last read through since then; zero: not yet
 }
 
 // New checks the options. It reads and writes nothing.
@@ -42,6 +45,9 @@ func New(o Options) (*Engine, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Notice == nil {
+		o.Notice = func(string, string) {}
+	}
 	if o.Random == nil {
 		o.Random = rand.Float64
 	}
@@ -59,6 +65,7 @@ func (e *Engine) Status() Status { return e.s.get() }
 // Run updates the station until ctx ends; then it returns nil. A station can
 // have one Engine at a time, and call Run again after a panic in it.
 func (e *Engine) Run(ctx context.Context) error {
+	e.begun, e.read = time.Now(), time.Time{}
 	switch {
 	case e.o.System.Safe:
 		return e.rest(ctx, "In safe mode nothing is updated.")
@@ -68,14 +75,18 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err := e.mem.load(); err != nil {
 		e.o.Log.Warn("what is remembered of updates is not whole", "error", err)
 	}
+	e.loadScrubs()
 	if !e.settle(ctx) {
 		<-ctx.Done()
 		return nil
 	}
 	if e.o.Hold != "" {
-		return e.rest(ctx, e.o.Hold)
+		e.s.set(func(s *Status) { s.State, s.Summary, s.Next = StateOff, e.o.Hold, time.Time{} })
+		for e.idle(ctx, e.o.Policy.Poll) {
+		}
+		return nil
 	}
-	for pause := e.spread(e.o.Policy.First); e.wait(ctx, pause); {
+	for pause := e.spread(e.o.Policy.First); e.idle(ctx, pause); {
 		pause = e.attempt(ctx)
 	}
 	return nil

@@ -35,11 +35,17 @@ func (e *Engine) install(ctx context.Context, m *artifact.Manifest, sum artifact
 			return err
 		}
 	}
+	if err := e.forgetHolding(slot); err != nil {
+		return err
+	}
 	s := newStaging(e, m, slot)
 	if err := s.run(ctx); err != nil {
 		return err
 	}
 	if err := e.writeSlot(ctx, s); err != nil {
+		return err
+	}
+	if err := e.keepHolding(slot, m); err != nil {
 		return err
 	}
 	return e.arm(ctx, sum)

@@ -88,6 +88,19 @@ func (s *staging) slotRuns() iter.Seq[bootfs.Extent] {
 			s.e.o.Log.Warn("the running slot's files cannot be used", "error", err)
 			return
 		}
+		for path := range slotPaths(f, s.e.o.System.Slot) {
+			runs, err := f.Extents(path)
+			if err == nil && len(runs) == 1 && !yield(runs[0]) {
+				return
+			}
+		}
+	}
+}
+
+// slotPaths are the paths of a slot's files, with the slot's directory, but for
+// the one that only takes up room.
+func slotPaths(f *bootfs.FS, slot bootfs.Slot) iter.Seq[string] {
+	return func(yield func(string) bool) {
 		count := 0
 		var walk func(dir string, depth int) bool
 		walk = func(dir string, depth int) bool {
@@ -106,15 +119,14 @@ func (s *staging) slotRuns() iter.Seq[bootfs.Extent] {
 					}
 					continue
 				}
-				runs, err := f.Extents(path)
-				if err == nil && len(runs) == 1 && entry.Name != bootfs.RoomName && !yield(runs[0]) {
+				if entry.Name != bootfs.RoomName && !yield(path) {
 					return false
 				}
 			}
 			return true
 		}
 		const deep = 8
-		walk(string(s.e.o.System.Slot), deep)
+		walk(string(slot), deep)
 	}
 }
 

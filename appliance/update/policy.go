@@ -17,6 +17,10 @@ type Policy struct {
 	// is newer is installed without knowing whether it is the newest.
 	ClockWait time.Duration
 
+	Scrub      time.Duration // between two times that both slots are read through
+	ScrubFirst time.Duration // that a system must have run for before it is done
+	ScrubRate  int           // bytes per second that are read for it at the most
+
 	// Tries are the pauses before each try of a release, counted from the start of
 	// the system that tries it. There are as many tries as pauses.
 	Tries []time.Duration
@@ -37,8 +41,12 @@ func (p Policy) atLeast(floor Policy) Policy {
 	}{
 		{&p.First, floor.First}, {&p.Poll, floor.Poll}, {&p.Retry, floor.Retry}, {&p.RetryMax, floor.RetryMax}, {&p.Again, floor.Again},
 		{&p.ClockWait, floor.ClockWait}, {&p.HealthEvery, floor.HealthEvery}, {&p.Up, floor.Up}, {&p.Verify, floor.Verify},
+		{&p.Scrub, floor.Scrub}, {&p.ScrubFirst, floor.ScrubFirst},
 	} {
 		*d.d = max(*d.d, d.f)
+	}
+	if p.ScrubRate <= 0 || p.ScrubRate > floor.ScrubRate {
+		p.ScrubRate = floor.ScrubRate
 	}
 	// init ends a trial, whatever a policy says.
 	p.HealthWithin = floor.HealthWithin

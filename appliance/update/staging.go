@@ -23,6 +23,7 @@ type staging struct {
 	end    int64
 	to     bootfs.Device // the inactive root partition up to end
 	total  int64
+	doing  string // for people
 
 	plain  []byte // room for a chunk
 	packed []byte // room for one in the pack
@@ -35,7 +36,7 @@ type place struct {
 }
 
 func newStaging(e *Engine, m *artifact.Manifest, slot bootfs.Slot) *staging {
-	s := &staging{e: e, m: m, slot: slot, plain: make([]byte, artifact.ChunkSize), packed: make([]byte, artifact.MaxPacked)}
+	s := &staging{e: e, m: m, slot: slot, doing: fmt.Sprintf("Fetching version %s.", m.Version), plain: make([]byte, artifact.ChunkSize), packed: make([]byte, artifact.MaxPacked)}
 	s.staged, s.end = m.Stage(slot)
 	s.to = bootfs.Guard(e.o.RootInactive, []bootfs.Extent{{Offset: 0, Length: s.end}})
 	for _, o := range s.staged {
@@ -47,7 +48,7 @@ func newStaging(e *Engine, m *artifact.Manifest, slot bootfs.Slot) *staging {
 // run returns nil when all of it has been read back from the medium. That is the
 // same as looking what is missing, and finding nothing.
 func (s *staging) run(ctx context.Context) error {
-	s.tell(StateFetching, fmt.Sprintf("Fetching version %s.", s.m.Version))
+	s.tell(StateFetching, s.doing)
 	for n := 0; ; n++ {
 		missing, err := s.look(ctx)
 		if err != nil || len(missing) == 0 {
@@ -119,6 +120,9 @@ func (s *staging) fill(ctx context.Context, missing []place) error {
 	}
 	if err := s.copy(ctx, where); err != nil {
 		return err
+	}
+	if len(where) > 0 && s.e.o.Files == nil {
+		return fmt.Errorf("%w: nobody may be asked for it", errFetch)
 	}
 	if err := s.patch(ctx, where); err != nil {
 		return err

@@ -37,6 +37,8 @@ type Status struct {
 	Checked   time.Time // when the metadata was last verified since the start; zero: not yet
 	Freshness Freshness // of the metadata at that time
 	Failure   string    // why the last attempt failed, for people; empty: it did not
+	Scrubbed  time.Time // when both slots were last read through and compared, by the clock then; zero: never
+	Damage    string    // what did not read back as it was written, for people; empty: nothing
 	Next      time.Time // next check or try, by the clock as it was when that was planned; zero: not planned
 }
 

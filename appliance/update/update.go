@@ -77,7 +77,10 @@ type Options struct {
 	// returns at once, before the restart.
 	Restart func(argument string) error
 	Clock   Clock
-	Log     *slog.Logger
+	// Notice tells people of something until it is told anew; an empty text ends
+	// it. nil: nobody is told.
+	Notice func(topic, text string)
+	Log    *slog.Logger
 	// Random gives numbers of [0, 1), which spread the stations' requests; nil:
 	// math/rand.
 	Random func() float64

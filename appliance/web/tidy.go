@@ -130,6 +130,7 @@ func tidyUpdate(u *status.Update) *status.Update {
 	v.State = word(v.State, status.UpdateStates, string(update.StateOff))
 	v.Freshness = word(v.Freshness, status.UpdateFreshness, string(update.FreshUnknown))
 	v.Summary, v.Failure = health.Clean(v.Summary, maxNotice), health.Clean(v.Failure, maxNotice)
+	v.Damage = health.Clean(v.Damage, maxNotice)
 	v.Channel = health.Clean(v.Channel, maxWord)
 	hosts := []string{}
 	for _, h := range v.Hosts[:min(len(v.Hosts), maxHosts)] {
@@ -142,7 +143,7 @@ func tidyUpdate(u *status.Update) *status.Update {
 		v.Done, v.Total = nil, nil
 	}
 	v.Tries = max(v.Tries, 0)
-	for _, t := range []**time.Time{&v.Checked, &v.Expires, &v.Next} {
+	for _, t := range []**time.Time{&v.Checked, &v.Expires, &v.Next, &v.Scrubbed} {
 		if *t != nil {
 			at := instant(**t)
 			*t = &at

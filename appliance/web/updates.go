@@ -19,6 +19,7 @@ type updateView struct {
 	Mark    string
 	Summary string
 	Failure string
+	Damage  string
 	Facts   []fact
 	Source  string // where releases come from, in a sentence
 	Notes   *releaseNotes
@@ -51,11 +52,11 @@ func newUpdateView(s status.Status) *updateView {
 		return nil
 	}
 	state := updateStates[update.State(u.State)]
-	v := &updateView{State: state.word, Tone: state.tone, Mark: state.mark, Summary: u.Summary, Failure: u.Failure}
+	v := &updateView{State: state.word, Tone: state.tone, Mark: state.mark, Summary: u.Summary, Failure: u.Failure, Damage: u.Damage}
 	if v.Failure == v.Summary {
 		v.Failure = ""
 	}
-	if v.Tone == toneGood && (u.Blocked != nil || u.Freshness == string(update.Expired)) {
+	if v.Tone == toneGood && (u.Blocked != nil || u.Damage != "" || u.Freshness == string(update.Expired)) {
 		v.Tone = toneWarn
 	}
 	add := func(name, value, note string) {
@@ -80,6 +81,7 @@ func newUpdateView(s status.Status) *updateView {
 	add("Left out", optional(u.Blocked), "it failed each time")
 	add("Last check", minute(u.Checked, s.Time), "UTC")
 	add("Next", minute(u.Next, s.Time), "UTC")
+	add("Card read through", minute(u.Scrubbed, s.Time), "UTC")
 	if u.Expires != nil {
 		note := ""
 		if u.Freshness == string(update.Expired) {
@@ -160,11 +162,14 @@ var (
 	updateTries     = describe("station_update_tries", "How often the new release was tried.")
 	updateBlocked   = describe("station_update_blocked", "1 while there is a release that failed each time and is tried no more.")
 	updateChecked   = describe("station_update_checked_timestamp_seconds", "When update metadata was last verified, since the Unix epoch.")
+	updateScrubbed  = describe("station_update_scrubbed_timestamp_seconds", "When both slots of the card were last read through, since the Unix epoch.")
+	updateDamaged   = describe("station_update_damaged", "1 while something on the card does not read back as it was written.")
 	updateExpires   = describe("station_update_expires_timestamp_seconds", "When the update metadata has to be renewed by, since the Unix epoch.")
 )
 
 var updateDescs = []*prometheus.Desc{
 	updateState, updateFreshness, updateDone, updateTotal, updateTries, updateBlocked, updateChecked, updateExpires,
+	updateScrubbed, updateDamaged,
 }
 
 func collectUpdate(ch chan<- prometheus.Metric, u *status.Update) {
@@ -183,6 +188,14 @@ func collectUpdate(ch chan<- prometheus.Metric, u *status.Update) {
 		blocked = 1
 	}
 	gauge(ch, updateBlocked, blocked)
+	damaged := 0.0
+	if u.Damage != "" {
+		damaged = 1
+	}
+	gauge(ch, updateDamaged, damaged)
+	if u.Scrubbed != nil {
+		gauge(ch, updateScrubbed, float64(u.Scrubbed.Unix()))
+	}
 	if u.Checked != nil {
 		gauge(ch, updateChecked, float64(u.Checked.Unix()))
 	}

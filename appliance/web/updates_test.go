@@ -20,7 +20,7 @@ func fetching() *status.Update {
 		Hosts: []string{"https://updates.example.net/truechimer", "http://192.0.2.80"},
 		Other: said("0.0.9"), Candidate: said("0.2.0"), Notes: said("Quicker.\n\n<b>Bolder</b>."),
 		Done: bytesOf(17_900_000), Total: bytesOf(30_000_000), Tries: 1,
-		Checked: ago(3 * time.Minute), Freshness: "fresh", Expires: ago(-13 * 24 * time.Hour), Next: ago(-12 * time.Hour),
+		Checked: ago(3 * time.Minute), Freshness: "fresh", Scrubbed: ago(2 * 24 * time.Hour), Expires: ago(-13 * 24 * time.Hour), Next: ago(-12 * time.Hour),
 	}
 }
 
@@ -36,6 +36,7 @@ func TestUpdatesFragments(t *testing.T) {
 	u := fetching()
 	u.State, u.Done, u.Total, u.Candidate, u.Blocked, u.Notes = "idle", nil, nil, nil, said("0.2.0"), nil
 	u.Failure, u.Freshness, u.Expires = "the card could not be read back", "expired", ago(50*time.Hour)
+	u.Damage = "1 of 8 pieces in slot b do not read back as they were written."
 	golden(t, "updates", newView(tidy(withUpdate(u)), nil, Build{}).Update, "updates-blocked.html")
 }
 
@@ -55,7 +56,7 @@ func TestNoUpdaterNoSection(t *testing.T) {
 func TestUpdateContract(t *testing.T) {
 	fields := []string{
 		"state", "summary", "failure", "channel", "hosts", "other_version", "candidate_version", "candidate_notes", "done_bytes", "total_bytes",
-		"tries", "blocked_version", "checked", "freshness", "expires", "next",
+		"tries", "blocked_version", "scrubbed", "damage", "checked", "freshness", "expires", "next",
 	}
 	full := keys(t, "update", decode(t, withUpdate(fetching()))["update"], fields...)
 	for field, want := range map[string]any{
@@ -67,7 +68,7 @@ func TestUpdateContract(t *testing.T) {
 		}
 	}
 	empty := keys(t, "update", decode(t, withUpdate(&status.Update{}))["update"], fields...)
-	for _, field := range []string{"other_version", "candidate_version", "candidate_notes", "done_bytes", "total_bytes", "blocked_version", "checked", "expires", "next"} {
+	for _, field := range []string{"other_version", "candidate_version", "candidate_notes", "done_bytes", "total_bytes", "blocked_version", "scrubbed", "checked", "expires", "next"} {
 		if empty[field] != nil {
 			t.Errorf("update.%s = %v, want null", field, empty[field])
 		}
@@ -146,6 +147,9 @@ station_update_blocked 0
 # HELP station_update_checked_timestamp_seconds When update metadata was last verified, since the Unix epoch.
 # TYPE station_update_checked_timestamp_seconds gauge
 station_update_checked_timestamp_seconds 1.782914422e+09
+# HELP station_update_damaged 1 while something on the card does not read back as it was written.
+# TYPE station_update_damaged gauge
+station_update_damaged 0
 # HELP station_update_done_bytes Bytes of a new release that are on the card, or were read back.
 # TYPE station_update_done_bytes gauge
 station_update_done_bytes 1.79e+07
@@ -154,6 +158,9 @@ station_update_done_bytes 1.79e+07
 station_update_freshness{freshness="expired"} 0
 station_update_freshness{freshness="fresh"} 1
 station_update_freshness{freshness="unknown"} 0
+# HELP station_update_scrubbed_timestamp_seconds When both slots of the card were last read through, since the Unix epoch.
+# TYPE station_update_scrubbed_timestamp_seconds gauge
+station_update_scrubbed_timestamp_seconds 1.782741802e+09
 # HELP station_update_size_bytes Bytes of the new release.
 # TYPE station_update_size_bytes gauge
 station_update_size_bytes 3e+07
@@ -173,8 +180,8 @@ station_update_state{state="writing"} 0
 station_update_tries 1
 `
 	names := []string{
-		"station_update_blocked", "station_update_checked_timestamp_seconds", "station_update_done_bytes", "station_update_freshness",
-		"station_update_size_bytes", "station_update_state", "station_update_tries",
+		"station_update_blocked", "station_update_checked_timestamp_seconds", "station_update_damaged", "station_update_done_bytes", "station_update_freshness",
+		"station_update_scrubbed_timestamp_seconds", "station_update_size_bytes", "station_update_state", "station_update_tries",
 	}
 	if err := testutil.GatherAndCompare(registry(t, withUpdate(fetching()), Build{}), strings.NewReader(want), names...); err != nil {
 		t.Error(err)

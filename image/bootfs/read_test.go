@@ -288,3 +288,39 @@ func FuzzOpen(f *testing.F) {
 		fsys.ReadFile("truechimer.toml", 1<<16)
 	})
 }
+
+// TestContent reads files from where they lie, whole and from within, also where
+// they lie in pieces.
+func TestContent(t *testing.T) {
+	f := open(t, mustWrite(t, pi()))
+	for path, size := range map[string]int{"truechimer.toml": 3000, "EFI/BOOT/BOOTAA64.EFI": 20000} {
+		c, err := f.Content(path)
+		if err != nil || c.Size() != int64(size) {
+			t.Fatalf("%s: %v", path, err)
+		}
+		want := content(path, size)
+		for _, runs := range [][]Extent{c.runs, {{c.runs[0].Offset, 700}, {c.runs[0].Offset + 700, 1}, {c.runs[0].Offset + 701, int64(size) - 701}}} {
+			c.runs = runs
+			got, err := io.ReadAll(io.NewSectionReader(c, 0, c.Size()))
+			if err != nil || string(got) != string(want) {
+				t.Errorf("%s in %d pieces: %d bytes, %v", path, len(runs), len(got), err)
+			}
+			b := make([]byte, 1000)
+			if n, err := c.ReadAt(b, 600); n != len(b) || err != nil || string(b) != string(want[600:1600]) {
+				t.Errorf("%s from within %d pieces: %d, %v", path, len(runs), n, err)
+			}
+			if n, err := c.ReadAt(b, int64(size)-10); n != 10 || err != io.EOF {
+				t.Errorf("%s at the end: %d, %v", path, n, err)
+			}
+		}
+		if _, err := c.ReadAt(make([]byte, 1), -1); err == nil {
+			t.Error("read before the beginning")
+		}
+	}
+	if c, err := f.Content("usercfg.txt"); err != nil || c.Size() != 0 {
+		t.Errorf("empty: %v", err)
+	}
+	if _, err := f.Content("none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("none: %v", err)
+	}
+}

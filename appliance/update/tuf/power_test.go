@@ -110,7 +110,7 @@ func TestDirStore(t *testing.T) {
 			t.Errorf("%q was deleted", name)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "root.json"), make([]byte, 1<<20), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "root.json"), make([]byte, 3<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Load("root.json"); err == nil || !strings.Contains(err.Error(), "longer than") {

@@ -47,7 +47,11 @@ func (d dirStore) path(name string) (string, error) {
 	return filepath.Join(string(d), name), nil
 }
 
-// Load reads a file, of which no more is read than any role may have.
+// maxKept is the length of the longest file that is read, bytes: the updater
+// keeps a manifest of MaxManifest, with a little around it, beside the roles.
+const maxKept = 2 << 20
+
+// Load reads a file, of which no more than maxKept is read.
 func (d dirStore) Load(name string) ([]byte, error) {
 	path, err := d.path(name)
 	if err != nil {
@@ -58,9 +62,9 @@ func (d dirStore) Load(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxTargets+1))
-	if err == nil && len(b) > maxTargets {
-		err = fmt.Errorf("%s is longer than %d bytes", path, maxTargets)
+	b, err := io.ReadAll(io.LimitReader(f, maxKept+1))
+	if err == nil && len(b) > maxKept {
+		err = fmt.Errorf("%s is longer than %d bytes", path, maxKept)
 	}
 	return b, err
 }
