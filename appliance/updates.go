@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/update"
+	"github.com/truechimer/truechimer/appliance/update/bundle"
 	"github.com/truechimer/truechimer/appliance/update/fetch"
 	"github.com/truechimer/truechimer/appliance/update/tuf"
 	"github.com/truechimer/truechimer/image/bootctl"
@@ -149,7 +150,16 @@ func (u *updater) options(d devices) (update.Options, error) {
 	}
 	store := tuf.DirStore(filepath.Join(p.perm, updateDir))
 	state := bootfs.OpenState(d.state)
-	from := p.updateSource(conf, func(name string) bool { _, err := store.Load(name); return err == nil })
+	var name, note string
+	var found *bundle.Bundle
+	if conf.Enabled {
+		name, found, note = findBundle(d.boot)
+	}
+	from := p.updateSource(conf, found != nil, func(name string) bool { _, err := store.Load(name); return err == nil })
+	if found != nil && from.hold != "" {
+		note = fmt.Sprintf("The bundle %s on the card is not taken. %s", name, from.hold)
+	}
+	u.s.notes.set(bundleTopic, note)
 	if from.hold == "" {
 		u.s.notes.set("update root", from.ownRoot(update.Anchor(state, store)))
 	}
@@ -170,16 +180,34 @@ func (u *updater) options(d devices) (update.Options, error) {
 	if from.hold != "" {
 		return o, nil
 	}
-	// One client each: that a file does not verify says nothing of the metadata.
-	clients := make([]*fetch.Client, 2)
-	for i := range clients {
-		if clients[i], err = fetch.New(fetch.Options{Bases: from.hosts, Dial: u.s.dial, Now: stationClock{u.s}.likely, Log: u.s.log}); err != nil {
-			return update.Options{}, err
+	metadata, files, err := u.sources(from, store, name, found)
+	o.Metadata, o.Files = watched{metadata, &u.expires}, files
+	return o, err
+}
+
+// sources are the update hosts, the bundle, or both.
+func (u *updater) sources(from updateSource, store tuf.Store, name string, found *bundle.Bundle) (update.Metadata, update.Files, error) {
+	var hosts update.Metadata
+	var m *fetch.Client
+	if len(from.hosts) > 0 {
+		// One client each: that a file does not verify says nothing of the metadata.
+		clients := make([]*fetch.Client, 2)
+		for i := range clients {
+			var err error
+			if clients[i], err = fetch.New(fetch.Options{Bases: from.hosts, Dial: u.s.dial, Now: stationClock{u.s}.likely, Log: u.s.log}); err != nil {
+				return nil, nil, err
+			}
 		}
+		hosts, m = update.NewRepository(clients[0], store), clients[1]
 	}
-	o.Metadata = watched{update.NewRepository(clients[0], store), &u.expires}
-	o.Files = clients[1]
-	return o, nil
+	if found == nil {
+		return hosts, m, nil
+	}
+	b := &bundled{
+		name: name, files: found, own: update.NewRepository(found, store), hosts: hosts, mirrors: m,
+		say: func(text string) { u.s.notes.set(bundleTopic, text) },
+	}
+	return b, b, nil
 }
 
 // watched remembers until when the metadata holds.

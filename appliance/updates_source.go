@@ -38,8 +38,9 @@ type updateSource struct {
 }
 
 // updateSource puts together what the image, the card and truechimer.toml say. kept
-// says whether the updater has kept a file of that name.
-func (p *platform) updateSource(conf config.Update, kept func(name string) bool) updateSource {
+// says whether the updater has kept a file of that name, bundled that there is a
+// bundle, which takes the place of a host.
+func (p *platform) updateSource(conf config.Update, bundled bool, kept func(name string) bool) updateSource {
 	o := updateSource{channel: defaultChannel}
 	said, err := p.imageOrigin()
 	if err == nil {
@@ -63,10 +64,10 @@ func (p *platform) updateSource(conf config.Update, kept func(name string) bool)
 		o.hold = "Updates are switched off in truechimer.toml."
 	case err != nil:
 		o.hold = fmt.Sprintf("What this image says of updates is damaged (%v): write the card anew.", err)
-	case len(o.hosts) == 0:
+	case len(o.hosts) == 0 && !bundled:
 		o.hold = "There is no update host: neither this image nor truechimer.toml names one."
 	case o.root == nil && o.own == nil && !kept("root.json"):
-		o.hold = "There is an update host, but no root.json by which to tell whose releases are the right ones."
+		o.hold = "There is an update host or a bundle, but no root.json by which to tell whose releases are the right ones."
 	}
 	return o
 }

@@ -27,21 +27,23 @@ func TestUpdateSource(t *testing.T) {
 	for name, c := range map[string]struct {
 		origin, root, own string // empty: not there
 		conf              config.Update
-		kept              bool
+		kept, bundled     bool
 		hosts, channel    string
 		hold              string
 	}{
-		"nothing":               {conf: on, channel: "stable", hold: "There is no update host"},
-		"an image":              {origin: image, root: root, conf: on, hosts: "https://one.example.net http://two.example.net", channel: "beta"},
-		"switched off":          {origin: image, root: root, own: root, hosts: "https://one.example.net http://two.example.net", channel: "beta", hold: "Updates are switched off in truechimer.toml."},
-		"a host of one's own":   {origin: image, root: root, conf: mine, hosts: "https://mine.example.net", channel: "mine"},
-		"a root of one's own":   {own: root, conf: mine, hosts: "https://mine.example.net", channel: "mine"},
-		"a root without a host": {own: root, conf: on, channel: "stable", hold: "There is no update host"},
-		"a host without a root": {conf: mine, hosts: "https://mine.example.net", channel: "mine", hold: "but no root.json"},
-		"one that was kept":     {conf: mine, kept: true, hosts: "https://mine.example.net", channel: "mine"},
-		"a damaged image":       {origin: image[:40], root: root, conf: on, channel: "stable", hold: "is damaged (etc/truechimer/update.json: "},
-		"a damaged root":        {origin: image, root: root[:40], conf: on, hosts: "https://one.example.net http://two.example.net", channel: "beta", hold: "is damaged (etc/truechimer/root.json: "},
-		"a bad own root":        {origin: image, root: root, own: "no", conf: on, hosts: "https://one.example.net http://two.example.net", channel: "beta"},
+		"nothing":                 {conf: on, channel: "stable", hold: "There is no update host"},
+		"an image":                {origin: image, root: root, conf: on, hosts: "https://one.example.net http://two.example.net", channel: "beta"},
+		"switched off":            {origin: image, root: root, own: root, hosts: "https://one.example.net http://two.example.net", channel: "beta", hold: "Updates are switched off in truechimer.toml."},
+		"a host of one's own":     {origin: image, root: root, conf: mine, hosts: "https://mine.example.net", channel: "mine"},
+		"a root of one's own":     {own: root, conf: mine, hosts: "https://mine.example.net", channel: "mine"},
+		"a root without a host":   {own: root, conf: on, channel: "stable", hold: "There is no update host"},
+		"a bundle without a host": {root: root, conf: on, bundled: true, channel: "stable"},
+		"a bundle without a root": {conf: on, bundled: true, channel: "stable", hold: "but no root.json"},
+		"a host without a root":   {conf: mine, hosts: "https://mine.example.net", channel: "mine", hold: "but no root.json"},
+		"one that was kept":       {conf: mine, kept: true, hosts: "https://mine.example.net", channel: "mine"},
+		"a damaged image":         {origin: image[:40], root: root, conf: on, channel: "stable", hold: "is damaged (etc/truechimer/update.json: "},
+		"a damaged root":          {origin: image, root: root[:40], conf: on, hosts: "https://one.example.net http://two.example.net", channel: "beta", hold: "is damaged (etc/truechimer/root.json: "},
+		"a bad own root":          {origin: image, root: root, own: "no", conf: on, hosts: "https://one.example.net http://two.example.net", channel: "beta"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &platform{root: t.TempDir(), bootDevice: card(t, nil)}
@@ -54,7 +56,7 @@ func TestUpdateSource(t *testing.T) {
 			if c.own != "" {
 				p.bootDevice = cardWith(t, map[string]string{ownRootName: c.own})
 			}
-			got := p.updateSource(c.conf, func(string) bool { return c.kept })
+			got := p.updateSource(c.conf, c.bundled, func(string) bool { return c.kept })
 			if strings.Join(got.hosts, " ") != c.hosts || got.channel != c.channel || (got.hold == "") != (c.hold == "") || !strings.Contains(got.hold, c.hold) {
 				t.Errorf("%q, %q, hold %q", got.hosts, got.channel, got.hold)
 			}

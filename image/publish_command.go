@@ -28,6 +28,8 @@ const publishUsage = `usage: image publish COMMAND -repository DIR [FLAGS]
   renew     stage the same again, valid for longer   -role root|targets
   timestamp say anew what is newest: every day       -key FILE (online)
   dry-run   what a station would do                  -station VERSION -board B
+  bundle    write a release into one file, for stations without a network
+                                                     -board B -channel C -o FILE.truechimer
   check     verify everything as a client would
 
 docs/publishing.md tells a release from beginning to end`
@@ -40,7 +42,7 @@ func publishCommand(ctx context.Context, args []string) error {
 	c := &publishing{ctx: ctx, flags: flag.NewFlagSet("image publish "+args[0], flag.ContinueOnError)}
 	run := map[string]func(args []string) error{
 		"key": c.key, "init": c.init, "add": c.add, "delta": c.delta, "withdraw": c.withdraw, "sign": c.sign, "release": c.release, "rotate": c.rotate, "renew": c.renew,
-		"timestamp": c.timestamp, "dry-run": c.dryRun, "check": c.check,
+		"timestamp": c.timestamp, "dry-run": c.dryRun, "bundle": c.bundle, "check": c.check,
 	}[args[0]]
 	if run == nil {
 		return fmt.Errorf("%q is no command of publish\n%s", args[0], publishUsage)
@@ -240,6 +242,21 @@ func (c *publishing) dryRun(args []string) error {
 		return err
 	}
 	fmt.Println(plan)
+	return nil
+}
+
+func (c *publishing) bundle(args []string) error {
+	board := c.flags.String("board", "", "the board")
+	channel := c.flags.String("channel", defaultChannel, "the channel")
+	out := c.flags.String("o", "", "the file, whose name ends in .truechimer")
+	if err := c.parse(args); err != nil {
+		return err
+	}
+	version, err := c.repository.Bundle(c.ctx, *board, *channel, *out)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: version %s for %s\n", *out, version, *board)
 	return nil
 }
 

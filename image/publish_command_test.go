@@ -72,6 +72,8 @@ func TestPublishCommands(t *testing.T) {
 		"add -repository " + repo + " -board rpi -min-eeprom yesterday":           "2023-05-11",
 		"init -repository " + at("x") + " -keys " + at("y") + " -root " + at("z"): "leave out -root",
 		"dry-run -repository " + repo + " -station 1.0.0 -board rpi":              "no target stable/rpi/manifest.json",
+		"bundle -repository " + repo + " -board rpi":                              "a name that ends in .truechimer",
+		"bundle -repository " + repo + " -board rpi -o " + at("x.truechimer"):     "no target stable/rpi/manifest.json",
 		"delta -repository " + repo + " -board rpi":                               "no target stable/rpi/manifest.json",
 		"withdraw -repository " + repo + " -board rpi":                            "no target stable/rpi/manifest.json",
 	} {

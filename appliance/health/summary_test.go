@@ -159,7 +159,7 @@ func TestSummaryOfUpdates(t *testing.T) {
 	for want, u := range map[string]*status.Update{
 		"": {State: "waiting", Failure: "no network", Freshness: "unknown"},
 		" The update to 0.2.0 failed each time and is left out.":                   {State: "idle", Blocked: &version, Freshness: "expired"},
-		" Updates have stopped, for the update host has not renewed what it says.": {State: "waiting", Freshness: "expired"},
+		" Updates have stopped, for the update host has not renewed what it says.": {State: "waiting", Freshness: "expired", Hosts: []string{"https://updates.example.net"}},
 	} {
 		s := status.Status{Update: u}
 		if got := Summary(s); got != Summary(status.Status{})+want {

@@ -69,7 +69,7 @@ func (e *Engine) keepScrubs() {
 // do something about: nothing is switched by itself, for a system that runs is
 // better than one that has not been tried for long.
 func (e *Engine) tellScrubs() {
-	here, there := e.scrubs.Damage[e.o.System.Slot], e.scrubs.Damage[other(e.o.System.Slot)]
+	here, there := e.scrubs.Damage[e.o.System.Slot], e.scrubs.Damage[e.o.System.Slot.Other()]
 	notice := ""
 	if here != "" {
 		notice = "The card is failing: in the slot that runs, " + here + "."
@@ -127,7 +127,7 @@ func (e *Engine) untilScrub() time.Duration {
 
 // scrub reads both slots through. What it finds is kept and told.
 func (e *Engine) scrub(ctx context.Context) {
-	running, spare := e.o.System.Slot, other(e.o.System.Slot)
+	running, spare := e.o.System.Slot, e.o.System.Slot.Other()
 	e.scrubOne(ctx, running, e.o.RootActive)
 	// What is being installed, or is to be tried again, is read by that.
 	if e.mem.now.Phase == PhaseIdle {
