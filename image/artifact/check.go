@@ -48,7 +48,6 @@ func (m *Manifest) checkRelease() error {
 	if m.Epoch < 0 || m.Epoch > maxEpoch {
 		return fmt.Errorf("epoch %d: 0 to %d are allowed", m.Epoch, maxEpoch)
 	}
-	const year10000 = 253402300800 // 9999-12-31 is the last date that RFC 3339 can write
 	if m.MinEEPROM < 0 || m.MinEEPROM >= year10000 {
 		return fmt.Errorf("min_eeprom %d: no time in seconds since 1970", m.MinEEPROM)
 	}
@@ -58,8 +57,11 @@ func (m *Manifest) checkRelease() error {
 	if !utf8.ValidString(m.Notes) || strings.ContainsFunc(m.Notes, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
 		return fmt.Errorf("notes: not plain text in UTF-8")
 	}
-	return nil
+	return m.Rollout.check()
 }
+
+// year10000 is the second after the last date that RFC 3339 can write.
+const year10000 = 253402300800
 
 // isWord says whether s can be part of a name of the repository.
 func isWord(s string) bool {

@@ -29,6 +29,8 @@ type Manifest struct {
 	MinEEPROM int64 `json:"min_eeprom,omitempty"`
 	// Notes are for people: plain text of at most MaxNotes bytes.
 	Notes string `json:"notes,omitempty"`
+	// Rollout says which stations take it when; nil: all at once.
+	Rollout *Rollout `json:"rollout,omitempty"`
 
 	Pack    File     `json:"pack"`
 	Chunks  []Chunk  `json:"chunks"` // in the pack's order

@@ -3,7 +3,6 @@ package artifact_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"reflect"
 	"strings"
@@ -58,7 +57,7 @@ func TestParse(t *testing.T) {
 		err    error
 		say    string
 	}{
-		"more fields":         {change: []string{`"format":1`, `"format":1,"rollout":{"salt":"x","steps":[[1,2],[{"y":3}]]}`}},
+		"more fields":         {change: []string{`"format":1`, `"format":1,"wave":{"salt":"x","steps":[[1,2],[{"y":3}]]}`}},
 		"space":               {change: []string{`"format":1`, "\n \"format\" :\t1 "}},
 		"a later format":      {change: []string{`"format":1`, `"format":2`, `"board":"rpi"`, `"board":["rpi"]`}, err: artifact.ErrFormat},
 		"no format":           {change: []string{`"format":1,`, ``}, say: "format 0"},
@@ -147,6 +146,7 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(golden)
+	f.Add(bytes.Replace(golden, []byte(`"pack":`), []byte(`"rollout":{"start":1,"paused":2,"steps":[{"after":0,"share":1},{"after":9,"share":10000}]},"pack":`), 1))
 	f.Add([]byte(`{"format":2,"board":[1]}`))
 	f.Add([]byte(`{"format":1,"chunks":[{}],"objects":[{"chunks":[0,0]}],"slots":{"a":[{"path":"../x"}]}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -158,8 +158,11 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		again, err := artifact.Parse(encode(t, m))
-		if err != nil || fmt.Sprint(again) != fmt.Sprint(m) {
+		if err != nil || !bytes.Equal(encode(t, again), encode(t, m)) {
 			t.Errorf("%+v is read as %+v, %v", m, again, err)
+		}
+		if at, _ := m.Rollout.Due(artifact.Buckets - 1); at.IsZero() != (m.Rollout == nil) {
+			t.Errorf("the last station's turn is %v: %+v", at, m.Rollout)
 		}
 		for i, o := range m.Objects {
 			var size int64
