@@ -63,7 +63,7 @@ func TestParseFull(t *testing.T) {
 		Timezone: "America/Argentina/Buenos_Aires",
 		Wifi:     &Wifi{SSID: "Dachboden über uns", Password: NewSecret("eight+ characters"), Country: "AR", Hidden: true},
 		Receiver: Receiver{Hat: "auto", Device: "/dev/serial/by-id/usb-u-blox_AG_7-if00", Baud: 38400, Pulse: "gpiochip0:18"},
-		Update:   Update{Enabled: true, Channel: "beta-2", URLs: []string{"https://updates.example.net/truechimer", "http://[2001:db8::9]:8080"}},
+		Update:   Update{Enabled: true, Channel: "beta-2", URLs: []string{"https://updates.example.net/truechimer", "http://[2001:db8::9]:8080"}, Window: &Window{22*time.Hour + 30*time.Minute, time.Hour + 5*time.Minute}},
 		Web:      Web{Listen: "[::1]:8080"},
 		Servers: []monitor.Server{
 			{Name: "ntp.example.net", Host: "ntp.example.net", Port: 123, Limit: 0.025, Interval: 64 * time.Second},
@@ -203,7 +203,7 @@ func TestDefaultFile(t *testing.T) {
 		Timezone: "Europe/Berlin",
 		Wifi:     &Wifi{SSID: "our network", Password: NewSecret("the password"), Country: "DE"},
 		Receiver: Receiver{Hat: "adafruit", Device: "/dev/ttyAMA0", Baud: 9600, Pulse: "GPIO18"},
-		Update:   Update{Enabled: true, Channel: "stable", URLs: []string{"https://updates.example.net/truechimer"}},
+		Update:   Update{Enabled: true, Channel: "stable", URLs: []string{"https://updates.example.net/truechimer"}, Window: &Window{2 * time.Hour, 5 * time.Hour}},
 		Web:      Web{Listen: "127.0.0.1:8080"},
 		Servers: []monitor.Server{
 			{Name: "cellar", Host: "ntp.example.net", Port: 123, Limit: 0.025, Interval: 64 * time.Second},

@@ -211,6 +211,7 @@ var example = map[string]string{
 	"hat": "adafruit", "device": "auto", "pps": "GPIO18", "listen": "127.0.0.1:8080",
 	"timezone": "Europe/Berlin", "hostname": "attic", "ssid": "our network", "country": "DE",
 	"channel": "stable", "url": "https://updates.example.net/truechimer",
+	"window": "02:00-05:00",
 }
 
 // text gets a text, and reports a value of another kind.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -22,7 +24,17 @@ type Update struct {
 	// URLs are the hosts, tried in turn, as http or https without a slash at
 	// the end; nil: the image's own.
 	URLs []string
+	// Window is when the station may restart for a release; nil: as it does by
+	// itself.
+	Window *Window
 }
+
+// Window is a part of each day, by the clock of the station's time zone: from
+// From to To, whole minutes since midnight, where To before From is on the day
+// after. Both are 0 for the whole day.
+type Window struct{ From, To time.Duration }
+
+var windowShape = regexp.MustCompile(`^([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])$`)
 
 // channelShape is a path's element and no more: hosts keep a channel's
 // releases in a directory of its name. It is what image/artifact accepts.
@@ -32,7 +44,7 @@ var channelShape = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 func (r *reader) update(t map[string]any) Update {
 	const path = "update"
 	u := Default().Update
-	r.known(path, "in [update]", t, "enabled", "channel", "url")
+	r.known(path, "in [update]", t, "enabled", "channel", "url", "window")
 	if _, given := t["enabled"]; given {
 		u.Enabled = r.flag(t, path, "enabled")
 	}
@@ -41,6 +53,11 @@ func (r *reader) update(t map[string]any) Update {
 		u.Channel = s
 	}
 	u.URLs = r.updateURLs(t["url"])
+	if s, ok := r.text(t, path, "window"); ok {
+		var w wrong
+		u.Window, w = readWindow(s)
+		r.atValue("update.window", w)
+	}
 	return u
 }
 
@@ -78,6 +95,28 @@ func (r *reader) updateURLs(value any) []string {
 		r.atValue(path, wrong{"url is " + kind(v), "write text in quotation marks, such as url = " + quoted(example["url"])})
 		return nil
 	}
+}
+
+// readWindow reads the hours of a day, such as "02:00-05:00", or "any".
+func readWindow(s string) (*Window, wrong) {
+	if s == "any" {
+		return new(Window), wrong{}
+	}
+	bad := wrong{"window " + quoted(s) + " is no part of a day", "write one such as " + quoted(example["window"]) + `, or "any"`}
+	part := windowShape.FindStringSubmatch(s)
+	if part == nil {
+		return nil, bad
+	}
+	at := func(hour, minute string) time.Duration {
+		h, _ := strconv.Atoi(hour) // two digits each
+		m, _ := strconv.Atoi(minute)
+		return time.Duration(h)*time.Hour + time.Duration(m)*time.Minute
+	}
+	w := &Window{at(part[1], part[2]), at(part[3], part[4])}
+	if w.From == w.To {
+		return nil, bad
+	}
+	return w, wrong{}
 }
 
 func checkChannel(s string) wrong {

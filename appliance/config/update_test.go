@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestUpdateHosts(t *testing.T) {
@@ -51,6 +52,24 @@ func TestUpdateSwitchedOff(t *testing.T) {
 		if c, err := Parse("f", []byte(text)); err != nil || c.Update.Enabled != want {
 			t.Errorf("%q: %+v, %v", text, c.Update, err)
 		}
+	}
+}
+
+func TestUpdateWindow(t *testing.T) {
+	for in, want := range map[string]Window{
+		"any": {}, "00:00-00:01": {0, time.Minute}, "23:59-00:00": {24*time.Hour - time.Minute, 0}, "02:00-05:00": {2 * time.Hour, 5 * time.Hour},
+	} {
+		if got, w := readWindow(in); w != (wrong{}) || *got != want {
+			t.Errorf("%s: %+v, %+v", in, got, w)
+		}
+	}
+	for _, in := range []string{"", "Any", "02:00", "02:00-", "02:00-02:00", "24:00-01:00", "02:60-03:00", "02:00 - 05:00", "02:00-05:00\n", "02:00-05:00-06:00", "-2:00-05:00"} {
+		if got, w := readWindow(in); got != nil || !strings.Contains(w.problem, "is no part of a day") {
+			t.Errorf("%q: %+v, %+v", in, got, w)
+		}
+	}
+	if c, err := Parse("f", []byte("[update]")); err != nil || c.Update.Window != nil {
+		t.Errorf("%+v, %v", c.Update, err)
 	}
 }
 
