@@ -166,16 +166,21 @@ func (u *updater) options(d devices) (update.Options, error) {
 	u.mu.Lock()
 	u.from, u.other = from, versionIn(d.inactive)
 	u.mu.Unlock()
+	zone, _ := zoneOf(u.s.conf)
 	o := update.Options{
 		System: update.System{
-			Board: p.board.Name, Arch: p.board.GOARCH, Channel: from.channel, Version: u.s.version, Slot: bootfs.Slot(p.slot),
+			Board: p.board.Name, Arch: p.board.GOARCH, Channel: from.channel, ID: p.id, Version: u.s.version, Slot: bootfs.Slot(p.slot),
 			Epoch: from.epoch, Build: p.build, Floor: from.floor, EEPROM: p.eeprom(), Rescue: p.rescue,
 		},
+		Zone:    zone,
 		Hold:    from.hold,
 		Control: control, Pointers: bootctl.Pointers(p.board), Boot: d.boot, State: state,
 		RootActive: d.active, RootInactive: d.inactive,
 		Store: store, Root: from.root, OwnRoot: from.own,
 		Health: &vitals{s: u.s}, Restart: u.machine.restart, Clock: stationClock{u.s}, Notice: u.s.notes.set, Log: u.s.log,
+	}
+	if w := conf.Window; w != nil {
+		o.Window = &update.Window{From: w.From, To: w.To}
 	}
 	if from.hold != "" {
 		return o, nil

@@ -158,11 +158,35 @@ func TestNewestVersion(t *testing.T) {
 	})
 }
 
+// anyHour is dayFile for a station that may restart at once.
+const anyHour = dayFile + "[update]\nwindow = \"any\"\n"
+
+// TestNewerVersionWaitsForTheWindow of the station's own time zone.
+func TestNewerVersionWaitsForTheWindow(t *testing.T) {
+	const file = "timezone = \"Europe/Berlin\"\n" + dayFile + "[update]\nwindow = \"02:00-05:00\"\n"
+	p := updatable(t, &platform{station: true, perm: t.TempDir(), bootDevice: card(t, []byte(file))})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(lack{})
+		r := tuftest.New(epoch)
+		offer(t, r, "1.3.0")
+		w.releases = r
+		s, _ := live(t, w, p, 30*time.Minute)
+		u := s.Update
+		if u.State != "idle" || u.Summary != "Version 1.3.0 is taken between 02:00 and 05:00 CET." || u.Candidate == nil || w.restarts.Load() != 0 {
+			t.Errorf("%+v, %d restarts", u, w.restarts.Load())
+		}
+		// Midnight in UTC is one in the morning there.
+		if u.Next == nil || u.Next.Before(epoch.Add(time.Hour)) || !u.Next.Before(epoch.Add(4*time.Hour)) {
+			t.Errorf("next: %v", u.Next)
+		}
+	})
+}
+
 // tryNewer is a card on which version 1.3.0 is about to be tried, and where it
 // came from.
 func tryNewer(t *testing.T) (*platform, *tuftest.Repo) {
 	t.Helper()
-	p := updatable(t, &platform{station: true, perm: t.TempDir(), bootDevice: card(t, []byte(dayFile))})
+	p := updatable(t, &platform{station: true, perm: t.TempDir(), bootDevice: card(t, []byte(anyHour))})
 	r := tuftest.New(epoch)
 	offer(t, r, "1.3.0")
 	synctest.Test(t, func(t *testing.T) {

@@ -15,7 +15,9 @@ import (
 func (e *Engine) check(ctx context.Context) error {
 	e.s.set(func(s *Status) {
 		s.State, s.Summary, s.Next = StateChecking, "Looking for a newer version.", time.Time{}
+		s.Later = ""
 	})
+	e.turn.next = time.Time{}
 	if !e.waitForClock(ctx) {
 		return ctx.Err()
 	}
@@ -39,6 +41,9 @@ func (e *Engine) check(ctx context.Context) error {
 	}
 	e.s.set(func(s *Status) { s.Candidate, s.Notes = m.Version, m.Notes })
 	if r := e.mem.now.Release; r != nil && r.Version == m.Version && time.Until(e.due) > 0 {
+		return nil
+	}
+	if !e.isDue(m) || e.turn.staged == sum && !e.mayRestart(m) {
 		return nil
 	}
 	return e.install(ctx, m, sum)

@@ -27,6 +27,7 @@ type Engine struct {
 	begun  time.Time    // when Run was called
 	scrubs scrubRecord
 	read   time.Time // when both slots were last read through since then; zero: not yet
+	turn   turn
 }
 
 // New checks the options. It reads and writes nothing.
@@ -38,6 +39,8 @@ func New(o Options) (*Engine, error) {
 		return nil, errors.New("update: health, restart, clock or store is missing")
 	case o.Hold == "" && (o.Metadata == nil || o.Files == nil):
 		return nil, errors.New("update: no repository, and no reason for that")
+	case o.Window != nil && !o.Window.sound():
+		return nil, fmt.Errorf("update: a window from %v to %v: whole minutes of a day are expected", o.Window.From, o.Window.To)
 	case o.System.Slot != bootfs.SlotA && o.System.Slot != bootfs.SlotB:
 		return nil, fmt.Errorf("update: running from slot %q: there are only a and b", o.System.Slot)
 	}
@@ -72,6 +75,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	case e.o.System.Rescue:
 		return e.rest(ctx, "The newest system on the card cannot be started. Nothing is updated until it can, or the card is written anew.")
 	}
+	e.turn = turn{counted: time.Now()}
 	if err := e.mem.load(); err != nil {
 		e.o.Log.Warn("what is remembered of updates is not whole", "error", err)
 	}
@@ -118,6 +122,9 @@ func (e *Engine) attempt(ctx context.Context) time.Duration {
 	waits := e.mem.now.Phase == PhaseFailed
 	if d := time.Until(e.due); waits && d > 0 && d < pause {
 		pause = d
+	}
+	if next := e.turn.next; err == nil && !next.IsZero() {
+		pause = min(pause, max(time.Until(next), time.Second))
 	}
 	now, _ := e.o.Clock.Now()
 	e.s.set(func(s *Status) {
@@ -180,11 +187,7 @@ const restartWait = 2 * time.Minute
 // reference is the date that expiry is judged by: no earlier than what the image
 // and the publisher's offline keys prove, and the clock's where it was set.
 func (e *Engine) reference() (now time.Time, synced bool) {
-	floor := e.floor()
-	now = e.o.System.Build
-	if floor.Issued.After(now) {
-		now = floor.Issued
-	}
+	now = e.proven()
 	clock, synced := e.o.Clock.Now()
 	if synced && clock.After(now) {
 		now = clock

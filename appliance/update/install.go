@@ -12,7 +12,8 @@ import (
 )
 
 // install writes a release to the slot that does not run, and restarts the
-// station into it. It returns nil only when ctx has ended.
+// station into it. It returns nil only when ctx has ended, or when all is written
+// and the window for the restart has to be waited for.
 func (e *Engine) install(ctx context.Context, m *artifact.Manifest, sum artifact.Sum) error {
 	slot := e.o.System.Slot.Other()
 	if err := e.mayWrite(ctx); err != nil {
@@ -47,6 +48,9 @@ func (e *Engine) install(ctx context.Context, m *artifact.Manifest, sum artifact
 	}
 	if err := e.keepHolding(slot, m); err != nil {
 		return err
+	}
+	if e.turn.staged = sum; !e.mayRestart(m) {
+		return nil
 	}
 	return e.arm(ctx, sum)
 }
@@ -141,6 +145,7 @@ func (e *Engine) arm(ctx context.Context, sum artifact.Sum) error {
 		e.fail(err.Error())
 		return err
 	}
+	e.turnUsed()
 	e.restart(ctx, argument, fmt.Sprintf("Version %s is on the card: the station restarts to try it.", release.Version))
 	return ctx.Err()
 }

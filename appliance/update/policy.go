@@ -20,6 +20,12 @@ type Policy struct {
 	Scrub      time.Duration // between two times that both slots are read through
 	ScrubFirst time.Duration // that a system must have run for before it is done
 	ScrubRate  int           // bytes per second that are read for it at the most
+	// Window is when the station may restart to try a release, where Options do
+	// not say it. Stations do so from minutes of their own on, WindowRoom or more
+	// before its end: first they read back what is staged. WindowWait is how long
+	// the window is waited for, in the time that the station runs.
+	Window                 Window
+	WindowRoom, WindowWait time.Duration
 
 	// Tries are the pauses before each try of a release, counted from the start of
 	// the system that tries it. There are as many tries as pauses.
@@ -42,6 +48,7 @@ func (p Policy) atLeast(floor Policy) Policy {
 		{&p.First, floor.First}, {&p.Poll, floor.Poll}, {&p.Retry, floor.Retry}, {&p.RetryMax, floor.RetryMax}, {&p.Again, floor.Again},
 		{&p.ClockWait, floor.ClockWait}, {&p.HealthEvery, floor.HealthEvery}, {&p.Up, floor.Up}, {&p.Verify, floor.Verify},
 		{&p.Scrub, floor.Scrub}, {&p.ScrubFirst, floor.ScrubFirst},
+		{&p.WindowRoom, floor.WindowRoom}, {&p.WindowWait, floor.WindowWait},
 	} {
 		*d.d = max(*d.d, d.f)
 	}
@@ -50,6 +57,7 @@ func (p Policy) atLeast(floor Policy) Policy {
 	}
 	// init ends a trial, whatever a policy says.
 	p.HealthWithin = floor.HealthWithin
+	p.Window = floor.Window
 	p.Spread = min(max(p.Spread, floor.Spread), 0.5)
 	tries := slices.Clone(floor.Tries)
 	for i := range tries[:min(len(tries), len(p.Tries))] {

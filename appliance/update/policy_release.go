@@ -15,6 +15,7 @@ func DefaultPolicy() Policy {
 		First: 3 * time.Minute, Poll: 6 * time.Hour, Retry: 10 * time.Minute, RetryMax: 6 * time.Hour, Again: 5 * time.Second,
 		Spread: 0.25, ClockWait: 30 * time.Minute,
 		Scrub: 7 * 24 * time.Hour, ScrubFirst: time.Hour, ScrubRate: 4 << 20,
+		Window: Window{From: 2 * time.Hour, To: 5 * time.Hour}, WindowRoom: 30 * time.Minute, WindowWait: 3 * 24 * time.Hour,
 		Tries:       []time.Duration{0, time.Hour, 24 * time.Hour},
 		HealthEvery: 10 * time.Second, HealthWithin: 10 * time.Minute, Up: 5 * time.Minute, Verify: 30 * time.Second,
 	}

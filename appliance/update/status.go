@@ -35,6 +35,7 @@ type Status struct {
 	Blocked   string // version that failed three times; empty: none
 
 	Checked   time.Time // when the metadata was last verified since the start; zero: not yet
+	Later     string    // when the candidate is taken, a sentence for people; empty: nothing is waited for
 	Freshness Freshness // of the metadata at that time
 	Failure   string    // why the last attempt failed, for people; empty: it did not
 	Scrubbed  time.Time // when both slots were last read through and compared, by the clock then; zero: never

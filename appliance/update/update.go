@@ -36,6 +36,7 @@ import (
 // System is the system that runs, and on what.
 type System struct {
 	Board, Arch, Channel string      // of the releases to take
+	ID                   string      // of the station: its place in rollouts and in the window follow from it
 	Version              string      // semantic version without v
 	Slot                 bootfs.Slot // that it was started from
 	Epoch                int         // security epoch of the image
@@ -54,6 +55,10 @@ type Options struct {
 	System System
 	// Policy is when things are done; zero: DefaultPolicy.
 	Policy Policy
+	// Window is when the station may restart to try a release, by the clock of
+	// Zone; nil: the policy's window, and UTC.
+	Window *Window
+	Zone   *time.Location
 	// Hold says, for people, why no update is begun; empty: they are. What was
 	// begun before is finished in any case.
 	Hold string

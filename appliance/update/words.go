@@ -96,10 +96,14 @@ func capital(s string) string {
 // summary is how things stand between attempts.
 func (e *Engine) summary(s Status) string {
 	switch r := e.mem.now; {
-	case r.Phase == PhaseFailed:
+	case r.Phase == PhaseFailed && s.Later == "":
 		return fmt.Sprintf("Version %s was tried %s and failed: %s. It is tried again.", r.Release.Version, times(r.Release.Tries), r.Reason)
+	case s.Later != "" && r.Release != nil && r.Release.Tries > 0 && r.Release.Version == s.Candidate && r.Reason != "":
+		return fmt.Sprintf("Version %s was tried %s and failed: %s. %s", r.Release.Version, times(r.Release.Tries), r.Reason, s.Later)
 	case s.Failure != "":
 		return s.Failure
+	case s.Later != "":
+		return s.Later
 	case r.Blocked != "" && r.Reason != "":
 		return fmt.Sprintf("Version %s failed each time it was tried (%s): a newer one is awaited.", r.Blocked, r.Reason)
 	case r.Blocked != "":

@@ -75,6 +75,9 @@ type world struct {
 	// How the station is.
 	vitals   Vitals // but for what follows from the release
 	synced   bool
+	id       string // of the station
+	window   Window
+	zone     *time.Location
 	clock    time.Time // when the world began, zero: as synctest has it
 	argument string    // of the restart that comes next
 
@@ -230,7 +233,7 @@ func (w *world) run(r *release, d time.Duration) how {
 	}
 	o := Options{
 		System: System{
-			Board: "rpi", Arch: "arm64", Channel: "stable", Version: r.called(), Slot: w.slot, Epoch: r.epoch, Build: built,
+			Board: "rpi", Arch: "arm64", Channel: "stable", ID: w.id, Version: r.called(), Slot: w.slot, Epoch: r.epoch, Build: built,
 		},
 		Control: w.open(w.slot), Pointers: pointers(w.loader),
 		Boot: partition{bootPart(w.card)}, State: bootfs.OpenState(statePart(w.card)),
@@ -240,7 +243,8 @@ func (w *world) run(r *release, d time.Duration) how {
 		Health: running{w, r, time.Now()}, Clock: w,
 		Restart: func(argument string) error { asked <- argument; return nil },
 		Random:  func() float64 { return 0.5 },
-		Log:     w.log,
+		Window:  &w.window, Zone: w.zone,
+		Log: w.log,
 	}
 	if r.kind == blind {
 		o.Metadata = blindly{w.publisher}
