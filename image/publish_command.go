@@ -21,6 +21,8 @@ const publishUsage = `usage: image publish COMMAND -repository DIR [FLAGS]
   add       stage a release                          -board B [-version V] -update-url URL | -image FILE
   delta     stage what is added with what differs from the last releases: takes bsdiff
                                                      -board B -channel C
+  rollout   stage which share of the stations takes a release when
+                                                     -board B -channel C [-start TIME] [-schedule S|all] [-pause|-resume]
   withdraw  stage that a release is no longer offered  -board B -channel C
   sign      add one signature to what is staged      -role root|targets -key FILE | -from FILE
   release   publish what has been signed             -key FILE (online)
@@ -41,8 +43,8 @@ func publishCommand(ctx context.Context, args []string) error {
 	}
 	c := &publishing{ctx: ctx, flags: flag.NewFlagSet("image publish "+args[0], flag.ContinueOnError)}
 	run := map[string]func(args []string) error{
-		"key": c.key, "init": c.init, "add": c.add, "delta": c.delta, "withdraw": c.withdraw, "sign": c.sign, "release": c.release, "rotate": c.rotate, "renew": c.renew,
-		"timestamp": c.timestamp, "dry-run": c.dryRun, "bundle": c.bundle, "check": c.check,
+		"key": c.key, "init": c.init, "add": c.add, "delta": c.delta, "rollout": c.rollout, "withdraw": c.withdraw, "sign": c.sign, "release": c.release,
+		"rotate": c.rotate, "renew": c.renew, "timestamp": c.timestamp, "dry-run": c.dryRun, "bundle": c.bundle, "check": c.check,
 	}[args[0]]
 	if run == nil {
 		return fmt.Errorf("%q is no command of publish\n%s", args[0], publishUsage)

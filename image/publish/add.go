@@ -70,11 +70,7 @@ func targetFile(name string, hash []byte) string {
 // It refuses a version that is not newer than the channel's, and an epoch that
 // is lower: no station would take them.
 func (r *Repository) Add(ctx context.Context, rel Release) (Added, error) {
-	s, err := r.load()
-	if err != nil {
-		return Added{}, err
-	}
-	p, err := r.pending(s)
+	s, p, err := r.current()
 	if err != nil {
 		return Added{}, err
 	}
@@ -152,11 +148,7 @@ func issued(t time.Time) map[string]any {
 // stations that do not have it yet will not get it. What it must be followed by
 // is a version that is newer still.
 func (r *Repository) Withdraw(board, channel string) error {
-	s, err := r.load()
-	if err != nil {
-		return err
-	}
-	p, err := r.pending(s)
+	s, p, err := r.current()
 	if err != nil {
 		return err
 	}

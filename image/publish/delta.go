@@ -29,11 +29,7 @@ const minSaving = 64 << 10
 // Add and before anybody signs. It takes a while and much memory (see
 // delta.Diff).
 func (r *Repository) Deltas(ctx context.Context, board, channel string) error {
-	s, err := r.load()
-	if err != nil {
-		return err
-	}
-	p, err := r.pending(s)
+	s, p, err := r.current()
 	if err != nil {
 		return err
 	}

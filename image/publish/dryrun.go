@@ -21,8 +21,9 @@ type Plan struct {
 	// repository.
 	Manifest *artifact.Manifest
 	File     string
-	Refused  string // why it would not install that; empty: it would
-	Known    bool   // the station's own release is in the repository
+	Refused  string   // why it would not install that; empty: it would
+	Known    bool     // the station's own release is in the repository
+	Rollout  []string // which share of the stations takes it when, for people
 
 	// What it would fetch, bytes: with nothing at hand; without the chunks that
 	// its own release has; with deltas where there are any for its files.
@@ -41,11 +42,7 @@ func (r *Repository) DryRun(station, board, channel string) (Plan, error) {
 	if !semver.IsValid("v" + station) {
 		return plan, fmt.Errorf("station version %q: write one such as 1.4.0", station)
 	}
-	s, err := r.load()
-	if err != nil {
-		return plan, err
-	}
-	p, err := r.pending(s)
+	s, p, err := r.current()
 	if err != nil {
 		return plan, err
 	}
@@ -60,6 +57,7 @@ func (r *Repository) DryRun(station, board, channel string) (Plan, error) {
 	plan.File = targetFile(name, t.Signed.Targets[name].Hashes["sha256"])
 	old := r.find(station, board)
 	plan.Known = old != nil
+	plan.Rollout = rolloutLines(plan.Manifest.Rollout, r.now())
 	plan.Refused = refusal(plan.Manifest, station, old)
 	plan.measure(old)
 	return plan, nil
@@ -160,7 +158,7 @@ func (p Plan) String() string {
 		where = "staged"
 	}
 	m := p.Manifest
-	head := fmt.Sprintf("a station of %s with %s sees %s, %s (%s)", m.Board, p.Station, m.Version, where, path.Base(p.File)[:12])
+	head := fmt.Sprintf("a station of %s with %s sees %s, %s (%s)\n%s", m.Board, p.Station, m.Version, where, path.Base(p.File)[:12], strings.Join(p.Rollout, "\n"))
 	if p.Refused != "" {
 		return head + "\nit installs nothing: " + p.Refused
 	}

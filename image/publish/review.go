@@ -116,7 +116,8 @@ func (r *Repository) reviewTargets(old, next *targetsMetadata) ([]string, error)
 		lines = append(lines,
 			fmt.Sprintf("  %s: %s instead of %s, from %s, epoch %d, %.1f MB", name, m.Version, was, from, m.Epoch, float64(m.Pack.Size)/1e6),
 			fmt.Sprintf("    manifest %x", []byte(next.Signed.Targets[name].Hashes["sha256"])),
-			fmt.Sprintf("    root file system %v", m.Objects[m.Root].Sum))
+			fmt.Sprintf("    root file system %v", m.Objects[m.Root].Sum),
+			"    "+strings.Join(rolloutLines(m.Rollout, r.now()), ", "))
 	}
 	if same > 0 {
 		lines = append(lines, fmt.Sprintf("  %d others as they are", same))

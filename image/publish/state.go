@@ -47,6 +47,16 @@ func (r *Repository) load() (*state, error) {
 	return nil, err
 }
 
+// current is what is published, and what is staged on top of it.
+func (r *Repository) current() (*state, pending, error) {
+	s, err := r.load()
+	if err != nil {
+		return nil, pending{}, err
+	}
+	p, err := r.pending(s)
+	return s, p, err
+}
+
 // roots are the root files, from version 1 on.
 func (r *Repository) roots() (list [][]byte, err error) {
 	for {
