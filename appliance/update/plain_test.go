@@ -122,19 +122,22 @@ func (full) Save(name string, _ []byte) error {
 // a release tried then.
 func TestFullPerm(t *testing.T) {
 	first, next := newRelease(t, "1.0.0", good, 1), newRelease(t, "1.1.0", good, 1)
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, loaders[0], first)
-		r := repo{tuftest.New(built)}
-		w.options = func(o *Options) {
-			o.Store = full{w.perm}
-			o.Metadata, o.Files, o.Root = NewRepository(r, o.Store), r, r.Initial()
-		}
-		r.publish(t, w, next)
-		if how := w.live(24 * time.Hour); how != outlived {
-			t.Errorf("%s", how)
-		}
-		if s := w.engine.Status(); s.State != StateWaiting || !strings.Contains(s.Summary, "cannot be kept on the card: no space left on device.") {
-			t.Errorf("%+v", s)
-		}
-	})
+	for _, anchor := range []string{"", anchorImage} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, loaders[0], first)
+			w.remember(Record{Format: recordFormat, Phase: PhaseIdle, Anchor: anchor})
+			r := repo{tuftest.New(built)}
+			w.options = func(o *Options) {
+				o.Store = full{w.perm}
+				o.Metadata, o.Files, o.Root = NewRepository(r, o.Store), r, r.Initial()
+			}
+			r.publish(t, w, next)
+			if how := w.live(24 * time.Hour); how != outlived {
+				t.Errorf("%s", how)
+			}
+			if s := w.engine.Status(); s.State != StateWaiting || !strings.Contains(s.Summary, "cannot be kept on the card: no space left on device.") {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
 }
