@@ -49,7 +49,7 @@ func offering(t *testing.T, at time.Time, version string) *tuftest.Repo {
 // whether its image names an update host.
 func withBundle(t *testing.T, hosts bool, files map[string]string) *platform {
 	t.Helper()
-	files["truechimer.toml"] = dayFile
+	files["truechimer.toml"] = anyHour
 	p := updatable(t, &platform{station: true, perm: t.TempDir(), bootDevice: cardWith(t, files)})
 	if !hosts {
 		if err := os.Remove(filepath.Join(p.root, origin.Path)); err != nil {
