@@ -83,8 +83,8 @@ func (u *updated) throughCuts(old string, cuts int) string {
 	for minor := 1; ; minor++ {
 		next := fmt.Sprintf("1.%d.0", minor)
 		u.release(next, nil)
-		// About as long as an update takes here, from a boot on.
-		for took := 45 * time.Second; cuts > 0; {
+		// About as long as an update takes here, from the page on.
+		for took := 30 * time.Second; cuts > 0; {
 			wait := time.Duration(r.Int64N(int64(took)))
 			select {
 			case <-u.machine.done:
