@@ -3,16 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"math"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -219,36 +216,6 @@ func anyJudged(st status.Status) string {
 		}
 	}
 	return "no server's time is judged"
-}
-
-// residentAtMost bounds the appliance's memory on the device, bytes: a board
-// has 512 MB for everything.
-const residentAtMost = 40 << 20
-
-// memory holds the appliance to its bound.
-func (s *bench) memory() {
-	s.t.Helper()
-	resp, err := http.Get(s.url + "/metrics")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	m := regexp.MustCompile(`(?m)^process_resident_memory_bytes (\S+)$`).FindSubmatch(b)
-	if m == nil {
-		s.t.Fatalf("no resident memory among the metrics:\n%s", b)
-	}
-	resident, err := strconv.ParseFloat(string(m[1]), 64)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Logf("the appliance's resident memory is %.1f MB", resident/1e6)
-	if resident <= 0 || resident > residentAtMost {
-		s.t.Errorf("resident memory %.0f, at most %d are allowed", resident, residentAtMost)
-	}
 }
 
 func value(p *float64) any {

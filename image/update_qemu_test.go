@@ -34,12 +34,15 @@ func TestUpdate(t *testing.T) {
 	committed := u.committed()
 	t.Logf("%.1f MiB were fetched; slot %s is committed", float64(u.host.sent())/(1<<20), committed)
 
-	next := "2.0.0"
-	u.release(next, broken(u.pair, "panic"))
+	u.release("2.0.0", broken(u.pair, "panic"))
 	u.says(`guest: first process of slot `+string(committed.Other())+`, mode panic`, 1, updateLimit)
 	u.becomes(version, bootLimit, failed)
 	if got := u.committed(); got != committed {
 		t.Errorf("slot %s is committed", got)
+	}
+	t.Logf("the appliance's resident memory was %.1f MB at the most", u.resident/1e6)
+	if u.resident == 0 || u.resident > residentAtMost {
+		t.Errorf("resident memory %.0f, at most %d are allowed", u.resident, residentAtMost)
 	}
 }
 

@@ -26,7 +26,8 @@ type updated struct {
 	keys map[string]ed25519.PrivateKey
 	host *updateHost
 
-	deltas bool // releases come with deltas from those before
+	deltas   bool    // releases come with deltas from those before
+	resident float64 // the most memory that the appliance was seen with, bytes
 }
 
 // startUpdated builds an image of a version, which trusts a repository that the
@@ -140,6 +141,9 @@ func (u *updated) becomes(version string, limit time.Duration, more func(*status
 		if now != last {
 			last = now
 			u.t.Logf("%5.1f s: %s", time.Since(u.started).Seconds(), now)
+		}
+		if r, err := residentMemory("http://" + u.options.HTTP); err == nil {
+			u.resident = max(u.resident, r)
 		}
 		return (version == "" || st.Station.Version == version) && (more == nil || more(&st))
 	})
