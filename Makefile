@@ -4,7 +4,7 @@
 BOARD ?= vm-arm64
 HTTP  ?= 127.0.0.1:8080
 
-.PHONY: run sim image verify release flash ctl pins test soak lint fuzz clean
+.PHONY: run sim image verify release flash ctl pins test soak bench-update lint fuzz clean
 
 run: ## the station image in QEMU, with a receiver, a pulse and servers to judge
 	@go run ./image run -board $(BOARD) -http $(HTTP) -ctl .run/ctl
@@ -47,11 +47,14 @@ test: ## every test, those that boot an image included
 soak: ## bad slots on each loader, half an hour; updates, bad releases and power cuts, two hours
 	go test -timeout 4h -count=1 -tags soak -v -run 'TestTrials|TestCommit|TestUpdate|TestBadUpdates' ./image
 
+bench-update: ## what updates cost to fetch, for three kinds of change: minutes
+	go test -timeout 60m -count=1 -tags bench -v -run TestUpdateSizes ./image
+
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt: run gofmt -w on these files"; exit 1; }
 	go vet ./...
 	GOOS=freebsd go vet ./appliance/... ./gpspps/... ./monitor/... ./boards/...
-	go vet -tags soak ./image
+	go vet -tags soak,bench ./image
 	go vet -tags updatetest ./appliance/...
 	go tool staticcheck ./...
 
