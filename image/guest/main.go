@@ -34,6 +34,8 @@ func main() {
 	mode := argument("truechimer.test")
 	if os.Getpid() == 1 {
 		fmt.Printf("guest: first process of slot %s, mode %s\n", argument("truechimer.slot"), mode)
+		// A panic leaves behind what the line has not sent yet (tcdrain).
+		unix.IoctlSetInt(int(os.Stdout.Fd()), unix.TCSBRK, 1)
 		if mode == "hang" {
 			select {}
 		}
