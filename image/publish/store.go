@@ -48,7 +48,10 @@ func newTemp(dir string, mode fs.FileMode) (*temp, error) {
 
 // keep gives the file its name, in the directory that it was made in.
 func (t *temp) keep(path string) error {
-	if err := errors.Join(t.Chmod(t.mode), t.Sync(), t.Close(), os.Rename(t.Name(), path)); err != nil {
+	if err := errors.Join(t.Chmod(t.mode), t.Sync(), t.Close()); err != nil {
+		return err // what may not be whole takes nobody's place
+	}
+	if err := os.Rename(t.Name(), path); err != nil {
 		return err
 	}
 	return durable.SyncDir(filepath.Dir(path))
