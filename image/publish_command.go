@@ -119,9 +119,13 @@ func (c *publishing) init(args []string) error {
 	return c.repository.Begin(c.ctx, *dir, once(askPassphrase), *plain)
 }
 
+// target adds the flags that name a channel's releases for a board.
+func (c *publishing) target() (board, channel *string) {
+	return c.flags.String("board", "", "the board"), c.flags.String("channel", defaultChannel, "the channel")
+}
+
 func (c *publishing) delta(args []string) error {
-	board := c.flags.String("board", "", "the board")
-	channel := c.flags.String("channel", defaultChannel, "the channel")
+	board, channel := c.target()
 	if err := c.parse(args); err != nil {
 		return err
 	}
@@ -129,8 +133,7 @@ func (c *publishing) delta(args []string) error {
 }
 
 func (c *publishing) withdraw(args []string) error {
-	board := c.flags.String("board", "", "the board")
-	channel := c.flags.String("channel", defaultChannel, "the channel")
+	board, channel := c.target()
 	if err := c.parse(args); err != nil {
 		return err
 	}
@@ -172,18 +175,13 @@ func (c *publishing) sign(args []string) error {
 }
 
 func (c *publishing) release(args []string) error {
-	file := c.flags.String("key", "", "the online key")
-	if err := c.parse(args); err != nil {
-		return err
-	}
-	key, err := publish.LoadKey(*file, askPassphrase)
-	if err != nil {
-		return fmt.Errorf("-key: %w", err)
-	}
-	return c.repository.Release(c.ctx, key)
+	return c.online(args, func(key ed25519.PrivateKey) error { return c.repository.Release(c.ctx, key) })
 }
 
-func (c *publishing) timestamp(args []string) error {
+func (c *publishing) timestamp(args []string) error { return c.online(args, c.repository.Timestamp) }
+
+// online does what takes the online key.
+func (c *publishing) online(args []string, do func(ed25519.PrivateKey) error) error {
 	file := c.flags.String("key", "", "the online key")
 	if err := c.parse(args); err != nil {
 		return err
@@ -192,7 +190,7 @@ func (c *publishing) timestamp(args []string) error {
 	if err != nil {
 		return fmt.Errorf("-key: %w", err)
 	}
-	return c.repository.Timestamp(key)
+	return do(key)
 }
 
 func (c *publishing) rotate(args []string) error {
@@ -248,8 +246,7 @@ func (c *publishing) dryRun(args []string) error {
 }
 
 func (c *publishing) bundle(args []string) error {
-	board := c.flags.String("board", "", "the board")
-	channel := c.flags.String("channel", defaultChannel, "the channel")
+	board, channel := c.target()
 	out := c.flags.String("o", "", "the file, whose name ends in .truechimer")
 	if err := c.parse(args); err != nil {
 		return err

@@ -9,8 +9,7 @@ import (
 
 // rollout stages which share of the stations takes a release when.
 func (c *publishing) rollout(args []string) error {
-	board := c.flags.String("board", "", "the board")
-	channel := c.flags.String("channel", defaultChannel, "the channel")
+	board, channel := c.target()
 	start := c.flags.String("start", "", "when the first step begins, like 2026-12-01T08:00:00Z; now, for a rollout that begins")
 	schedule := c.flags.String("schedule", "", `the steps, such as "1%@0h,10%@24h,50%@48h,100%@96h", which is what a rollout begins with; or "all" for all stations at once`)
 	var change publish.RolloutChange
