@@ -16,38 +16,39 @@ type Entry struct {
 	Size    int64 // bytes; 0 for a directory
 	ModTime time.Time
 
-	cluster  uint16
+	cluster  uint32
 	from, at int // bytes into the directory: where its long name begins, and the entry itself
 }
 
 // list reads the directory that e is, or the root directory.
 func (f *FS) list(e Entry, sub bool) ([]Entry, error) {
-	if !sub {
-		b, err := f.read([]Extent{f.root}, f.root.Length)
-		if err != nil {
-			return nil, err
-		}
-		return parseDir(b), nil
-	}
-	list, err := f.chain(e.cluster, -1)
+	pieces, err := f.pieces(e, sub)
 	if err != nil {
 		return nil, err
 	}
-	var size int64
-	for _, x := range list {
-		size += x.Length
-	}
-	b, err := f.read(list, size)
+	b, err := f.readAll(pieces)
 	if err != nil {
 		return nil, err
 	}
-	return parseDir(b), nil
+	return parseDir(b, f.rootCluster != 0), nil
+}
+
+// pieces says where the directory that e is lies, or the root directory.
+func (f *FS) pieces(e Entry, sub bool) ([]Extent, error) {
+	switch {
+	case sub:
+		return f.chain(e.cluster, -1)
+	case f.rootCluster != 0:
+		return f.chain(f.rootCluster, -1)
+	}
+	return []Extent{f.root}, nil
 }
 
 // parseDir reads directory entries up to the first that was never used. Long
 // names that do not belong to the entry after them are ignored, as other
-// systems do: it keeps its short name.
-func parseDir(b []byte) []Entry {
+// systems do: it keeps its short name. Only FAT32 has cluster numbers of more
+// than 16 bits.
+func parseDir(b []byte, fat32 bool) []Entry {
 	var list []Entry
 	var long longName
 	from := 0
@@ -76,12 +77,15 @@ func parseDir(b []byte) []Entry {
 			Dir:     e[11]&attrDir != 0,
 			Size:    int64(binary.LittleEndian.Uint32(e[28:])),
 			ModTime: readStamp(binary.LittleEndian.Uint16(e[24:]), binary.LittleEndian.Uint16(e[22:])),
-			cluster: binary.LittleEndian.Uint16(e[26:]),
+			cluster: uint32(binary.LittleEndian.Uint16(e[26:])),
 			from:    from,
 			at:      at,
 		}
 		if x.Name = name; !ok {
 			x.Name, x.from = readShort(e, true), at
+		}
+		if fat32 {
+			x.cluster |= uint32(binary.LittleEndian.Uint16(e[20:])) << 16
 		}
 		if x.Dir {
 			x.Size = 0

@@ -27,6 +27,10 @@
 // So the slots look full to a PC, which puts a person's files into the general
 // area and never into a slot.
 //
+// # Other volumes
+//
+// [OpenAny] reads what people bring, FAT32 too. Nothing is ever written there.
+//
 // # Raw state
 //
 // See [State].

@@ -95,7 +95,7 @@ func SetPointer(d Device, t Template, to Slot) error {
 // pointerDir is the directory that holds a pointer file, and all else that has
 // to be known to judge the file.
 type pointerDir struct {
-	*FS
+	*fat16
 	t       Template
 	name    string
 	pieces  []Extent // of the directory
@@ -112,29 +112,21 @@ func openPointer(r io.ReaderAt, t Template) (*pointerDir, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &pointerDir{FS: f, t: t, name: path.Base(t.Path)}
+	v := &pointerDir{fat16: f, t: t, name: path.Base(t.Path)}
 	dir, sub, err := f.find(strings.TrimSuffix(t.Path, v.name))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("its directory: %w", err)
 	case sub && !dir.Dir:
 		return nil, errors.New("its directory is a file: write the image anew")
-	case sub:
-		v.pieces, err = f.chain(dir.cluster, -1)
-	default:
-		v.pieces = []Extent{f.root}
 	}
-	if err != nil {
+	if v.pieces, err = f.pieces(dir, sub); err != nil {
 		return nil, err
 	}
-	var size int64
-	for _, e := range v.pieces {
-		size += e.Length
-	}
-	if v.raw, err = f.read(v.pieces, size); err != nil {
+	if v.raw, err = f.readAll(v.pieces); err != nil {
 		return nil, err
 	}
-	for _, e := range parseDir(v.raw) {
+	for _, e := range parseDir(v.raw, false) {
 		if named(e, v.name) {
 			v.matches = append(v.matches, e)
 		}

@@ -16,6 +16,9 @@ var (
 	ErrCorrupt = errors.New("damaged file system")
 	// ErrTooLarge says that a file is longer than the caller accepts.
 	ErrTooLarge = errors.New("file too large")
+	// ErrForeign says that a volume holds another file system than FAT, or none:
+	// it is to be formatted as FAT32.
+	ErrForeign = errors.New("not FAT")
 )
 
 const (
@@ -24,67 +27,81 @@ const (
 	maxDirSize     = 65536 * entrySize    // FAT specification
 	maxPath        = 1024                 // characters; longer ones do not exist on FAT
 	maxClusterSize = 64 << 10
+	maxPieces      = 65536 // of a file: more than a FAT16 has clusters, and 1 MiB of extents
 )
 
 // FS reads a boot file system, also after a PC has written to it: files may lie
-// in pieces. It trusts nothing it reads. Its memory is the FAT (at most 128 KiB) and what one call
-// asks for. It does not notice writes to the FAT that happen after Open.
+// in pieces. It trusts nothing it reads. Its memory is the FAT of a FAT16 (at
+// most 128 KiB) and what one call asks for. It does not notice writes to that FAT
+// that happen after Open.
 type FS struct {
-	r       io.ReaderAt
-	fat     []uint16 // next cluster, by cluster
-	fatAt   int64    // offset of the first FAT
-	root    Extent
-	data    int64 // offset of the first cluster
-	cluster int64 // bytes
+	r io.ReaderAt
+	// follow begins to follow a chain: next is what the FAT says of a cluster.
+	follow      func() (next func(cluster uint32) (uint32, error))
+	end         uint32 // in the FAT, this or more ends a chain
+	limit       uint32 // one more than the last cluster's number
+	root        Extent // FAT16's root directory
+	rootCluster uint32 // FAT32's root directory begins here; 0 for FAT16
+	data        int64  // offset of the first cluster
+	cluster     int64  // bytes
+}
+
+// fat16 is a FAT16 with its FAT in memory, as those need who write to one.
+type fat16 struct {
+	FS
+	fat   []uint16 // next cluster, by cluster
+	fatAt int64    // offset of the first FAT
 }
 
 // Open reads the geometry and the FAT. It accepts any FAT16 of 512-byte sectors.
 func Open(r io.ReaderAt) (*FS, error) {
-	b := make([]byte, SectorSize)
-	if err := readAt(r, b, 0); err != nil {
-		return nil, fmt.Errorf("boot sector: %w", err)
+	f, err := openFAT16(r)
+	if err != nil {
+		return nil, err
 	}
-	le := binary.LittleEndian
-	sector := le.Uint16(b[11:])
-	perCluster, reserved, fats := int64(b[13]), int64(le.Uint16(b[14:])), int64(b[16])
-	entries, perFAT, total := int64(le.Uint16(b[17:])), int64(le.Uint16(b[22:])), int64(le.Uint16(b[19:]))
-	if total == 0 {
-		total = int64(le.Uint32(b[32:]))
+	return &f.FS, nil
+}
+
+func openFAT16(r io.ReaderAt) (*fat16, error) {
+	b, err := readBootSector(r)
+	if err != nil {
+		return nil, err
 	}
-	switch {
-	case b[510] != 0x55 || b[511] != 0xaa:
-		return nil, fmt.Errorf("boot sector: %w: no signature", ErrCorrupt)
-	case sector != SectorSize:
-		return nil, fmt.Errorf("boot sector: %w: sectors of %d bytes", ErrCorrupt, sector)
-	case perCluster == 0 || perCluster&(perCluster-1) != 0 || perCluster*SectorSize > maxClusterSize:
-		return nil, fmt.Errorf("boot sector: %w: clusters of %d sectors", ErrCorrupt, perCluster)
-	case reserved == 0 || fats == 0 || fats > 2:
-		return nil, fmt.Errorf("boot sector: %w: %d reserved sectors, %d FATs", ErrCorrupt, reserved, fats)
-	case entries == 0 || perFAT == 0:
+	g, err := parseGeometry(b)
+	if err != nil {
+		return nil, err
+	}
+	if g.entries == 0 || g.perFAT == 0 {
 		return nil, fmt.Errorf("boot sector: %w: not FAT16", ErrCorrupt)
 	}
-	rootSectors := (entries*entrySize + SectorSize - 1) / SectorSize
-	data := reserved + fats*perFAT + rootSectors
-	clusters := (total - data) / perCluster
-	if clusters < minClusters || clusters+firstCluster >= maxFATEntries || perFAT*SectorSize < 2*(clusters+firstCluster) {
-		return nil, fmt.Errorf("boot sector: %w: %d clusters and a FAT of %d sectors are not FAT16", ErrCorrupt, clusters, perFAT)
+	rootSectors := (g.entries*entrySize + SectorSize - 1) / SectorSize
+	data := g.reserved + g.fats*g.perFAT + rootSectors
+	clusters := (g.total - data) / g.perCluster
+	if clusters < minClusters || clusters+firstCluster >= maxFATEntries || g.perFAT*SectorSize < 2*(clusters+firstCluster) {
+		return nil, fmt.Errorf("boot sector: %w: %d clusters and a FAT of %d sectors are not FAT16", ErrCorrupt, clusters, g.perFAT)
 	}
-	f := &FS{
-		r:       r,
-		fat:     make([]uint16, clusters+firstCluster),
-		fatAt:   reserved * SectorSize,
-		root:    Extent{(reserved + fats*perFAT) * SectorSize, entries * entrySize},
-		data:    data * SectorSize,
-		cluster: perCluster * SectorSize,
-	}
-	raw := make([]byte, 2*len(f.fat))
-	if err := readAt(r, raw, reserved*SectorSize); err != nil {
+	fat := make([]uint16, clusters+firstCluster)
+	raw := make([]byte, 2*len(fat))
+	if err := readAt(r, raw, g.reserved*SectorSize); err != nil {
 		return nil, fmt.Errorf("FAT: %w", err)
 	}
-	for i := range f.fat {
-		f.fat[i] = le.Uint16(raw[2*i:])
+	for i := range fat {
+		fat[i] = binary.LittleEndian.Uint16(raw[2*i:])
 	}
-	return f, nil
+	next := func(cluster uint32) (uint32, error) { return uint32(fat[cluster]), nil }
+	return &fat16{
+		FS: FS{
+			r:       r,
+			follow:  func() func(uint32) (uint32, error) { return next },
+			end:     endOfChainFrom,
+			limit:   uint32(len(fat)),
+			root:    Extent{(g.reserved + g.fats*g.perFAT) * SectorSize, g.entries * entrySize},
+			data:    data * SectorSize,
+			cluster: g.perCluster * SectorSize,
+		},
+		fat:   fat,
+		fatAt: g.reserved * SectorSize,
+	}, nil
 }
 
 // readAt fills b or fails; unlike ReadAt it does not report the end of the
@@ -102,12 +119,12 @@ func readAt(r io.ReaderAt, b []byte, off int64) error {
 
 // chain follows the chain that begins at first for size bytes, or to its end
 // where size is negative, then for at most maxDirSize bytes. Its extents cover
-// whole clusters.
-func (f *FS) chain(first uint16, size int64) ([]Extent, error) {
-	want := int64(len(f.fat))
+// whole clusters; there are at most maxPieces.
+func (f *FS) chain(first uint32, size int64) ([]Extent, error) {
+	want := int64(f.limit)
 	if size >= 0 {
 		want = (size + f.cluster - 1) / f.cluster
-		if want > int64(len(f.fat)-firstCluster) {
+		if want > int64(f.limit-firstCluster) {
 			return nil, fmt.Errorf("%w: %d bytes are more than the disk has", ErrCorrupt, size)
 		}
 		if want == 0 {
@@ -115,10 +132,11 @@ func (f *FS) chain(first uint16, size int64) ([]Extent, error) {
 		}
 	}
 	var list []Extent
-	seen := make([]uint64, (len(f.fat)+63)/64)
+	seen := make(map[uint32]uint64) // 64 clusters each: what is not near the chain takes no memory
+	next := f.follow()
 	at, have := first, int64(0)
 	for {
-		if at < firstCluster || int(at) >= len(f.fat) {
+		if at < firstCluster || at >= f.limit {
 			return nil, fmt.Errorf("%w: a chain leads to cluster %#x after %d of %d clusters", ErrCorrupt, at, have, want)
 		}
 		if seen[at/64]&(1<<(at%64)) != 0 {
@@ -128,21 +146,25 @@ func (f *FS) chain(first uint16, size int64) ([]Extent, error) {
 		off := f.data + int64(at-firstCluster)*f.cluster
 		if n := len(list); n > 0 && list[n-1].Offset+list[n-1].Length == off {
 			list[n-1].Length += f.cluster
+		} else if n == maxPieces {
+			return nil, fmt.Errorf("it lies in more than %d pieces", maxPieces)
 		} else {
 			list = append(list, Extent{off, f.cluster})
 		}
 		have++
-		next := f.fat[at]
 		if size >= 0 && have == want {
 			return list, nil
 		}
 		if size < 0 && have*f.cluster > maxDirSize+maxClusterSize {
 			return nil, fmt.Errorf("%w: a directory of more than %d bytes", ErrCorrupt, maxDirSize)
 		}
-		if next >= 0xfff8 && size < 0 {
+		var err error
+		if at, err = next(at); err != nil {
+			return nil, err
+		}
+		if at >= f.end && size < 0 {
 			return list, nil
 		}
-		at = next
 	}
 }
 
@@ -158,6 +180,15 @@ func (f *FS) read(list []Extent, size int64) ([]byte, error) {
 		done += n
 	}
 	return b, nil
+}
+
+// readAll reads all of extents.
+func (f *FS) readAll(list []Extent) ([]byte, error) {
+	var size int64
+	for _, e := range list {
+		size += e.Length
+	}
+	return f.read(list, size)
 }
 
 // find walks path, which may begin with a slash, without regard to case; names

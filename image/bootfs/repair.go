@@ -147,7 +147,7 @@ func (v *pointerDir) newEntries(cluster int, size int64) ([][]byte, error) {
 	short := pack(base, ext)
 	if !exact {
 		used := make(map[string]bool)
-		for _, e := range parseDir(v.raw) {
+		for _, e := range parseDir(v.raw, false) {
 			used[e.Short] = true
 		}
 		for i := 1; ; i++ {
@@ -212,7 +212,7 @@ func (v *pointerDir) editEntry(d Device, at int, change func([]byte)) error {
 // putAside is step 5: the entry gets a name that no loader looks for.
 func (v *pointerDir) putAside(d Device, e Entry) (string, error) {
 	var used []string
-	for _, other := range parseDir(v.raw) {
+	for _, other := range parseDir(v.raw, false) {
 		used = append(used, other.Short)
 	}
 	base := string(v.raw[e.at:][:8])

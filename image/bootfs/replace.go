@@ -26,7 +26,7 @@ func ReplaceFile(d Medium, name string, content []byte, when time.Time) error {
 	if err != nil {
 		return err
 	}
-	f, err := Open(d)
+	f, err := openFAT16(d)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func errNotInRoot(name string) error {
 }
 
 // free gives a file's clusters back, in the FAT that is in memory.
-func (f *FS) free(e Entry) error {
+func (f *fat16) free(e Entry) error {
 	list, err := f.chain(e.cluster, e.Size)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (f *FS) free(e Entry) error {
 
 // store writes content to the first clusters of the general area that are free
 // and chains them in the FAT that is in memory; first is 0 for no content.
-func (f *FS) store(w io.WriterAt, content []byte) (first uint16, err error) {
+func (f *fat16) store(w io.WriterAt, content []byte) (first uint16, err error) {
 	last := 0
 	for c := firstCluster; len(content) > 0; c++ {
 		if c == clusterAt(PointerOffset) {

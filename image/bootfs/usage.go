@@ -22,14 +22,14 @@ var (
 const maxDirs = 16 << 20
 
 // ours says whether the file system lies where Write puts it.
-func (f *FS) ours() bool {
+func (f *fat16) ours() bool {
 	return f.fatAt == FATOffset && f.root == Extent{RootDirOffset, rootSize} &&
 		f.data == DataOffset && f.cluster == ClusterSize && len(f.fat) == endCluster
 }
 
 // openOurs opens a file system that is about to be written to.
-func openOurs(r io.ReaderAt) (*FS, error) {
-	f, err := Open(r)
+func openOurs(r io.ReaderAt) (*fat16, error) {
+	f, err := openFAT16(r)
 	if err != nil {
 		return nil, err
 	}
@@ -47,10 +47,10 @@ type usage struct{ owned, shared []bool }
 // ones too. Each chain is followed until it ends, makes no sense, or meets
 // another one: so a file's first cluster is never missed, and the work is bounded.
 // Directories that make no sense are passed over: their owner sees them empty.
-func (f *FS) usage(skip func(Entry) bool) (usage, error) {
+func (f *fat16) usage(skip func(Entry) bool) (usage, error) {
 	u := usage{make([]bool, len(f.fat)), make([]bool, len(f.fat))}
-	mark := func(c uint16) (alone bool) {
-		for alone = true; c >= firstCluster && int(c) < len(f.fat); c = f.fat[c] {
+	mark := func(c uint32) (alone bool) {
+		for alone = true; c >= firstCluster && c < f.limit; c = uint32(f.fat[c]) {
 			if u.owned[c] {
 				u.shared[c] = true
 				return false

@@ -66,7 +66,7 @@ func TestEachInItsPlace(t *testing.T) {
 	s := pi()
 	s.Root = append(s.Root, text("loader/loader.conf", "default a.conf\n"))
 	m := mustWrite(t, s)
-	fsys, err := Open(m)
+	fsys, err := openFAT16(m)
 	if err != nil {
 		t.Fatal(err)
 	}
