@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"time"
 )
 
 // residentAtMost bounds the appliance's memory on the device, bytes: a board
@@ -27,7 +28,8 @@ func (s *bench) memory() {
 
 // residentMemory asks a station, bytes.
 func residentMemory(url string) (float64, error) {
-	resp, err := http.Get(url + "/metrics")
+	// One that is switched off meanwhile never answers.
+	resp, err := (&http.Client{Timeout: 5 * time.Second}).Get(url + "/metrics")
 	if err != nil {
 		return 0, err
 	}
