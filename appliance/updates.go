@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/update"
-	"github.com/truechimer/truechimer/appliance/update/bundle"
 	"github.com/truechimer/truechimer/appliance/update/fetch"
 	"github.com/truechimer/truechimer/appliance/update/tuf"
 	"github.com/truechimer/truechimer/image/bootctl"
@@ -44,6 +43,7 @@ type updater struct {
 // machine is what an update changes of the machine that it runs on.
 type machine struct {
 	open    func(path string, writable bool) (partition, error)
+	sticks  func(own string) []stick // but those of the disk that own is on
 	vars    bootctl.Variables
 	restart func(argument string) error
 }
@@ -64,7 +64,7 @@ func (u *updater) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := u.update(ctx)
 		if err == nil {
-			break
+			continue // other sticks are there, or ctx has ended
 		}
 		u.mu.Lock()
 		u.missing = err
@@ -79,17 +79,27 @@ func (u *updater) run(ctx context.Context) error {
 // looked for again.
 const lookAgain = time.Minute
 
-// update runs an engine until ctx ends.
+// update runs an engine until ctx ends, or USB sticks come or go.
 func (u *updater) update(ctx context.Context) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	d, err := u.openDevices()
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	options, err := u.options(d)
+	var found offered
+	var leave <-chan struct{}
+	if u.s.conf.Update.Enabled {
+		sticks := u.machine.sticks(u.s.platform.bootDevice)
+		found, leave = u.findBundle(d.boot, sticks), u.watch(ctx, sticks)
+	}
+	defer found.end()
+	options, err := u.options(d, found)
 	if err != nil {
 		return err
 	}
+	options.Leave = leave
 	engine, err := update.New(options)
 	if err != nil {
 		return err
@@ -142,7 +152,7 @@ func (u *updater) openDevices() (devices, error) {
 }
 
 // options are what the engine works with.
-func (u *updater) options(d devices) (update.Options, error) {
+func (u *updater) options(d devices, found offered) (update.Options, error) {
 	p, conf := u.s.platform, u.s.conf.Update
 	control, err := bootctl.ForBoard(p.board, bootfs.Slot(p.slot), d.boot, d.state, u.machine.vars)
 	if err != nil {
@@ -150,16 +160,14 @@ func (u *updater) options(d devices) (update.Options, error) {
 	}
 	store := tuf.DirStore(filepath.Join(p.perm, updateDir))
 	state := bootfs.OpenState(d.state)
-	var name, note string
-	var found *bundle.Bundle
-	if conf.Enabled {
-		name, found, note = findBundle(d.boot)
+	from := p.updateSource(conf, found.files != nil, func(name string) bool { _, err := store.Load(name); return err == nil })
+	if found.files != nil {
+		found.note = fmt.Sprintf("The bundle %s %s has been found. It is looked into within minutes.", found.name, found.where)
+		if from.hold != "" {
+			found.note = fmt.Sprintf("The bundle %s %s is not taken. %s", found.name, found.where, from.hold)
+		}
 	}
-	from := p.updateSource(conf, found != nil, func(name string) bool { _, err := store.Load(name); return err == nil })
-	if found != nil && from.hold != "" {
-		note = fmt.Sprintf("The bundle %s on the card is not taken. %s", name, from.hold)
-	}
-	u.s.notes.set(bundleTopic, note)
+	u.s.notes.set(bundleTopic, found.note)
 	if from.hold == "" {
 		u.s.notes.set("update root", from.ownRoot(update.Anchor(state, store)))
 	}
@@ -185,13 +193,13 @@ func (u *updater) options(d devices) (update.Options, error) {
 	if from.hold != "" {
 		return o, nil
 	}
-	metadata, files, err := u.sources(from, store, name, found)
+	metadata, files, err := u.sources(from, store, found)
 	o.Metadata, o.Files = watched{metadata, &u.expires}, files
 	return o, err
 }
 
 // sources are the update hosts, the bundle, or both.
-func (u *updater) sources(from updateSource, store tuf.Store, name string, found *bundle.Bundle) (update.Metadata, update.Files, error) {
+func (u *updater) sources(from updateSource, store tuf.Store, found offered) (update.Metadata, update.Files, error) {
 	var hosts update.Metadata
 	var m *fetch.Client
 	if len(from.hosts) > 0 {
@@ -205,11 +213,11 @@ func (u *updater) sources(from updateSource, store tuf.Store, name string, found
 		}
 		hosts, m = update.NewRepository(clients[0], store), clients[1]
 	}
-	if found == nil {
+	if found.files == nil {
 		return hosts, m, nil
 	}
 	b := &bundled{
-		name: name, files: found, own: update.NewRepository(found, store), hosts: hosts, mirrors: m,
+		offered: found, own: update.NewRepository(found.files, store), hosts: hosts, mirrors: m,
 		say: func(text string) { u.s.notes.set(bundleTopic, text) },
 	}
 	return b, b, nil

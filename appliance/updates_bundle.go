@@ -17,54 +17,112 @@ import (
 // bundleTopic is the topic of what is told of a bundle.
 const bundleTopic = "update bundle"
 
-// findBundle looks for a bundle in the root directory of the FAT volume: nil
-// where there is none, or one that cannot be used, of which note tells people.
-// The volume is never mounted, so what is there at the start is all that will be.
-func findBundle(boot io.ReaderAt) (name string, b *bundle.Bundle, note string) {
-	fat, err := bootfs.Open(boot)
-	if err != nil {
-		return "", nil, "" // which loadConfig has told
+// offered is a bundle that was found. Where files is nil there is none, or none that
+// can be used, and note tells people why.
+type offered struct {
+	name  string // of the file; empty: there is none
+	where string // for people
+	files *bundle.Bundle
+	note  string
+	close func() error // of what it is read from; nil: others do
+}
+
+const (
+	onCard  = "on the card"
+	onStick = "on the USB stick"
+)
+
+// findBundle looks for a bundle, on the sticks first: who plugs one in means it. The
+// card's volume is never mounted, so what is there at the start is all that will be.
+func (u *updater) findBundle(card io.ReaderAt, sticks []stick) offered {
+	var found offered
+	readable := false
+	for _, s := range sticks {
+		v, err := u.machine.open(s.path, false)
+		if err != nil {
+			continue // it has been pulled out
+		}
+		o, fat := bundleOn(v, onStick)
+		readable = readable || fat
+		switch {
+		case o.name == "":
+			v.Close()
+		case found.name == "":
+			found, found.close = o, v.Close
+		default:
+			v.Close()
+			found.end()
+			return offered{name: o.name, note: several(onStick, found.name, o.name)}
+		}
 	}
-	list, err := fat.ReadDir("/")
-	if err != nil {
-		return "", nil, ""
+	if found.name != "" {
+		return found
 	}
+	if found, _ = bundleOn(card, onCard); found.name == "" && len(sticks) > 0 && !readable {
+		found.note = "There is a USB stick that cannot be read: for an update from it, format it as FAT32."
+	}
+	return found
+}
+
+// end closes what the bundle is read from.
+func (o offered) end() {
+	if o.close != nil {
+		o.close()
+	}
+}
+
+// bundleOn looks for a bundle in the root directory of a FAT volume, and says
+// whether it is one.
+func bundleOn(volume io.ReaderAt, where string) (found offered, fat bool) {
+	f, err := bootfs.OpenAny(volume)
+	if err != nil {
+		return offered{}, false // on the card, loadConfig has told
+	}
+	list, err := f.ReadDir("/")
+	if err != nil {
+		return offered{}, false
+	}
+	found.where = where
 	for _, e := range list {
 		// Names that begin with a dot are what a Mac leaves beside each file.
 		if e.Dir || strings.HasPrefix(e.Name, ".") || !strings.HasSuffix(strings.ToLower(e.Name), bundle.Ending) {
 			continue
 		}
-		if name != "" {
-			return "", nil, fmt.Sprintf("There is more than one bundle on the card (%s, %s): none is taken. Leave one.", name, e.Name)
+		if found.name != "" {
+			found.note = several(where, found.name, e.Name)
+			return found, true
 		}
-		name = e.Name
+		found.name = e.Name
 	}
-	if name == "" {
-		return "", nil, ""
+	if found.name == "" {
+		return found, true
 	}
-	c, err := fat.Content(name)
+	c, err := f.Content(found.name)
 	if err == nil {
-		b, err = bundle.Open(c, c.Size())
+		found.files, err = bundle.Open(c, c.Size())
 	}
 	if err != nil {
-		return name, nil, refusedBundle(name, err)
+		found.files, found.note = nil, found.refused(err)
 	}
-	return name, b, ""
+	return found, true
 }
 
-func refusedBundle(name string, err error) string {
-	return fmt.Sprintf("The bundle %s on the card is not taken: %v.", name, err)
+func several(where, one, other string) string {
+	return fmt.Sprintf("There is more than one bundle %s (%s, %s): none is taken. Leave one.", where, one, other)
 }
 
-// bundled is where updates come from on a station that has a bundle on its card:
+func (o offered) refused(err error) string {
+	return fmt.Sprintf("The bundle %s %s is not taken: %v.", o.name, o.where, err)
+}
+
+// bundled is where updates come from on a station that has a bundle:
 // first the update hosts, for they may know of something newer; the bundle where
 // none of them answers as it should. What a release consists of is taken from the
 // bundle first: it is known by its hash, wherever it lies.
 type bundled struct {
-	name  string
-	files *bundle.Bundle
-	own   update.Metadata // of the bundle
-	say   func(text string)
+	offered
+	own update.Metadata // of the bundle
+	say func(text string)
 
 	hosts   update.Metadata // nil: there are none
 	mirrors *fetch.Client   // likewise
@@ -84,7 +142,7 @@ func (b *bundled) Refresh(ctx context.Context, t update.Trust) (update.Trusted, 
 		got, err := b.hosts.Refresh(asking, t)
 		cancel()
 		if err == nil {
-			b.say(fmt.Sprintf("The update host answers, so what it says counts, and not the bundle %s on the card. It may be deleted.", b.name))
+			b.say(fmt.Sprintf("The update host answers, so what it says counts, and not the bundle %s %s. It may be deleted.", b.name, b.where))
 			return got, nil
 		}
 		failed = err
@@ -94,10 +152,10 @@ func (b *bundled) Refresh(ctx context.Context, t update.Trust) (update.Trusted, 
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err == nil:
-		b.say(fmt.Sprintf("Releases are taken from the bundle %s on the card. It may be deleted when the version in it runs.", b.name))
+		b.say(fmt.Sprintf("Releases are taken from the bundle %s %s. It may be deleted when the version in it runs.", b.name, b.where))
 		return got, nil
 	}
-	b.say(refusedBundle(b.name, err))
+	b.say(b.refused(err))
 	if failed == nil {
 		failed = fmt.Errorf("the bundle %s: %w", b.name, err)
 	}

@@ -135,19 +135,13 @@ func TestBundleBesideHosts(t *testing.T) {
 // TestBundleRefused: what is wrong with it is told, and nothing is installed.
 func TestBundleRefused(t *testing.T) {
 	good := bundleOf(t, offering(t, epoch, "1.3.0"))
-	theirs := tuftest.New(epoch)
-	theirs.Rotate("root", "targets", "timestamp", "snapshot")
-	offer(t, theirs, "1.3.0")
-	chain := theirs.Files()
-	delete(chain, "metadata/2.root.json") // nothing leads from the image's root to these keys
-	theirs.SetFiles(chain)
 	for name, c := range map[string]struct {
 		files map[string]string
 		toml  string
 		want  string
 	}{
 		"expired":      {files: map[string]string{"x.truechimer": bundleOf(t, offering(t, epoch.AddDate(0, 0, -20), "1.3.0"))}, want: "The bundle x.truechimer on the card is not taken: updates: timestamp: the update metadata has expired"},
-		"others' keys": {files: map[string]string{"x.truechimer": bundleOf(t, theirs)}, want: "not signed by enough"},
+		"others' keys": {files: map[string]string{"x.truechimer": othersBundle(t)}, want: "not signed by enough"},
 		"cut off":      {files: map[string]string{"x.truechimer": good[:3000]}, want: "not a bundle: copy it onto the card again"},
 		"no bundle":    {files: map[string]string{"x.truechimer": "hello"}, want: "not a bundle"},
 		"empty":        {files: map[string]string{"x.truechimer": ""}, want: "not a bundle"},
@@ -207,8 +201,8 @@ func TestBundleDamagedPack(t *testing.T) {
 
 // TestBundleThatDoesNotRead: a boot volume that fails is not a bundle.
 func TestBundleThatDoesNotRead(t *testing.T) {
-	if name, b, note := findBundle(bytes.NewReader(make([]byte, 4096))); name != "" || b != nil || note != "" {
-		t.Errorf("%q, %v, %q", name, b, note)
+	if o, fat := bundleOn(bytes.NewReader(make([]byte, 4096)), onCard); o.name != "" || o.files != nil || o.note != "" || fat {
+		t.Errorf("%+v, %v", o, fat)
 	}
 	p := &platform{board: boards.Board{}, bootDevice: cardWith(t, map[string]string{"x.truechimer": strings.Repeat("x", 4096)})}
 	f, err := os.Open(p.bootDevice)
@@ -217,8 +211,8 @@ func TestBundleThatDoesNotRead(t *testing.T) {
 	}
 	defer f.Close()
 	// The list can be read, and what the file holds cannot.
-	if _, b, note := findBundle(shortReader{f, bootfs.DataOffset}); b != nil || !strings.Contains(note, "The bundle x.truechimer on the card is not taken: ") {
-		t.Errorf("%v, %q", b, note)
+	if o, _ := bundleOn(shortReader{f, bootfs.DataOffset}, onCard); o.files != nil || !strings.Contains(o.note, "The bundle x.truechimer on the card is not taken: ") {
+		t.Errorf("%+v", o)
 	}
 }
 

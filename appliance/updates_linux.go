@@ -11,6 +11,7 @@ import (
 func thisMachine() machine {
 	return machine{
 		open:    openPartition,
+		sticks:  func(own string) []stick { return findSticks("/sys/class/block", own) },
 		vars:    bootctl.Efivars(bootctl.EfivarsDir),
 		restart: bootctl.Restart,
 	}

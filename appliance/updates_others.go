@@ -8,6 +8,7 @@ import "errors"
 func thisMachine() machine {
 	return machine{
 		open:    func(string, bool) (partition, error) { return nil, errors.ErrUnsupported },
+		sticks:  func(string) []stick { return nil },
 		restart: func(string) error { return errors.ErrUnsupported },
 	}
 }

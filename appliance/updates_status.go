@@ -19,7 +19,7 @@ func (u *updater) status() *status.Update {
 	out := &status.Update{Channel: from.channel, Hosts: append([]string{}, from.hosts...), Expires: utc(u.expires.Load())}
 	e := u.engine.Load()
 	if e == nil {
-		out.State, out.Summary, out.Freshness = string(update.StateOff), "The updater has not started yet.", string(update.FreshUnknown)
+		out.State, out.Summary, out.Freshness = string(update.StateOff), update.NotStarted, string(update.FreshUnknown)
 		if missing != nil {
 			out.Summary = fmt.Sprintf("Nothing can be updated: %v.", missing)
 		}

@@ -42,9 +42,10 @@ type world struct {
 	atEnd    func(*station) // is called before the station ends; nil: nothing is
 	opened   atomic.Int32   // ports and lines
 	restarts atomic.Int32
-	pageless atomic.Bool   // the page does not answer any more
-	what     string        // is stuck after an hour: the clock, the page's network, or nothing
-	freed    chan struct{} // ends it
+	replug   func(time.Duration) []stick // what is at USB after a time; nil: nothing
+	pageless atomic.Bool                 // the page does not answer any more
+	what     string                      // is stuck after an hour: the clock, the page's network, or nothing
+	freed    chan struct{}               // ends it
 }
 
 // lack is what a world goes without.
@@ -64,6 +65,14 @@ func newWorld(l lack) *world {
 
 func (w *world) mono() int64     { return 1e12 + int64(time.Since(w.begun)) }
 func (w *world) true() time.Time { return epoch.Add(time.Since(w.begun)) }
+
+// plugged are the USB sticks that are there now.
+func (w *world) plugged() []stick {
+	if w.replug == nil {
+		return nil
+	}
+	return w.replug(time.Since(w.begun))
+}
 
 // stick holds up whoever comes by, once its time has come.
 func (w *world) stick(what string) {
@@ -262,7 +271,7 @@ func live(t *testing.T, w *world, p *platform, d time.Duration) (status.Status, 
 	p.board = boards.Board{Name: "rpi", GOARCH: "arm64", Loader: boards.LoaderUBoot, Serial: []string{"/dev/gps"}, Pulse: []string{"GPIO18", "GPIO4"}}
 	s := newStation(p, conf, w, w, notices, j.log())
 	s.listen, s.dial, s.resolver, s.version = w.listen, w.dial, w, w.version
-	s.updater = &updater{s: s, machine: machine{open: openFile, restart: func(string) error { w.restarts.Add(1); return nil }}}
+	s.updater = &updater{s: s, machine: machine{open: openFile, sticks: func(string) []stick { return w.plugged() }, restart: func(string) error { w.restarts.Add(1); return nil }}}
 	if w.releases != nil {
 		served := &http.Server{Handler: w.releases}
 		go served.Serve(w.host)

@@ -44,6 +44,7 @@ var (
 		"dw_wdt", "virtio_blk",
 	}
 	rock64Devices = []string{
+		"usb_storage", "uas", "sd_mod",
 		"realtek", "dwmac_rk",
 		"phy_rockchip_inno_usb2", "ehci_platform", "ohci_platform", "dwc2", "dwc3", "xhci_plat_hcd",
 		"rockchip_thermal", "cpufreq_dt", "nvmem_rockchip_efuse", "syscon_reboot_mode", "leds_gpio", "pps_gpio", "pps_ldisc", "virtio_net",

@@ -29,6 +29,7 @@ type machineOptions struct {
 	RTC      string // what the guest's clock starts at; empty: a board without one, in the year 2000
 	Firmware firmware
 	Tryboot  bool // a Raspberry Pi's firmware was asked to try the other slot
+	USB      bool // there is a USB controller, "usb", for what is plugged in later (virtual machines only)
 }
 
 // machine is a running QEMU.
@@ -69,6 +70,9 @@ func startMachine(ctx context.Context, o machineOptions) (*machine, error) {
 		return nil, err
 	}
 	args = append(args, board...)
+	if o.USB {
+		args = append(args, "-device", "qemu-xhci,id=usb")
+	}
 
 	var qtest net.Listener
 	if o.Board.Name == boards.VMArm64.Name {
@@ -181,39 +185,59 @@ func (m *machine) dial(ctx context.Context, path string) (net.Conn, error) {
 	}
 }
 
+// monitor is QEMU's, at the other end of a connection.
+type monitor struct {
+	out io.Writer
+	in  *json.Decoder
+}
+
+// newMonitor has the monitor take commands.
+func newMonitor(qmp io.ReadWriter) (*monitor, error) {
+	m := &monitor{qmp, json.NewDecoder(qmp)}
+	if _, err := m.answer(); err != nil { // its greeting
+		return nil, err
+	}
+	_, err := m.ask(`{"execute":"qmp_capabilities"}`)
+	return m, err
+}
+
+// ask has a command executed.
+func (m *monitor) ask(command string) (json.RawMessage, error) {
+	if _, err := io.WriteString(m.out, command+"\n"); err != nil {
+		return nil, err
+	}
+	return m.answer()
+}
+
+func (m *monitor) answer() (json.RawMessage, error) {
+	for {
+		var a struct {
+			QMP, Return json.RawMessage
+			Error       *struct{ Desc string }
+		}
+		switch err := m.in.Decode(&a); {
+		case err != nil:
+			return nil, fmt.Errorf("QEMU's monitor: %w", err)
+		case a.Error != nil:
+			return nil, fmt.Errorf("QEMU's monitor: %s", a.Error.Desc)
+		case a.Return != nil || a.QMP != nil:
+			return a.Return, nil
+		}
+	}
+}
+
 // findDevice asks QEMU's monitor for the path of a device without a name of its own.
-func findDevice(qmp net.Conn, kind string) (string, error) {
-	d := json.NewDecoder(qmp)
-	var answer struct {
-		QMP, Return json.RawMessage
-		Error       *struct{ Desc string }
+func findDevice(qmp io.ReadWriter, kind string) (string, error) {
+	m, err := newMonitor(qmp)
+	if err != nil {
+		return "", err
 	}
-	ask := func(command string) error {
-		if command != "" {
-			if _, err := io.WriteString(qmp, command+"\n"); err != nil {
-				return err
-			}
-		}
-		for {
-			answer.Return, answer.QMP, answer.Error = nil, nil, nil
-			if err := d.Decode(&answer); err != nil {
-				return fmt.Errorf("QEMU's monitor: %w", err)
-			}
-			if answer.Error != nil {
-				return fmt.Errorf("QEMU's monitor: %s", answer.Error.Desc)
-			}
-			if answer.Return != nil || answer.QMP != nil {
-				return nil
-			}
-		}
-	}
-	for _, c := range []string{"", `{"execute":"qmp_capabilities"}`, `{"execute":"qom-list","arguments":{"path":"/machine/unattached"}}`} {
-		if err := ask(c); err != nil {
-			return "", err
-		}
+	all, err := m.ask(`{"execute":"qom-list","arguments":{"path":"/machine/unattached"}}`)
+	if err != nil {
+		return "", err
 	}
 	var list []struct{ Name, Type string }
-	if err := json.Unmarshal(answer.Return, &list); err != nil {
+	if err := json.Unmarshal(all, &list); err != nil {
 		return "", fmt.Errorf("QEMU's monitor: %w", err)
 	}
 	for _, e := range list {

@@ -32,6 +32,7 @@ type pair struct {
 	started time.Time
 	console []string        // file by start of QEMU
 	flag    pifirmware.Flag // of a Raspberry Pi's firmware, which the test stands in for
+	usb     bool            // sticks can be plugged in
 }
 
 // newPair is a station that has no image yet.
@@ -77,7 +78,7 @@ func (p *pair) boot() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.options = machineOptions{Board: p.board, Firmware: fw, Image: p.image, Dir: p.dir, HTTP: freePort(p.t)}
+	p.options = machineOptions{Board: p.board, Firmware: fw, Image: p.image, Dir: p.dir, HTTP: freePort(p.t), USB: p.usb}
 	p.start()
 	p.t.Cleanup(func() {
 		p.machine.stop()

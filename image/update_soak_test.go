@@ -3,7 +3,13 @@
 package main
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -75,6 +81,82 @@ func TestUpdateDelta(t *testing.T) {
 	if delta == 0 || delta >= chunks/2 {
 		t.Error("the delta saves nothing")
 	}
+}
+
+// TestUpdateStick: a station that knows no host takes the bundle on a USB stick
+// that is plugged in, and keeps it without the stick.
+func TestUpdateStick(t *testing.T) {
+	for _, b := range []boards.Board{boards.VMAmd64, boards.VMArm64} {
+		t.Run(b.Name, func(t *testing.T) {
+			u := newUpdated(t, b)
+			u.usb = true
+			u.build(u.optionsOf("1.0.0", ""))
+			u.releaseOf(u.optionsOf("1.1.0", ""), nil)
+			u.boot()
+			off := func(st *status.Status) bool { return st.Update != nil && st.Update.State == "off" }
+			u.becomes("1.0.0", bootLimit, off)
+			unplug := u.plug(u.stick())
+			u.becomes("1.1.0", updateLimit, idle)
+			unplug()
+			u.becomes("1.1.0", time.Minute, off)
+			u.again()
+			u.becomes("1.1.0", bootLimit, off)
+		})
+	}
+}
+
+// stick makes one as they are sold, with one partition of FAT32. The newest release
+// is on it.
+func (u *updated) stick() string {
+	u.t.Helper()
+	const start, sectors = 2048, 200 << 11
+	bundled := filepath.Join(u.dir, "truechimer.truechimer")
+	if _, err := u.repo.Bundle(u.t.Context(), u.board.Name, "stable", bundled); err != nil {
+		u.t.Fatal(err)
+	}
+	path := filepath.Join(u.dir, "stick")
+	mbr := make([]byte, 512)
+	mbr[446+4] = 0x0c
+	binary.LittleEndian.PutUint32(mbr[446+8:], start)
+	binary.LittleEndian.PutUint32(mbr[446+12:], sectors)
+	mbr[510], mbr[511] = 0x55, 0xaa
+	if err := errors.Join(os.WriteFile(path, mbr, 0o600), os.Truncate(path, (start+sectors)*512)); err != nil {
+		u.t.Fatal(err)
+	}
+	for _, c := range [][]string{
+		{"mkfs.fat", "-F", "32", "-s", "4", "--offset", fmt.Sprint(start), path, fmt.Sprint(sectors / 2)},
+		{"mcopy", "-i", fmt.Sprintf("%s@@%d", path, start*512), bundled, "::Update for the attic.truechimer"},
+	} {
+		if out, err := exec.CommandContext(u.t.Context(), c[0], c[1:]...).CombinedOutput(); err != nil {
+			u.t.Fatalf("%q: %v: %s", c, err, out)
+		}
+	}
+	return path
+}
+
+// plug plugs a stick in; what it returns pulls it out again.
+func (p *pair) plug(path string) (unplug func()) {
+	p.t.Helper()
+	do := func(commands ...string) {
+		p.t.Helper()
+		c, err := net.Dial("unix", filepath.Join(p.dir, "qmp"))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		defer c.Close()
+		m, err := newMonitor(c)
+		for _, command := range commands {
+			if err == nil {
+				_, err = m.ask(command)
+			}
+		}
+		if err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	do(fmt.Sprintf(`{"execute":"blockdev-add","arguments":{"driver":"raw","node-name":"stick","file":{"driver":"file","filename":%q}}}`, path),
+		`{"execute":"device_add","arguments":{"driver":"usb-storage","bus":"usb.0","id":"stick0","drive":"stick"}}`)
+	return func() { do(`{"execute":"device_del","arguments":{"id":"stick0"}}`) }
 }
 
 // TestBadUpdates: whatever is wrong with a release, the old version is back by

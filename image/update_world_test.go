@@ -34,6 +34,15 @@ type updated struct {
 // test makes, and boots it. Its updates take seconds (build tag updatetest).
 func startUpdated(t *testing.T, b boards.Board, version string) *updated {
 	t.Helper()
+	u := newUpdated(t, b)
+	u.build(u.optionsOf(version, u.host.url))
+	u.boot()
+	return u
+}
+
+// newUpdated makes the repository alone.
+func newUpdated(t *testing.T, b boards.Board) *updated {
+	t.Helper()
 	needQEMU(t, b)
 	u := &updated{pair: newPair(t, b), keys: map[string]ed25519.PrivateKey{}}
 	u.repo = &publish.Repository{Dir: filepath.Join(u.dir, "repository"), Now: time.Now(), Log: t.Logf}
@@ -57,8 +66,6 @@ func startUpdated(t *testing.T, b boards.Board, version string) *updated {
 	u.sign(publish.RoleRoot)
 	u.sign(publish.RoleTargets)
 	u.host = startHost(t, u.repo.Dir)
-	u.build(u.optionsOf(version, u.host.url))
-	u.boot()
 	return u
 }
 

@@ -58,15 +58,16 @@ func New(o Options) (*Engine, error) {
 		o.Hold = fmt.Sprintf("This system is no release (it calls itself %.40q), so it is not updated.", o.System.Version)
 	}
 	e := &Engine{o: o, mem: memory{state: o.State, store: o.Store}}
-	e.s.now = Status{State: StateIdle, Version: o.System.Version, Freshness: FreshUnknown}
+	e.s.now = Status{State: StateOff, Summary: NotStarted, Version: o.System.Version, Freshness: FreshUnknown}
 	return e, nil
 }
 
 // Status is how things stand. It may be called at any time.
 func (e *Engine) Status() Status { return e.s.get() }
 
-// Run updates the station until ctx ends; then it returns nil. A station can
-// have one Engine at a time, and call Run again after a panic in it.
+// Run updates the station until ctx ends, or until Options.Leave has and nothing
+// is under way; then it returns nil. A station can have one Engine at a time, and
+// call Run again after a panic in it.
 func (e *Engine) Run(ctx context.Context) error {
 	e.begun, e.read = time.Now(), time.Time{}
 	switch {
@@ -140,12 +141,28 @@ func (e *Engine) attempt(ctx context.Context) time.Duration {
 	return pause
 }
 
+// pause waits where nothing is under way, and says whether there is more to do: not
+// when ctx has ended, or somebody else is to take over.
+func (e *Engine) pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-e.o.Leave:
+		return false
+	default:
+		return until(ctx, e.o.Leave, d)
+	}
+}
+
 // wait waits and says whether ctx lives on.
-func (e *Engine) wait(ctx context.Context, d time.Duration) bool {
+func (e *Engine) wait(ctx context.Context, d time.Duration) bool { return until(ctx, nil, d) }
+
+// until waits for d and says whether neither ctx nor leave ended first.
+func until(ctx context.Context, leave <-chan struct{}, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
+		return false
+	case <-leave:
 		return false
 	case <-t.C:
 		return ctx.Err() == nil

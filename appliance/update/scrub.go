@@ -93,7 +93,7 @@ func (e *Engine) idle(ctx context.Context, d time.Duration) bool {
 	const look = time.Hour // the date may become known
 	for end := time.Now().Add(d); ; {
 		left := time.Until(end)
-		if !e.wait(ctx, max(0, min(left, look, e.untilScrub()))) {
+		if !e.pause(ctx, max(0, min(left, look, e.untilScrub()))) {
 			return false
 		}
 		if time.Until(end) <= 0 {

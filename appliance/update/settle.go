@@ -44,7 +44,10 @@ func (e *Engine) settle(ctx context.Context) bool {
 		e.mem.now.Floors = highest(e.mem.now.Floors, e.runs())
 	}
 	e.plan()
-	e.s.set(func(s *Status) { s.Summary = e.summary(*s) })
+	e.s.set(func(s *Status) {
+		s.State, s.Failure = StateIdle, ""
+		s.Summary = e.summary(*s)
+	})
 	return true
 }
 

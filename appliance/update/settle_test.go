@@ -58,6 +58,45 @@ func TestHeldOnTrial(t *testing.T) {
 	})
 }
 
+// TestLeave: another engine takes over between two attempts, and neither in the
+// middle of one nor of a trial.
+func TestLeave(t *testing.T) {
+	for name, hold := range map[string]string{"at work": "", "on hold": "No update host."} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				first, next := newRelease(t, "1.0.0", good, 1), newRelease(t, "1.1.0", good, 1)
+				w := newWorld(t, loaders[0], first)
+				leave := make(chan struct{})
+				w.options = func(o *Options) { o.Leave, o.Hold = leave, hold }
+				go func() {
+					time.Sleep(time.Hour)
+					close(leave)
+				}()
+				began := time.Now()
+				if how := w.live(24 * time.Hour); how != left || time.Since(began).Truncate(time.Second) != time.Hour {
+					t.Fatalf("%s after %v", how, time.Since(began))
+				}
+				if hold != "" {
+					return
+				}
+				// A release that is being installed and a trial come to their ends.
+				w.publish(next)
+				installing := make(chan struct{})
+				w.publisher.served = func() { close(installing) }
+				w.options = func(o *Options) { o.Leave = installing }
+				if how := w.live(24 * time.Hour); how != restarted {
+					t.Fatalf("while it is installed: %s", how)
+				}
+				w.publisher.served = nil
+				w.options = func(o *Options) { o.Leave = leave }
+				if how := w.live(24 * time.Hour); how != left || w.committed() != next {
+					t.Fatalf("on trial: %s, committed %s", how, w.committed().version)
+				}
+			})
+		})
+	}
+}
+
 // TestForeignTrial starts the other slot without the engine's doing: it is neither
 // committed nor written to.
 func TestForeignTrial(t *testing.T) {

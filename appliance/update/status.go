@@ -21,6 +21,9 @@ const (
 	StateWaiting   State = "waiting"   // something failed, it is tried again later
 )
 
+// NotStarted is the summary until Run knows what this system is: one on trial, say.
+const NotStarted = "The updater has not started yet."
+
 // Status is how an Engine's work stands, for people and programs.
 type Status struct {
 	State   State

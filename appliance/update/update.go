@@ -62,6 +62,9 @@ type Options struct {
 	// Hold says, for people, why no update is begun; empty: they are. What was
 	// begun before is finished in any case.
 	Hold string
+	// Leave, once closed, has Run return at a moment when nothing is under way, so
+	// that another Engine, with other options, can go on. nil: never.
+	Leave <-chan struct{}
 
 	Control                  bootctl.Control
 	Pointers                 map[bootfs.Slot]bootfs.Template // bootctl.Pointers of the board; may be empty

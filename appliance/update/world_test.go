@@ -161,6 +161,7 @@ const (
 	restarted how = "restarted"
 	cut       how = "cut"
 	outlived  how = "outlived" // it still ran when the time was over
+	left      how = "left"     // its engine did, for another one
 )
 
 // trialTime is what init gives a system on trial.
@@ -260,7 +261,7 @@ func (w *world) run(r *release, d time.Duration) how {
 		w.t.Fatal(err)
 	}
 	w.engine = e
-	done := make(chan error)
+	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
 	out := outlived
 	select {
@@ -268,6 +269,9 @@ func (w *world) run(r *release, d time.Duration) how {
 		out = restarted
 	case <-off:
 		out = cut
+	case err := <-done:
+		out = left
+		done <- err
 	case <-time.After(d):
 	}
 	cancel()
