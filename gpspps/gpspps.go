@@ -56,6 +56,31 @@ type Fix struct {
 	Seen     int       // satellites in view; -1 unknown
 	LeapUTC  bool      // the receiver says that its UTC correction is valid (NMEA never does)
 	Checksum int       // sentences of this burst dropped for a bad checksum
+
+	Accuracy float64  // of Time, as the receiver says, one standard deviation, seconds; 0 unknown
+	Leap     int      // GPS time less UTC, as the receiver has it, seconds; 0 unknown
+	NextLeap NextLeap // what the receiver says of a leap second to come
+	// Sawtooth is how much later than the second that it marks the next pulse
+	// comes because the receiver can only put it on a tick of its own clock,
+	// seconds; 0 unknown.
+	Sawtooth float64
+	Position Position
+	Jammed   bool // the receiver says that it is being jammed
+	Spoofed  bool // the receiver says that its signals are not the satellites'
+}
+
+// NextLeap is a leap second that is announced.
+type NextLeap struct {
+	Change int       // 1 inserted, -1 deleted; 0 none is announced
+	At     time.Time // the UTC midnight that it is before
+}
+
+// Position is where the antenna is, by one fix.
+type Position struct {
+	Known    bool
+	Lat, Lon float64 // degrees, north and east positive (WGS 84)
+	Height   float64 // above mean sea level, metres; 0 unknown
+	Accuracy float64 // horizontal, one standard deviation, metres; 0 unknown
 }
 
 // Pulse is one edge that marks the start of a second.
