@@ -47,6 +47,7 @@ type Reference struct {
 	train  train
 	fixes  fixes
 	voters voters
+	named  named
 
 	phase    State // cold, numbering, locked or holdover; suspect is put over it
 	reason   string
