@@ -23,14 +23,15 @@ func (c referenceClock) At(mono int64, judged string) monitor.Reading {
 	}
 }
 
-// vote is what an exchange says about the time, for quorum and veto; ok is
-// false for one that says nothing.
-func vote(x monitor.Exchange) (v gpspps.Vote, ok bool) {
+// vote is what an exchange with a server of a name says about the time, for quorum
+// and veto; ok is false for one that says nothing.
+func vote(x monitor.Exchange, name string) (v gpspps.Vote, ok bool) {
 	if x.Outcome != monitor.OutcomeOK || x.Stratum == 0 || x.Stratum > 15 {
 		return gpspps.Vote{}, false
 	}
 	return gpspps.Vote{
 		Server:   x.Target,
+		Host:     name,
 		Group:    neighbourhood(x.Addr),
 		Upstream: upstream(x),
 		Mono:     x.Mono,
@@ -38,6 +39,11 @@ func vote(x monitor.Exchange) (v gpspps.Vote, ok bool) {
 		// RFC 5905's root distance, with the delay to the server itself.
 		HalfWidth: x.Delay()/2 + x.RootDelay/2 + x.RootDispersion + x.StampError,
 	}, true
+}
+
+// mark is what the named reference says in a vote.
+func mark(v gpspps.Vote) gpspps.Mark {
+	return gpspps.Mark{Source: gpspps.SourceNTP, Server: v.Host, Mono: v.Mono, Time: v.Time, HalfWidth: v.HalfWidth}
 }
 
 // neighbourhood names who may have but one vote: everybody in a public /24 or /48,

@@ -24,9 +24,10 @@ func exchange() monitor.Exchange {
 
 func TestVote(t *testing.T) {
 	x := exchange()
-	got, ok := vote(x)
+	x.Target = "a/2"
+	got, ok := vote(x, "a")
 	want := gpspps.Vote{
-		Server: "a", Group: "192.0.2.0/24", Upstream: "refid c0000201",
+		Server: "a/2", Host: "a", Group: "192.0.2.0/24", Upstream: "refid c0000201",
 		Mono: 5_000_000_000, Time: x.T1 + 110_000_000,
 		HalfWidth: got.HalfWidth,
 	}
@@ -50,7 +51,7 @@ func TestWhatIsNoVote(t *testing.T) {
 	} {
 		x := exchange()
 		spoil(&x)
-		if v, ok := vote(x); ok {
+		if v, ok := vote(x, "a"); ok {
 			t.Errorf("%s: a vote %+v", name, v)
 		}
 	}

@@ -93,6 +93,7 @@ type Pulse struct {
 // servers make up the quorum and the veto.
 type Vote struct {
 	Server    string  // Target.ID
+	Host      string  // the server's name: all its addresses have one vote, and none where one is judged; empty: Server
 	Group     string  // votes of one group count once: a public /24 or /48
 	Mono      int64   // CLOCK_MONOTONIC at the middle of the exchange, ns
 	Time      int64   // the server's clock at Mono, UTC ns since the Unix epoch

@@ -10,7 +10,7 @@ import (
 // stratum 1 server nearby, or a clock of the machine's that somebody else sets.
 type Mark struct {
 	Source    Source  // SourceNTP or SourcePTP
-	Server    string  // as its votes call it, if it votes too; empty: it does not
+	Server    string  // Vote.Host of its votes, if it votes too; empty: it does not
 	Mono      int64   // CLOCK_MONOTONIC, ns
 	Time      int64   // UTC, ns since the Unix epoch
 	HalfWidth float64 // that the truth leaves once in a million unless the reference lies, seconds
@@ -20,8 +20,10 @@ const (
 	markAge    = 15 * time.Minute // an older mark says nothing any more
 	markApart  = 5 * time.Second  // of marks that come faster the narrowest is kept
 	marksKept  = int((markAge + history) / markApart)
-	markWidest = 0.4              // seconds; one that is wider does not tell which second it is
-	markSilent = 3 * time.Minute  // without one, the oscillator carries on
+	markWidest = 0.4             // seconds; one that is wider does not tell which second it is
+	markSilent = 3 * time.Minute // without one, the oscillator carries on
+	// Servers stamp in software, whatever they claim.
+	namedLeast = 50e-6            // seconds
 	rateSpan   = 30 * time.Second // between two marks that tell the oscillator's rate
 	agreeLeast = 3                // marks in a row that end a doubt
 	oddSpan    = time.Minute      // marks that contradict must agree among themselves for so long
@@ -53,6 +55,9 @@ func (r *Reference) AddMark(m Mark) {
 	defer r.mu.Unlock()
 	if !(m.HalfWidth >= 0 && m.HalfWidth <= markWidest) || m.Time < r.c.Build.UnixNano() || m.Time > latestVote {
 		return
+	}
+	if m.Source == SourceNTP {
+		m.HalfWidth = max(m.HalfWidth, namedLeast)
 	}
 	n := &r.named
 	if last, ok := n.last(); ok {
@@ -254,7 +259,7 @@ func (r *Reference) marked(mono int64, judged string) (Reading, bool) {
 	if mono < n.changed {
 		marks = n.before
 	}
-	if len(marks) == 0 || judged != "" && marks[0].Server == judged {
+	if len(marks) == 0 || judged != "" && marks[0].Server == r.voters.host(judged) {
 		return Reading{}, false
 	}
 	out, ok := r.carryMarks(marks, mono, mono+int64(voteAhead))
@@ -274,7 +279,9 @@ func (r *Reference) markedRate(mono int64) float64 {
 	if len(marks) == 0 {
 		return math.NaN()
 	}
-	rate, wrong := r.rateOf(marks, func(m Mark) float64 { return float64(m.Time-m.Mono-(marks[0].Time-marks[0].Mono))*1e-9 + r.paper.added(m.Mono) })
+	rate, wrong := r.rateOf(marks, func(m Mark) float64 {
+		return float64(m.Time-m.Mono-(marks[0].Time-marks[0].Mono))*1e-9 + r.paper.added(m.Mono)
+	})
 	if wrong >= r.c.OscillatorPPM*1e-6 {
 		return math.NaN()
 	}
@@ -288,8 +295,8 @@ func (r *Reference) others(scale func(mono int64) (int64, bool)) (majority, bool
 		server = last.Server
 	}
 	var list []interval
-	for _, v := range r.voters.at(r.now, server, func(Vote) float64 { return 0 }) {
-		if t, ok := scale(v.Mono); ok {
+	for _, v := range r.voters.at(r.now, "", func(Vote) float64 { return 0 }) {
+		if t, ok := scale(v.Mono); ok && (server == "" || v.Host != server) {
 			age := math.Abs(seconds(v.Mono, r.now)) * r.c.OscillatorPPM * 1e-6
 			list = append(list, interval{float64(v.Time-t) * 1e-9, v.HalfWidth + age})
 		}

@@ -70,6 +70,7 @@ func TestParseFull(t *testing.T) {
 			{Name: "cellar", Host: "2001:db8::7", Port: 1123, Limit: 0.005, Interval: 16 * time.Second},
 			{Name: "2001:db8::8", Host: "2001:db8::8", Port: 123, Limit: 0.25, Interval: 64 * time.Second},
 		},
+		Reference: "cellar",
 	}
 	notepad := append([]byte("\xef\xbb\xbf"), bytes.ReplaceAll(data, []byte("\n"), []byte("\r\n"))...)
 	for name, data := range map[string][]byte{"as it is": data, "saved by Notepad": notepad} {

@@ -57,7 +57,7 @@ func (r *reader) config(doc map[string]any) Config {
 			c.Web.Listen = s
 		}
 	}
-	c.Servers = r.servers(doc)
+	c.Servers, c.Reference = r.servers(doc)
 	return c
 }
 
@@ -87,17 +87,16 @@ func (r *reader) receiver(t map[string]any) Receiver {
 	return c
 }
 
-func (r *reader) servers(doc map[string]any) []monitor.Server {
+func (r *reader) servers(doc map[string]any) (servers []monitor.Server, reference string) {
 	value, ok := doc["server"]
 	if !ok {
-		return nil
+		return nil, ""
 	}
 	list, ok := value.([]any)
 	if !ok {
 		r.atKey("server", wrong{"server is " + kind(value), "write [[server]], in double brackets, above each server"})
-		return nil
+		return nil, ""
 	}
-	var servers []monitor.Server
 	named := map[string]int{} // name to line
 	for i, v := range list {
 		path := index("server", i)
@@ -123,14 +122,21 @@ func (r *reader) servers(doc map[string]any) []monitor.Server {
 				named[s.Name] = line
 			}
 		}
+		if r.flag(t, path, "reference") {
+			if reference != "" {
+				r.atKey(path+".reference", wrong{quoted(reference) + " is the reference already", "leave reference = true at one server"})
+			} else {
+				reference = s.Name
+			}
+		}
 		servers = append(servers, s)
 	}
-	return servers
+	return servers, reference
 }
 
 func (r *reader) server(path string, t map[string]any) monitor.Server {
 	s := monitor.Server{Port: DefaultPort, Limit: monitor.DefaultLimit, Interval: DefaultInterval}
-	r.known(path, "in [[server]]", t, "name", "address", "limit", "interval")
+	r.known(path, "in [[server]]", t, "name", "address", "limit", "interval", "reference")
 	if v, ok := r.text(t, path, "address"); ok {
 		var w wrong
 		s.Host, s.Port, w = readAddress(v)
