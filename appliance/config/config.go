@@ -85,6 +85,7 @@ type Config struct {
 	// Reference is the name of the server whose time is taken where no receiver is
 	// heard; empty: none.
 	Reference string
+	PTP       *PTP // a hardware clock to take the time from instead; nil: none
 	Receiver  Receiver
 	Update    Update // for stations only
 	Web       Web

@@ -29,7 +29,7 @@ func (r *reader) atValue(path string, w wrong) {
 
 func (r *reader) config(doc map[string]any) Config {
 	c := Default()
-	r.known("", "outside of the blocks", doc, "name", "timezone", "receiver", "server", "wifi", "network", "update", "web")
+	r.known("", "outside of the blocks", doc, "name", "timezone", "receiver", "server", "wifi", "network", "update", "web", "ptp")
 	if s, ok := r.text(doc, "", "name"); ok {
 		r.atValue("name", checkName(s))
 		c.Name = s
@@ -58,6 +58,12 @@ func (r *reader) config(doc map[string]any) Config {
 		}
 	}
 	c.Servers, c.Reference = r.servers(doc)
+	if t := r.table(doc, "ptp"); t != nil {
+		c.PTP = r.ptp(t)
+		if c.PTP != nil && c.Reference != "" {
+			r.atKey("ptp", wrong{"there is a reference already, the server " + quoted(c.Reference), "take away reference = true there, or [ptp]"})
+		}
+	}
 	return c
 }
 
@@ -202,6 +208,8 @@ func (r *reader) known(path, where string, t map[string]any, keys ...string) {
 			w.instead = "write it below a line [wifi]"
 		case path == "" && slices.Contains([]string{"enabled", "channel", "url"}, k):
 			w.instead = "write it below a line [update]"
+		case path == "" && slices.Contains([]string{"bound", "ahead"}, k):
+			w.instead = "write it below a line [ptp]"
 		case path == "" && k == "wlan":
 			w.instead = "write [wifi]"
 		case path == "" && k == "updates":
@@ -217,7 +225,7 @@ var example = map[string]string{
 	"hat": "adafruit", "device": "auto", "pps": "GPIO18", "listen": "127.0.0.1:8080",
 	"timezone": "Europe/Berlin", "hostname": "attic", "ssid": "our network", "country": "DE",
 	"channel": "stable", "url": "https://updates.example.net/truechimer",
-	"window": "02:00-05:00",
+	"window": "02:00-05:00", "bound": "100us", "ahead": "37s",
 }
 
 // text gets a text, and reports a value of another kind.
