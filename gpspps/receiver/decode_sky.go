@@ -1,4 +1,6 @@
-package nmea
+package receiver
+
+import "github.com/truechimer/truechimer/gpspps/nmea"
 
 // sky counts satellites over all talkers. Its tables are fixed: what does not
 // fit is not counted.
@@ -28,8 +30,21 @@ type view struct {
 	epoch  uint32 // when it was last said
 }
 
-func (s *sky) addUsed(system, id uint32) {
-	k := system<<16 | id
+func (s *sky) addGSA(g *nmea.GSA) {
+	s.gsa, s.mode = true, max(s.mode, g.Mode)
+	for _, id := range g.IDs {
+		if id > 0 && g.Mode > 1 {
+			s.addUsed(id)
+		}
+	}
+}
+
+func (s *sky) addGSV(g *nmea.GSV, talker uint16) {
+	v := s.view(talker, g.Signal)
+	v.total, v.epoch, v.heard = g.Total, s.epoch, g.Heard || g.Part > 1 && v.heard
+}
+
+func (s *sky) addUsed(k uint32) {
 	for _, x := range s.ids[:s.idCount] {
 		if x == k {
 			return

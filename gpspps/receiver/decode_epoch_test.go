@@ -1,4 +1,4 @@
-package nmea
+package receiver
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/gpspps"
+	"github.com/truechimer/truechimer/gpspps/nmea"
 )
 
 // second is the burst of one second, RMC first.
@@ -41,12 +42,12 @@ func TestFixIsOutBeforeTheNextPulse(t *testing.T) {
 			t.Errorf("second %d: %d used, %d seen; want 9, 12", n, f.Used, f.Seen)
 		}
 		late := l.when[n] - end
-		if n < known+1 {
+		if n < alike+1 {
 			if late < 90*ms || late > 130*ms {
 				t.Errorf("second %d: out %v after the burst, want about 100 ms", n, time.Duration(late))
 			}
 		} else if late > 0 {
-			// Once the last sentence is known, the fix is out with it.
+			// Once the last sentence is alike, the fix is out with it.
 			t.Errorf("second %d: out %v after the burst, want with its last sentence", n, time.Duration(late))
 		}
 	}
@@ -101,7 +102,7 @@ func TestSatellitesBeforeTheTime(t *testing.T) {
 		l.wait(int64(n)*1e9 + 80*ms)
 		s := second(noon.Add(time.Duration(n) * time.Second))
 		l.send(append(append([]string{}, s[2:]...), s[:2]...)...)
-		if out := len(l.fixes) == n+1; out != (n > known) {
+		if out := len(l.fixes) == n+1; out != (n > alike) {
 			t.Errorf("second %d: out with the last sentence: %v", n, out)
 		}
 		l.wait(int64(n)*1e9 + 999*ms)
@@ -117,7 +118,7 @@ func TestFourTimesASecond(t *testing.T) {
 		l.wait(int64(n) * 250 * ms)
 		at := noon.Add(time.Duration(n) * 250 * time.Millisecond)
 		l.send("GPGSA,A,3,01,02,03,04,,,,,,,,,1.5,0.9,1.2", "GPRMC,"+at.Format("150405.00")+",A,"+place+",,,231126,,,A")
-		if out := len(l.fixes) == n+1; out != (n > known) {
+		if out := len(l.fixes) == n+1; out != (n > alike) {
 			t.Errorf("fix %d: out with the last sentence: %v", n, out)
 		}
 		l.wait(int64(n)*250*ms + 249*ms)
@@ -139,7 +140,7 @@ func TestEndingWithSatellitesThatComeAndGo(t *testing.T) {
 			}
 			l.send(fmt.Sprintf("GPGSV,%d,%d,%02d,01,40,083,46,6", parts, i+1, 4*parts))
 		}
-		if out := len(l.fixes) == n+1; out != (n > known) {
+		if out := len(l.fixes) == n+1; out != (n > alike) {
 			t.Errorf("second %d: out with the last part: %v", n, out)
 		}
 		l.wait(int64(n)*1e9 + 999*ms)
@@ -307,9 +308,9 @@ func TestSatellites(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			l := newLine()
 			l.byteT = 1 // a fast line: the many sentences are one burst
-			l.Feed(AppendSentence(nil, rmc), 0)
+			l.Feed(nmea.AppendSentence(nil, rmc), 0)
 			for _, s := range tt.send {
-				l.Feed(AppendSentence(nil, s), 0)
+				l.Feed(nmea.AppendSentence(nil, s), 0)
 			}
 			f := l.one(t)
 			if f.Used != tt.used || f.Seen != tt.seen || f.Mode != tt.mode {
