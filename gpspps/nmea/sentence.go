@@ -42,6 +42,7 @@ type Date struct{ Year, Month, Day int }
 type Fix struct {
 	Clock    int64 // time of day, ns; NoTime
 	Date     Date
+	Void     bool // the receiver warns of all of it, the time too (RMC, status V)
 	OK       bool // the receiver vouches for a fix, and says where (RMC, GGA, GNS)
 	Used     int  // satellites; -1 not said
 	Position gpspps.Position
@@ -123,12 +124,13 @@ func (s *Sentence) Fix() (x Fix, ok bool) {
 // magnetic variation, E/W, mode since NMEA 2.3.
 func (x *Fix) rmc(f *fields) {
 	status := f.next()
+	x.Void = string(status) != "A"
 	x.Position = position(f)
 	f.skip(2)
 	x.Date = ddmmyy(f.next())
 	f.skip(2)
 	mode := f.next()
-	x.OK = string(status) == "A" && x.Position.Known && (len(mode) == 0 || measured(mode[0]))
+	x.OK = !x.Void && x.Position.Known && (len(mode) == 0 || measured(mode[0]))
 }
 
 // measured says whether the mode of a position is autonomous, differential,

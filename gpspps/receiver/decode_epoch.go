@@ -18,6 +18,8 @@ type epoch struct {
 
 	said    kind // which sentences named this time
 	good    kind // which of them vouched for a fix
+	timed   bool // one of them at least stands by the time
+	mode    int  // by what they say of the place, as gpspps.Fix numbers it
 	rmcDate time.Time
 	zdaDate time.Time
 	rolled  bool
@@ -89,7 +91,7 @@ func (d *Decoder) finish() {
 		return
 	}
 	e.emitted = true
-	f := gpspps.Fix{Mono: e.mono, Mode: d.sky.mode, Used: d.sky.usedNow(), Seen: d.sky.seen(), Checksum: d.dropped, Position: e.place}
+	f := gpspps.Fix{Mono: e.mono, Mode: d.sky.modeNow(e.mode), Used: d.sky.usedNow(), Seen: d.sky.seen(), Checksum: d.dropped, Position: e.place}
 	d.dropped = 0
 	d.sky.epoch++
 	d.sky.clearUsed()
@@ -122,7 +124,10 @@ func (d *Decoder) nmeaTime(e *epoch, f *gpspps.Fix) {
 		d.dated = dated{day, e.clock, e.mono}
 	}
 	f.NoFix = e.said&fixing&^e.good != 0
-	if e.clock != nmea.NoTime && !day.IsZero() {
+	if f.NoFix {
+		f.Mode = 1
+	}
+	if e.timed && e.clock != nmea.NoTime && !day.IsZero() {
 		f.Time = day.Add(time.Duration(e.clock))
 		f.Valid = e.said&fixing != 0 && !f.NoFix && !conflict
 	}
@@ -147,11 +152,11 @@ func (d *Decoder) ubxCounts(e *epoch, f *gpspps.Fix) {
 	if !t.IsZero() {
 		f.Time, f.Valid = time.Time{}, false
 		if day, weeks, dayOK := nmea.Resolve(t.Year(), int(t.Month()), t.Day(), d.pivot); dayOK {
-			clock := t.Sub(t.Truncate(24 * time.Hour))
+			clock := clockOf(t, true)
 			e.rolled = weeks > 0
-			f.Time = day.Add(clock)
+			f.Time = day.Add(time.Duration(clock))
 			f.Valid = ok && u.fixSaid && u.fixOK
-			d.dated = dated{day, int64(clock), e.mono}
+			d.dated = dated{day, clock, e.mono}
 		}
 	}
 	f.Valid = f.Valid && !f.NoFix
@@ -167,6 +172,9 @@ func (d *Decoder) ubxCounts(e *epoch, f *gpspps.Fix) {
 	}
 }
 
+// rounding is how far apart two protocols may name one time, ns.
+const rounding = int64(10 * time.Millisecond)
+
 // same says whether a sentence that names this time of day speaks of the epoch.
 // Sentences round to hundredths what frames tell exactly.
 func (e *epoch) same(clock int64) bool {
@@ -174,7 +182,7 @@ func (e *epoch) same(clock int64) bool {
 		return true
 	}
 	apart := clock - e.clock
-	return e.ubx.spoke && e.clock != nmea.NoTime && max(apart, -apart) <= int64(10*time.Millisecond)
+	return e.ubx.spoke && e.clock != nmea.NoTime && max(apart, -apart) <= rounding
 }
 
 // at makes the epoch that of the time of day clock, named by a sentence of the
@@ -238,16 +246,16 @@ func (d *Decoder) open(start int64) {
 // goes on with sentences that have not come yet.
 func (d *Decoder) another(k kind, clock int64, address uint64) bool {
 	e := &d.ep
-	if clock == nmea.NoTime && e.clock == nmea.NoTime && address == e.address && !e.ubx.spoke {
-		return true // a line without a silence
+	if clock == nmea.NoTime && e.said&k != 0 && (e.clock != nmea.NoTime || address == e.address) {
+		return true // on a line without a silence
 	}
 	apart := d.begin - e.mono
 	return e.emitted && (apart >= longestBurst || apart >= sameTimeApart && e.said&k != 0)
 }
 
 // atTOW makes the epoch that of a time of the week, named by a frame that
-// began at start.
-func (d *Decoder) atTOW(tow ubx.TOW, start int64) *fromUBX {
+// began at start and may know the time of day, ns, too.
+func (d *Decoder) atTOW(tow ubx.TOW, start, clock int64) *fromUBX {
 	e := &d.ep
 	switch {
 	case !e.open:
@@ -255,7 +263,7 @@ func (d *Decoder) atTOW(tow ubx.TOW, start int64) *fromUBX {
 	case e.ubx.spoke && e.ubx.tow == tow:
 		d.rest(e)
 		return &e.ubx
-	case !e.ubx.spoke && d.fits(tow):
+	case !e.ubx.spoke && d.fits(tow, clock):
 		d.rest(e)
 		e.ubx.spoke, e.ubx.tow = true, tow
 		return &e.ubx
@@ -267,15 +275,17 @@ func (d *Decoder) atTOW(tow ubx.TOW, start int64) *fromUBX {
 	return &e.ubx
 }
 
-// fits says whether a time of the week may be that of the epoch, which only
-// sentences spoke of so far.
-func (d *Decoder) fits(tow ubx.TOW) bool {
+// fits says whether a time of the week, or of the day, may be that of the
+// epoch, which only sentences spoke of so far.
+func (d *Decoder) fits(tow ubx.TOW, clock int64) bool {
 	e := &d.ep
-	if e.clock == nmea.NoTime || d.known.leapCount == 0 {
+	if clock == nmea.NoTime && d.known.leapCount != 0 {
+		clock = int64(tow) - int64(d.known.leapCount)*1e9
+	}
+	if e.clock == nmea.NoTime || clock == nmea.NoTime {
 		return !e.emitted && d.begin <= e.mono
 	}
-	const day = 24 * time.Hour
-	apart := (tow - time.Duration(d.known.leapCount)*time.Second - time.Duration(e.clock)) % day
-	apart = (apart + day + day/2) % day // to the middle of the day
-	return max(apart-day/2, day/2-apart) <= 10*time.Millisecond
+	const day = int64(24 * time.Hour)
+	apart := ((clock-e.clock)%day + day + day/2) % day // in the middle of the day if none
+	return max(apart-day/2, day/2-apart) <= rounding
 }

@@ -283,15 +283,15 @@ func TestSatellites(t *testing.T) {
 		mode       int
 		send       []string
 	}{
-		{"none said", -1, -1, 0, nil},
-		{"one talker, three parts", -1, 11, 0, gsv("GP", "", 11)},
-		{"two talkers", -1, 15, 0, append(gsv("GP", "", 11), gsv("GL", "", 4)...)},
-		{"signals of one talker are the same satellites", -1, 28, 0, many},
-		{"fewer on the second signal", -1, 9, 0, append(gsv("GP", ",1", 9), gsv("GP", ",6", 5)...)},
-		{"signal 0 lists what is heard on no signal", -1, 14, 0, append(gsv("GP", ",1", 9), "GPGSV,2,1,05,21,01,049,,22,04,097,,23,00,204,,25,00,204,,0", "GPGSV,2,2,05,26,01,049,,0")},
-		{"signal 0 stands for all signals", -1, 9, 0, append(gsv("GP", ",1", 7), gsv("GP", ",0", 9)...)},
-		{"an empty sky", -1, 0, 0, []string{"GPGSV,1,1,00"}},
-		{"GGA alone", 12, -1, 0, []string{"GNGGA,123519.00," + place + ",1,12,,,M,,M,,"}},
+		{"none said", -1, -1, 2, nil},
+		{"one talker, three parts", -1, 11, 2, gsv("GP", "", 11)},
+		{"two talkers", -1, 15, 2, append(gsv("GP", "", 11), gsv("GL", "", 4)...)},
+		{"signals of one talker are the same satellites", -1, 28, 2, many},
+		{"fewer on the second signal", -1, 9, 2, append(gsv("GP", ",1", 9), gsv("GP", ",6", 5)...)},
+		{"signal 0 lists what is heard on no signal", -1, 14, 2, append(gsv("GP", ",1", 9), "GPGSV,2,1,05,21,01,049,,22,04,097,,23,00,204,,25,00,204,,0", "GPGSV,2,2,05,26,01,049,,0")},
+		{"signal 0 stands for all signals", -1, 9, 2, append(gsv("GP", ",1", 7), gsv("GP", ",0", 9)...)},
+		{"an empty sky", -1, 0, 2, []string{"GPGSV,1,1,00"}},
+		{"GGA alone", 12, -1, 3, []string{"GNGGA,123519.00," + place + ",1,12,,,M,,M,,"}},
 		{"GSA counts past GGA's 12", 14, -1, 3, []string{
 			"GNGGA,123519.00," + place + ",1,12,,,M,,M,,",
 			"GNGSA,A,3,01,02,03,04,05,06,07,08,09,10,,,1.5,0.9,1.2",
@@ -301,8 +301,9 @@ func TestSatellites(t *testing.T) {
 			"GNGSA,A,3,01,02,,,,,,,,,,,1.5,0.9,1.2,3",
 			"GNGSA,A,3,01,02,,,,,,,,,,,1.5,0.9,1.2,1"}},
 		{"2D", 3, -1, 2, []string{"GPGSA,A,2,01,02,03,,,,,,,,,,1.5,0.9,1.2"}},
+		{"2D, with a height", 9, -1, 2, []string{gga, "GPGSA,A,2,01,02,03,,,,,,,,,,1.5,0.9,1.2"}},
 		{"no fix", 0, -1, 1, []string{"GPGSA,A,1,,,,,,,,,,,,99,99,99"}},
-		{"part beyond the parts", -1, -1, 0, []string{"GPGSV,1,2,04,01,40,083,46"}},
+		{"part beyond the parts", -1, -1, 2, []string{"GPGSV,1,2,04,01,40,083,46"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

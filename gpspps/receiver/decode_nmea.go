@@ -38,6 +38,10 @@ func (d *Decoder) sentence(start int64) {
 func (d *Decoder) said(x *nmea.Fix, t nmea.Type, address uint64, start int64) {
 	k := kind(1) << t
 	e := d.at(x.Clock, start, k, address)
+	if x.Void {
+		return // even its date is one that the receiver keeps, or made up
+	}
+	e.timed = true
 	if x.OK {
 		// Of several talkers' one suffices, as they share the receiver's clock.
 		e.good |= k
@@ -45,6 +49,12 @@ func (d *Decoder) said(x *nmea.Fix, t nmea.Type, address uint64, start int64) {
 	if x.Position.Known && (!e.place.Known || t != nmea.TypeRMC) {
 		x.Position.Accuracy = e.place.Accuracy
 		e.place = x.Position
+		if x.OK && e.mode == 0 {
+			e.mode = 2
+		}
+		if x.OK && t != nmea.TypeRMC {
+			e.mode = 3
+		}
 	}
 	if x.Used >= 0 {
 		d.sky.gga = max(d.sky.gga, x.Used)

@@ -16,6 +16,8 @@ type sky struct {
 	gga     int  // GGA's own count, which may stop at 12; -1 none in this epoch
 	used    int  // of the last epoch that said; -1 none
 	usedAge int
+	last    int // mode of the last epoch that said
+	lastAge int
 
 	views     [32]view
 	viewCount int
@@ -90,6 +92,22 @@ func (s *sky) usedNow() int {
 		s.used = -1
 	}
 	return s.used
+}
+
+// modeNow is the mode of an epoch with a fix: what its GSA says, or the last
+// one, if not too old, or what the place that it names tells.
+func (s *sky) modeNow(place int) int {
+	switch {
+	case s.mode != 0:
+		s.last, s.lastAge = s.mode, 0
+		return s.mode
+	case place == 0:
+		return 0
+	}
+	if s.lastAge++; s.last > 1 && s.lastAge <= maxAge {
+		return s.last
+	}
+	return place
 }
 
 // seen sums the talkers' satellites in view; -1 unknown. The same satellites

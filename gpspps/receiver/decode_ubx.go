@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/gpspps"
+	"github.com/truechimer/truechimer/gpspps/nmea"
 	"github.com/truechimer/truechimer/gpspps/ubx"
 )
 
@@ -71,11 +72,11 @@ func (d *Decoder) frame(f *ubx.Frame, start int64) {
 		}
 	case ubx.IDNavPOSLLH:
 		if m, ok := ubx.ReadPOSLLH(b); ok {
-			d.atTOW(m.TOW, start).place = m.Position
+			d.atTOW(m.TOW, start, nmea.NoTime).place = m.Position
 		}
 	case ubx.IDNavSTATUS:
 		if m, ok := ubx.ReadStatus(b); ok {
-			u := d.atTOW(m.TOW, start)
+			u := d.atTOW(m.TOW, start, nmea.NoTime)
 			u.fix(m.Type, m.OK)
 			k.spoofed[0], k.spoofAt = m.Spoof.Suspected(), start
 		}
@@ -93,11 +94,11 @@ func (d *Decoder) frame(f *ubx.Frame, start int64) {
 		}
 	case ubx.IDNavCLOCK:
 		if m, ok := ubx.ReadClock(b); ok {
-			d.atTOW(m.TOW, start).precise(m.Accuracy)
+			d.atTOW(m.TOW, start, nmea.NoTime).precise(m.Accuracy)
 		}
 	case ubx.IDNavSAT:
 		if m, ok := ubx.ReadSat(b); ok {
-			d.atTOW(m.TOW, start)
+			d.atTOW(m.TOW, start, nmea.NoTime)
 			k.seen, k.seenAt = m.Seen, start
 		}
 	case ubx.IDTimTP:
@@ -122,20 +123,21 @@ func (d *Decoder) frame(f *ubx.Frame, start int64) {
 }
 
 func (d *Decoder) pvt(m *ubx.PVT, start int64) {
-	u := d.atTOW(m.TOW, start)
+	timed := m.ValidDate && m.ValidTime
+	u := d.atTOW(m.TOW, start, clockOf(m.Time, timed))
 	u.fix(m.Type, m.OK)
 	u.used, u.place, u.accuracy = m.Used, m.Position, m.Accuracy
 	u.vagueUTC = !m.Resolved
 	u.byPVT = true
 	u.utc, u.utcOK = time.Time{}, false
-	if m.ValidDate && m.ValidTime {
+	if timed {
 		u.utc, u.utcOK = m.Time, m.Resolved
 	}
 	d.clocked()
 }
 
 func (d *Decoder) sol(m *ubx.SOL, start int64) {
-	u := d.atTOW(m.Epoch, start)
+	u := d.atTOW(m.Epoch, start, nmea.NoTime)
 	u.fix(m.Type, m.OK)
 	if u.used < 0 {
 		u.used = m.Used
@@ -150,7 +152,7 @@ func (d *Decoder) sol(m *ubx.SOL, start int64) {
 }
 
 func (d *Decoder) timeUTC(m *ubx.TimeUTC, start int64) {
-	u := d.atTOW(m.TOW, start)
+	u := d.atTOW(m.TOW, start, clockOf(m.Time, m.UTCOK))
 	if !u.byPVT && m.UTCOK {
 		u.utc, u.utcOK = m.Time, m.TOWOK && m.WeekOK
 	}
@@ -165,7 +167,7 @@ func (d *Decoder) timeUTC(m *ubx.TimeUTC, start int64) {
 // timeGPS notes the count of leap seconds as one to tell the time by. It is no
 // proof: a cold receiver calls that of its firmware valid here.
 func (d *Decoder) timeGPS(m *ubx.TimeGPS, start int64) {
-	u := d.atTOW(m.Epoch, start)
+	u := d.atTOW(m.Epoch, start, nmea.NoTime)
 	if m.WeekOK && m.TOWOK {
 		u.gpsSaid, u.week, u.gps = true, m.Week, m.TOW
 	}
@@ -178,7 +180,7 @@ func (d *Decoder) timeGPS(m *ubx.TimeGPS, start int64) {
 }
 
 func (d *Decoder) timeLS(m *ubx.TimeLS, start int64) {
-	d.atTOW(m.TOW, start)
+	d.atTOW(m.TOW, start, nmea.NoTime)
 	k := &d.known
 	if m.LeapOK {
 		k.leap(m.Leap, m.FromSatellites(), start)
@@ -207,10 +209,19 @@ func (u *fromUBX) precise(a float64) {
 	}
 }
 
+// clockOf is the time of day of t, ns, to the millisecond.
+func clockOf(t time.Time, known bool) int64 {
+	if !known {
+		return nmea.NoTime
+	}
+	t = t.Round(time.Millisecond)
+	return int64(t.Sub(t.Truncate(24 * time.Hour)))
+}
+
 // clocked sets the epoch's time of day as soon as it is known.
 func (d *Decoder) clocked() {
 	if t, _ := d.ep.ubxTime(&d.known); !t.IsZero() {
-		d.ep.clock = int64(t.Sub(t.Truncate(24 * time.Hour)))
+		d.ep.clock = clockOf(t, true)
 	}
 }
 
