@@ -45,7 +45,7 @@ test: ## every test, those that boot an image included
 	go test -timeout 20m ./...
 
 corpus: ## what is decoded of gpsd's test logs against what gpsd made of them: make corpus DIR=...
-	TRUECHIMER_CORPUS='$(abspath $(DIR))' go test -count=1 -tags corpus -run TestCorpus ./appliance
+	TRUECHIMER_CORPUS='$(abspath $(DIR))' go test -count=1 -v -tags corpus -run TestCorpus ./appliance
 
 soak: ## bad slots on each loader, half an hour; updates, bad releases and power cuts, two hours
 	go test -timeout 4h -count=1 -tags soak -v -run 'TestTrials|TestCommit|TestUpdate|TestBadUpdates' ./image

@@ -52,8 +52,11 @@ const (
 	freshAge = int64(10 * time.Second)
 )
 
-// leap notes a count of leap seconds.
+// leap notes a count of leap seconds; there have been some since GPS time began.
 func (k *known) leap(n int, utc bool, mono int64) {
+	if n <= 0 {
+		n, utc = 0, false
+	}
 	k.leapCount, k.leapUTC, k.leapAt = n, utc, mono
 }
 

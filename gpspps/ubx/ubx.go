@@ -36,6 +36,7 @@ type Frame struct {
 type Parser struct {
 	buf             [maxPayload + overhead]byte
 	from, to        int // what may be a frame lies between
+	need            int // so many bytes of it tell more
 	frames, damaged uint64
 }
 
@@ -54,7 +55,7 @@ func (p *Parser) Push(c byte) {
 		if c != 0xb5 {
 			return
 		}
-		p.from, p.to = 0, 0
+		p.from, p.to, p.need = 0, 0, 0
 	}
 	if p.to == len(p.buf) { // a frame fits in; what is before it does not matter any more
 		p.to = copy(p.buf[:], p.buf[p.from:])
@@ -68,12 +69,20 @@ func (p *Parser) Push(c byte) {
 // through for one that begins inside it.
 func (p *Parser) Next() (Frame, bool) {
 	for p.from < p.to {
+		if p.to-p.from < p.need {
+			return Frame{}, false
+		}
 		b := p.buf[p.from:p.to]
 		n, ok := likely(b)
 		if ok && len(b) < n {
+			p.need = n
+			if n == header { // each of its bytes may show that it is none
+				p.need = len(b) + 1
+			}
 			return Frame{}, false
 		}
-		if ok && n > 0 && sound(b[:n]) {
+		p.need = 0
+		if ok && sound(b[:n]) {
 			f := Frame{ID: ID{b[2], b[3]}, Payload: b[header : n-2], Len: n}
 			p.from += n
 			p.frames++
