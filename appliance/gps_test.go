@@ -30,7 +30,7 @@ func TestDecode(t *testing.T) {
 	in += string(ubxBurst(time.Date(2026, 11, 23, 12, 35, 21, 0, time.UTC)))
 	want := `{"time":null,"mode":1,"leap":null,"lat":null,"lon":null,"used":null,"seen":null,"source":"nmea"}
 {"time":"2026-11-23T12:35:19.500Z","mode":3,"leap":null,"lat":51.4779,"lon":-0.0015,"used":9,"seen":null,"source":"nmea"}
-{"time":"2026-11-23T12:35:21.000Z","mode":3,"leap":null,"lat":0,"lon":0,"used":9,"seen":null,"source":"ubx"}
+{"time":"2026-11-23T12:35:21.000Z","mode":3,"leap":18,"lat":0,"lon":0,"used":9,"seen":null,"source":"ubx"}
 `
 	if got := decoded(t, in); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)

@@ -58,3 +58,6 @@ func (c *cycle) learn() {
 		c.end, c.streak = c.last, 0
 	}
 }
+
+// goesOn says whether bursts are known to end with something else than addr.
+func (c *cycle) goesOn(addr uint64) bool { return c.streak >= alike && c.end.addr != addr }

@@ -147,7 +147,10 @@ func (d *Decoder) ubxCounts(e *epoch, f *gpspps.Fix) {
 		d.spoke = UBX
 	}
 	if u.fixSaid {
-		f.NoFix, f.Mode = !u.fixOK, u.kind.Mode()
+		f.NoFix, f.Mode = !u.fixOK, 1
+		if u.fixOK {
+			f.Mode = u.kind.Mode()
+		}
 	}
 	if !t.IsZero() {
 		f.Time, f.Valid = time.Time{}, false

@@ -146,3 +146,44 @@ func TestDecoderAllocatesNothing(t *testing.T) {
 		t.Errorf("%d fixes of 101 bursts", fixes)
 	}
 }
+
+func BenchmarkDecoderUBX(b *testing.B) {
+	benchmark(b, func(at time.Time) (out []byte) {
+		for _, s := range burst(at) {
+			out = append(out, s...)
+		}
+		return out
+	})
+}
+
+func BenchmarkDecoderBoth(b *testing.B) {
+	benchmark(b, func(at time.Time) (out []byte) {
+		for _, s := range second(at) {
+			out = nmea.AppendSentence(out, s)
+		}
+		for _, s := range burst(at) {
+			out = append(out, s...)
+		}
+		return out
+	})
+}
+
+// benchmark feeds a minute over and over.
+func benchmark(b *testing.B, say func(time.Time) []byte) {
+	var minute [60][]byte
+	for n := range minute {
+		minute[n] = say(noon.Add(time.Duration(n) * time.Second))
+	}
+	fixes := 0
+	d := NewDecoder(DecoderConfig{Pivot: pivot, ByteTime: time.Second / 11520, Emit: func(gpspps.Fix) { fixes++ }})
+	b.SetBytes(int64(len(minute[0])))
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		d.Feed(minute[n%60], int64(n)*1e9)
+		n++
+	}
+	if fixes < n-1 {
+		b.Fatalf("%d fixes of %d bursts", fixes, n)
+	}
+}

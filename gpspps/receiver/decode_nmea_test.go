@@ -213,3 +213,68 @@ func TestAddressesOfAnyTalker(t *testing.T) {
 		}
 	}
 }
+
+// TestLeapSecondsOfSentences: u-blox says them in PUBX,04, with a D as long as
+// they are the firmware's.
+func TestLeapSecondsOfSentences(t *testing.T) {
+	for leap, want := range map[string]gpspps.Fix{"18": {Leap: 18, LeapUTC: true}, "18D": {Leap: 18}, "": {}, "D": {}, "999": {}} {
+		l := newLine()
+		l.send(rmc, "PUBX,04,123519.00,231126,45319.00,2446,"+leap+",500123,-12.3,21")
+		if f := l.one(t); !f.Valid || f.Leap != want.Leap || f.LeapUTC != want.LeapUTC {
+			t.Errorf("%q: %+v", leap, f)
+		}
+	}
+}
+
+func TestAccuracyOfSentences(t *testing.T) {
+	gst := "GPGST,123519.00,1.2,,,,3.0,4.0,6.0"
+	for _, send := range [][]string{{rmc, gga, gst}, {rmc, gst, gga}} {
+		l := newLine()
+		l.send(send...)
+		if f := l.one(t); f.Position != (gpspps.Position{Known: true, Lat: 51.4779, Lon: -0.0015, Height: 45, Accuracy: 5}) {
+			t.Errorf("%q: %+v", send, f.Position)
+		}
+	}
+	l := newLine()
+	l.send("GNRMC,123519.00,V,,,,,,,,,,N", gst)
+	if f := l.one(t); f.Position != (gpspps.Position{}) {
+		t.Errorf("without a place: %+v", f.Position)
+	}
+}
+
+func TestGNS(t *testing.T) {
+	for modes, want := range map[string]bool{"AN": true, "NNNR": true, "NN": false, "EE": false, "": false} {
+		l := newLine()
+		l.send(zda, "GNGNS,123519.00,"+place+","+modes+",12,0.9,45.0,47.0,,,V")
+		if f := l.one(t); f.Valid != want || f.NoFix == want || f.Used != 12 || want && (f.Position.Height != 45 || f.Mode != 3) {
+			t.Errorf("modes %q: %+v", modes, f)
+		}
+	}
+}
+
+// TestBurstsLongerThanASecond, as of receivers that say all they know at 9600
+// baud: every one makes a fix, and no two get mixed up.
+func TestBurstsLongerThanASecond(t *testing.T) {
+	l := newLine()
+	var starts []int64
+	for n := range 5 {
+		at := noon.Add(time.Duration(2*n) * time.Second) // it leaves out every other second
+		starts = append(starts, l.mono)
+		l.send(second(at)...)
+		for range 13 {
+			l.send("GPGSV,3,1,12,01,40,083,46,02,17,308,41,03,07,344,39,04,22,228,45")
+		}
+	}
+	if length := l.mono / 5; length < 1200*ms {
+		t.Fatalf("a burst takes %d ms", length/ms)
+	}
+	l.wait(l.mono + 500*ms)
+	if len(l.fixes) != 5 {
+		t.Fatalf("%d fixes of 5 bursts", len(l.fixes))
+	}
+	for n, f := range l.fixes {
+		if !f.Valid || f.Mono != starts[n] || !f.Time.Equal(noon.Add(time.Duration(2*n)*time.Second)) {
+			t.Errorf("burst %d at %d: %+v", n, starts[n], f)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package receiver
 
 import (
-	"math"
 	"time"
 
 	"github.com/truechimer/truechimer/gpspps"
@@ -28,36 +27,6 @@ type fromUBX struct {
 	used     int // -1 not said
 	place    gpspps.Position
 	vagueUTC bool // PVT says that the second is not known for sure
-}
-
-// known is what a receiver said that holds for longer than an epoch.
-type known struct {
-	leapCount      int // 0 not said
-	leapUTC        bool
-	leapAt         int64
-	next           gpspps.NextLeap
-	nextAt         int64
-	seen           int // satellites
-	seenAt         int64
-	jammed         [3]bool // by MON-HW, MON-RF, SEC-SIG
-	spoofed        [2]bool // by NAV-STATUS, SEC-SIG
-	jamAt, spoofAt int64
-	tp             ubx.TP
-	tpSaid         bool
-}
-
-// How long, ns.
-const (
-	leapAge  = int64(5 * time.Minute) // a count, to be passed on
-	freshAge = int64(10 * time.Second)
-)
-
-// leap notes a count of leap seconds; there have been some since GPS time began.
-func (k *known) leap(n int, utc bool, mono int64) {
-	if n <= 0 {
-		n, utc = 0, false
-	}
-	k.leapCount, k.leapUTC, k.leapAt = n, utc, mono
 }
 
 // frame takes one whose first byte arrived at start.
@@ -120,7 +89,9 @@ func (d *Decoder) frame(f *ubx.Frame, start int64) {
 			k.spoofed[1], k.spoofAt = m.SpoofOn && m.Spoof.Suspected(), start
 		}
 	}
-	if d.cycle.see(1<<63|uint64(f.ID.Class)<<8|uint64(f.ID.Number), true) || f.ID == ubx.IDNavEOE && d.ep.ubx.spoke {
+	addr := 1<<63 | uint64(f.ID.Class)<<8 | uint64(f.ID.Number)
+	// NAV-EOE ends an epoch, but sentences may follow, or TIM-TP.
+	if ends := d.cycle.see(addr, true); ends || f.ID == ubx.IDNavEOE && d.ep.ubx.spoke && !d.cycle.goesOn(addr) {
 		d.finish()
 	}
 }
@@ -135,6 +106,12 @@ func (d *Decoder) pvt(m *ubx.PVT, start int64) {
 	u.utc, u.utcOK = time.Time{}, false
 	if timed {
 		u.utc, u.utcOK = m.Time, m.Resolved
+	}
+	switch {
+	case !m.Resolved:
+		d.known.leapUTC = false // it may have started anew
+	case timed:
+		d.known.count(between(m.TOW, m.Time), start)
 	}
 	d.clocked()
 }
@@ -160,15 +137,16 @@ func (d *Decoder) timeUTC(m *ubx.TimeUTC, start int64) {
 		u.utc, u.utcOK = m.Time, m.TOWOK && m.WeekOK
 	}
 	u.precise(m.Accuracy)
+	if m.UTCOK {
+		d.known.count(between(m.TOW, m.Time), start)
+	}
 	// Which UTC it is, only later receivers say; the others claim nothing.
 	if m.FromSatellites() && d.known.leapCount != 0 {
-		d.known.leapUTC = true
+		d.known.leapUTC, d.known.leapUTCAt = true, start
 	}
 	d.clocked()
 }
 
-// timeGPS notes the count of leap seconds as one to tell the time by. It is no
-// proof: a cold receiver calls that of its firmware valid here.
 func (d *Decoder) timeGPS(m *ubx.TimeGPS, start int64) {
 	u := d.atTOW(m.Epoch, start, nmea.NoTime)
 	if m.WeekOK && m.TOWOK {
@@ -176,8 +154,7 @@ func (d *Decoder) timeGPS(m *ubx.TimeGPS, start int64) {
 	}
 	u.precise(m.Accuracy)
 	if m.LeapOK {
-		k := &d.known
-		k.leap(m.Leap, k.leapUTC && k.leapCount == m.Leap && start-k.leapAt <= leapAge, start)
+		d.known.count(m.Leap, start)
 	}
 	d.clocked()
 }
@@ -241,47 +218,4 @@ func (e *epoch) ubxTime(k *known) (t time.Time, ok bool) {
 		return t, false
 	}
 	return t.Round(time.Millisecond), ok
-}
-
-// sawtooth is what the fix about t knows of the pulse after it.
-func (k *known) sawtooth(t time.Time) float64 {
-	const week = 7 * 24 * time.Hour
-	if !k.tpSaid || !k.tp.ErrorOK {
-		return 0
-	}
-	next := t.Truncate(time.Second).Add(time.Second)
-	if !k.tp.UTC {
-		if k.leapCount == 0 {
-			return 0
-		}
-		next = next.Add(time.Duration(k.leapCount) * time.Second)
-	}
-	sunday := time.Date(1980, 1, 6, 0, 0, 0, 0, time.UTC)
-	if next.Sub(sunday)%week != k.tp.TOW.Round(time.Millisecond)%week {
-		return 0
-	}
-	// A receiver's error is a tick of its clock at most.
-	if math.Abs(k.tp.Error) > 1e-6 {
-		return 0
-	}
-	return -k.tp.Error
-}
-
-// fill puts what holds for longer than an epoch into a fix.
-func (k *known) fill(f *gpspps.Fix) {
-	if k.leapCount != 0 && f.Mono-k.leapAt <= leapAge {
-		f.Leap, f.LeapUTC = k.leapCount, k.leapUTC
-	}
-	if k.next.Change != 0 && f.Mono-k.nextAt <= leapAge && f.Time.Before(k.next.At) {
-		f.NextLeap = k.next
-	}
-	if f.Mono-k.jamAt <= freshAge {
-		f.Jammed = k.jammed[0] || k.jammed[1] || k.jammed[2]
-	}
-	if f.Mono-k.spoofAt <= freshAge {
-		f.Spoofed = k.spoofed[0] || k.spoofed[1]
-	}
-	if !f.Time.IsZero() {
-		f.Sawtooth = k.sawtooth(f.Time)
-	}
 }

@@ -198,11 +198,11 @@ func TestUBXValid(t *testing.T) {
 		leap               int
 		proven             bool
 	}{
-		{"PVT", []string{pvt(noon, resolved, 3, 1, 0)}, true, true, false, 0, false},
-		{"PVT of the time only", []string{pvt(noon, resolved, 5, 1, 0)}, true, true, false, 0, false},
-		{"dead reckoning", []string{pvt(noon, resolved, 1, 1, 0)}, false, true, true, 0, false},
-		{"no fix", []string{pvt(noon, resolved, 0, 0, 0)}, false, true, true, 0, false},
-		{"a fix beyond its limits", []string{pvt(noon, resolved, 3, 0, 0)}, false, true, true, 0, false},
+		{"PVT", []string{pvt(noon, resolved, 3, 1, 0)}, true, true, false, 18, false},
+		{"PVT of the time only", []string{pvt(noon, resolved, 5, 1, 0)}, true, true, false, 18, false},
+		{"dead reckoning", []string{pvt(noon, resolved, 1, 1, 0)}, false, true, true, 18, false},
+		{"no fix", []string{pvt(noon, resolved, 0, 0, 0)}, false, true, true, 18, false},
+		{"a fix beyond its limits", []string{pvt(noon, resolved, 3, 0, 0)}, false, true, true, 18, false},
 		{"the second not resolved", []string{pvt(noon, unresolved, 3, 1, 0), timeLS(noon, 2, 18, 1, 0, 0)}, false, true, false, 18, false},
 		{"no date", []string{pvt(noon, 2, 3, 1, 0)}, false, false, false, 0, false},
 		{"leap seconds from GPS", []string{pvt(noon, resolved, 3, 1, 0), timeLS(noon, 2, 18, 1, 0, 0)}, true, true, false, 18, true},
@@ -213,13 +213,14 @@ func TestUBXValid(t *testing.T) {
 		{"nor does it take a proof back", []string{pvt(noon, resolved, 3, 1, 0), timeLS(noon, 2, 18, 1, 0, 0), timeGPS(noon, 18, 7)}, true, true, false, 18, true},
 		{"unless it names another count", []string{pvt(noon, resolved, 3, 1, 0), timeLS(noon, 2, 18, 1, 0, 0), timeGPS(noon, 19, 7)}, true, true, false, 19, false},
 		{"TIMEUTC of the USNO", []string{pvt(noon, resolved, 3, 1, 0), timeGPS(noon, 18, 7), utc(0x37)}, true, true, false, 18, true},
+		{"TIMEUTC of the USNO alone", []string{status(3, 0x0d), utc(0x37)}, true, true, false, 18, true},
 		{"TIMEUTC of nobody known", []string{pvt(noon, resolved, 3, 1, 0), timeGPS(noon, 18, 7), utc(0xf7)}, true, true, false, 18, false},
 		{"u-blox 6", []string{sol(0x0d), timeGPS(noon, 18, 7)}, true, true, false, 18, false},
 		{"u-blox 6 without leap seconds", []string{sol(0x0d)}, false, false, false, 0, false},
 		{"u-blox 6 without a week", []string{sol(0x01), timeGPS(noon, 18, 4)}, false, false, false, 18, false},
 		{"u-blox 6 without a fix", []string{sol(0x0c), timeGPS(noon, 18, 7)}, false, true, true, 18, false},
-		{"TIMEUTC and STATUS", []string{status(3, 0x0d), utc(7)}, true, true, false, 0, false},
-		{"TIMEUTC alone vouches for no fix", []string{utc(7)}, false, true, false, 0, false},
+		{"TIMEUTC and STATUS", []string{status(3, 0x0d), utc(7)}, true, true, false, 18, false},
+		{"TIMEUTC alone vouches for no fix", []string{utc(7)}, false, true, false, 18, false},
 		{"TIMEUTC not valid", []string{status(3, 0x0d), utc(3)}, false, false, false, 0, false},
 	} {
 		l := newLine()
@@ -243,164 +244,6 @@ func TestUBXRollover(t *testing.T) {
 	}
 }
 
-func TestAnnouncedLeapSecond(t *testing.T) {
-	eve := time.Date(2028, 6, 30, 20, 0, 0, 0, time.UTC)
-	midnight := time.Date(2028, 7, 1, 0, 0, 0, 0, time.UTC)
-	for _, c := range []struct {
-		change int8
-		in     int32
-		valid  byte
-		want   gpspps.NextLeap
-	}{
-		{1, 4 * 3600, 3, gpspps.NextLeap{Change: 1, At: midnight}},
-		{-1, 4*3600 + 1, 3, gpspps.NextLeap{Change: -1, At: midnight}},
-		{1, 4 * 3600, 1, gpspps.NextLeap{}},
-		{0, 4 * 3600, 3, gpspps.NextLeap{}},
-		{1, -1000, 3, gpspps.NextLeap{}},
-		{2, 4 * 3600, 3, gpspps.NextLeap{}},
-	} {
-		l := newLine()
-		l.put(pvt(eve, resolved, 3, 1, 0), timeLS(eve, 2, 18, c.valid, c.change, c.in))
-		if f := l.one(t); f.NextLeap != c.want {
-			t.Errorf("%+v: %+v", c, f.NextLeap)
-		}
-	}
-}
-
-// TestSawtoothIsThatOfTheNextPulse or none.
-func TestSawtoothIsThatOfTheNextPulse(t *testing.T) {
-	gpsBase := frame(0x0d, 1, towOf(noon.Add(time.Second)), uint32(0), int32(-9862), weekOf(noon), byte(0), byte(0))
-	for _, c := range []struct {
-		name string
-		send []string
-		want float64
-	}{
-		{"before PVT", []string{tp(noon, -4331, 3), pvt(noon, resolved, 3, 1, 0)}, 4.331e-9},
-		{"after PVT", []string{pvt(noon, resolved, 3, 1, 0), tp(noon, 9862, 3)}, -9.862e-9},
-		{"GPS time", []string{timeGPS(noon, 18, 7), pvt(noon, resolved, 3, 1, 0), gpsBase}, 9.862e-9},
-		{"GPS time of unknown leap seconds", []string{pvt(noon, resolved, 3, 1, 0), gpsBase}, 0},
-		{"not valid", []string{tp(noon, 9862, 0x13), pvt(noon, resolved, 3, 1, 0)}, 0},
-		{"of this pulse", []string{tp(noon.Add(-time.Second), 9862, 3), pvt(noon, resolved, 3, 1, 0)}, 0},
-		{"of a later one", []string{tp(noon.Add(time.Second), 9862, 3), pvt(noon, resolved, 3, 1, 0)}, 0},
-		{"more than any tick", []string{tp(noon, 2_000_000, 3), pvt(noon, resolved, 3, 1, 0)}, 0},
-	} {
-		l := newLine()
-		l.put(c.send...)
-		if f := l.one(t); math.Abs(f.Sawtooth-c.want) > 1e-15 {
-			t.Errorf("%s: %v, want %v", c.name, f.Sawtooth, c.want)
-		}
-	}
-}
-
-func TestJammedAndSpoofed(t *testing.T) {
-	hw := func(state byte) string {
-		return frame(0x0a, 0x09, [20]byte{}, byte(2), byte(1), state<<2, byte(0), [36]byte{})
-	}
-	rf := func(state byte) string {
-		return frame(0x0a, 0x38, byte(0), byte(1), uint16(0), byte(0), state, [22]byte{})
-	}
-	status := func(spoof byte) string {
-		return frame(1, 0x03, towOf(noon), byte(3), byte(0x0d), byte(0), spoof<<3, uint32(0), uint32(0))
-	}
-	sig := func(jam, spoof byte) string {
-		return frame(0x27, 0x09, byte(2), 1|jam<<1|8|spoof<<4, uint16(0))
-	}
-	for name, c := range map[string]struct {
-		send            string
-		jammed, spoofed bool
-	}{
-		"nothing":             {"", false, false},
-		"MON-HW warns":        {hw(2), false, false},
-		"MON-HW":              {hw(3), true, false},
-		"MON-RF":              {rf(3), true, false},
-		"STATUS finds none":   {status(1), false, false},
-		"STATUS":              {status(2), false, true},
-		"SEC-SIG finds none":  {sig(1, 1), false, false},
-		"SEC-SIG, both":       {sig(2, 3), true, true},
-		"MON-RF, mended":      {rf(3) + rf(1), false, false},
-		"another still warns": {rf(3) + hw(1), true, false},
-	} {
-		l := newLine()
-		l.put(pvt(noon, resolved, 3, 1, 0), c.send)
-		if f := l.one(t); f.Jammed != c.jammed || f.Spoofed != c.spoofed {
-			t.Errorf("%s: %+v", name, f)
-		}
-	}
-	// A receiver that says no more of it is not jammed for ever.
-	l := newLine()
-	l.put(rf(3))
-	l.wait(20e9)
-	l.put(pvt(noon, resolved, 3, 1, 0))
-	if f := l.one(t); f.Jammed {
-		t.Errorf("jammed 20 s later: %+v", f)
-	}
-}
-
-// TestLeapSecondsOfSentences: u-blox says them in PUBX,04, with a D as long as
-// they are the firmware's.
-func TestLeapSecondsOfSentences(t *testing.T) {
-	for leap, want := range map[string]gpspps.Fix{"18": {Leap: 18, LeapUTC: true}, "18D": {Leap: 18}, "": {}, "D": {}, "999": {}} {
-		l := newLine()
-		l.send(rmc, "PUBX,04,123519.00,231126,45319.00,2446,"+leap+",500123,-12.3,21")
-		if f := l.one(t); !f.Valid || f.Leap != want.Leap || f.LeapUTC != want.LeapUTC {
-			t.Errorf("%q: %+v", leap, f)
-		}
-	}
-}
-
-func TestAccuracyOfSentences(t *testing.T) {
-	gst := "GPGST,123519.00,1.2,,,,3.0,4.0,6.0"
-	for _, send := range [][]string{{rmc, gga, gst}, {rmc, gst, gga}} {
-		l := newLine()
-		l.send(send...)
-		if f := l.one(t); f.Position != (gpspps.Position{Known: true, Lat: 51.4779, Lon: -0.0015, Height: 45, Accuracy: 5}) {
-			t.Errorf("%q: %+v", send, f.Position)
-		}
-	}
-	l := newLine()
-	l.send("GNRMC,123519.00,V,,,,,,,,,,N", gst)
-	if f := l.one(t); f.Position != (gpspps.Position{}) {
-		t.Errorf("without a place: %+v", f.Position)
-	}
-}
-
-func TestGNS(t *testing.T) {
-	for modes, want := range map[string]bool{"AN": true, "NNNR": true, "NN": false, "EE": false, "": false} {
-		l := newLine()
-		l.send(zda, "GNGNS,123519.00,"+place+","+modes+",12,0.9,45.0,47.0,,,V")
-		if f := l.one(t); f.Valid != want || f.NoFix == want || f.Used != 12 || want && (f.Position.Height != 45 || f.Mode != 3) {
-			t.Errorf("modes %q: %+v", modes, f)
-		}
-	}
-}
-
-// TestBurstsLongerThanASecond, as of receivers that say all they know at 9600
-// baud: every one makes a fix, and no two get mixed up.
-func TestBurstsLongerThanASecond(t *testing.T) {
-	l := newLine()
-	var starts []int64
-	for n := range 5 {
-		at := noon.Add(time.Duration(2*n) * time.Second) // it leaves out every other second
-		starts = append(starts, l.mono)
-		l.send(second(at)...)
-		for range 13 {
-			l.send("GPGSV,3,1,12,01,40,083,46,02,17,308,41,03,07,344,39,04,22,228,45")
-		}
-	}
-	if length := l.mono / 5; length < 1200*ms {
-		t.Fatalf("a burst takes %d ms", length/ms)
-	}
-	l.wait(l.mono + 500*ms)
-	if len(l.fixes) != 5 {
-		t.Fatalf("%d fixes of 5 bursts", len(l.fixes))
-	}
-	for n, f := range l.fixes {
-		if !f.Valid || f.Mono != starts[n] || !f.Time.Equal(noon.Add(time.Duration(2*n)*time.Second)) {
-			t.Errorf("burst %d at %d: %+v", n, starts[n], f)
-		}
-	}
-}
-
 // TestUBXLocksAReference: leap seconds from satellites prove UTC, and the lock
 // comes as soon as the pulses are numbered; those of the firmware do not.
 func TestUBXLocksAReference(t *testing.T) {
@@ -418,46 +261,5 @@ func TestUBXLocksAReference(t *testing.T) {
 		if r.State != want || want == gpspps.StateLocked && (r.Source != gpspps.SourceGPSPPS || r.True/1e9 != noon.Unix()+seconds-1) {
 			t.Errorf("leap seconds from source %d: %+v", source, r)
 		}
-	}
-}
-
-func BenchmarkDecoderUBX(b *testing.B) {
-	benchmark(b, func(at time.Time) (out []byte) {
-		for _, s := range burst(at) {
-			out = append(out, s...)
-		}
-		return out
-	})
-}
-
-func BenchmarkDecoderBoth(b *testing.B) {
-	benchmark(b, func(at time.Time) (out []byte) {
-		for _, s := range second(at) {
-			out = nmea.AppendSentence(out, s)
-		}
-		for _, s := range burst(at) {
-			out = append(out, s...)
-		}
-		return out
-	})
-}
-
-// benchmark feeds a minute over and over.
-func benchmark(b *testing.B, say func(time.Time) []byte) {
-	var minute [60][]byte
-	for n := range minute {
-		minute[n] = say(noon.Add(time.Duration(n) * time.Second))
-	}
-	fixes := 0
-	d := NewDecoder(DecoderConfig{Pivot: pivot, ByteTime: time.Second / 11520, Emit: func(gpspps.Fix) { fixes++ }})
-	b.SetBytes(int64(len(minute[0])))
-	b.ReportAllocs()
-	n := 0
-	for b.Loop() {
-		d.Feed(minute[n%60], int64(n)*1e9)
-		n++
-	}
-	if fixes < n-1 {
-		b.Fatalf("%d fixes of %d bursts", fixes, n)
 	}
 }
