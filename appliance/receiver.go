@@ -34,6 +34,8 @@ const (
 type port interface {
 	ReadStamped(b []byte) (n int, first int64, err error)
 	SetReadDeadline(time.Time) error
+	Write(b []byte) (int, error)
+	SetWriteDeadline(time.Time) error
 	ByteTime() time.Duration
 	Close() error
 }
@@ -112,6 +114,8 @@ func (f *finder) readPort(ctx context.Context, name string, baud int, l limits) 
 	if port.ByteTime() == 0 {
 		baud, l.garbled = 0, 0 // no line, so no speed can be wrong
 	}
+	tune := f.tuning(name, baud, port)
+	defer tune.over()
 	p, count := f.in.parser(port.ByteTime())
 	r := &reading{name: name, baud: baud, begun: time.Now()}
 	var frames ubx.Detector
@@ -134,13 +138,17 @@ func (f *finder) readPort(ctx context.Context, name string, baud int, l limits) 
 		default:
 			p.Feed(buf[:n], max(first, fed))
 			frames.Feed(buf[:n])
+			tune.fed(buf[:n])
 			fed = mono
 			r.came(now)
 		}
 		last = mono
 		count()
-		if f.learn(r, now, p.Stats().Sentences, frames.Frames()) && l.garbled > 0 {
-			l.garbled = patience // it has been right, and a line may have its moments
+		if f.learn(r, now, p.Stats().Sentences, frames.Frames()) {
+			if l.garbled > 0 {
+				l.garbled = patience // it has been right, and a line may have its moments
+			}
+			tune.tick(mono)
 		}
 		if err := r.over(now, l); err != nil {
 			return err

@@ -178,7 +178,7 @@ func (f *finder) learn(r *reading, now time.Time, sentences, frames uint64) bool
 		f.in.found.receiver(r.name, r.baud, status.ProtocolNMEA)
 		f.in.notes.set("receiver", "")
 		f.in.notes.say(slog.LevelInfo, "receiver heard", "a receiver is heard on "+r.name+at(r.baud))
-	case frames >= enough && sentences == 0 && !m.ubx:
+	case frames >= enough && sentences < enough && !m.ubx:
 		m.ubx, m.baud = true, r.baud
 		f.in.found.receiver(r.name, r.baud, status.ProtocolUBX)
 		f.tell()
