@@ -27,8 +27,8 @@ var nmeaOut = []struct {
 
 const nmeaClass = 0xf0
 
-// frame makes a step of a frame.
-func frame(what string, f []byte) step {
+// order makes a step of a frame.
+func order(what string, f []byte) step {
 	return step{send: f, key: ubxKey(f[2], f[3]), what: what}
 }
 
@@ -47,7 +47,7 @@ func (c *Configurator) planUblox() []step {
 	if c.setup.UBX {
 		// First what replaces the sentences. Generation 6 has no NAV-PVT: then
 		// these stay.
-		s := frame(whatOutput, ubx.SetMessage(0x01, 0x07, 1))
+		s := order(whatOutput, ubx.SetMessage(0x01, 0x07, 1))
 		s.then = func(c *Configurator) []step {
 			if c.verdict != agreed {
 				return c.messages(c.setup.sentences(5))
@@ -58,22 +58,22 @@ func (c *Configurator) planUblox() []step {
 	} else {
 		steps = c.messages(want)
 	}
-	steps = append(steps, frame(whatRate, ubx.SetRate()))
-	pulse := quietly(frame("", ubx.Poll(ubx.ClassCFG, ubx.CfgTP5, 0)))
+	steps = append(steps, order(whatRate, ubx.SetRate()))
+	pulse := quietly(order("", ubx.Poll(ubx.ClassCFG, ubx.CfgTP5, 0)))
 	pulse.then = func(c *Configurator) []step {
 		var now []byte
 		if c.verdict == agreed && c.polled == ubx.CfgTP5 {
 			now = c.payload
 		}
-		s := frame(whatPulse, ubx.SetPulse(now, c.setup.CableDelay))
+		s := order(whatPulse, ubx.SetPulse(now, c.setup.CableDelay))
 		s.cable = c.setup.CableDelay > 0
 		return []step{s}
 	}
 	steps = append(steps, pulse)
 	if c.setup.Moving {
-		last = append(last, frame(whatMoves, ubx.SetModel(ubx.ModelPortable)))
+		last = append(last, order(whatMoves, ubx.SetModel(ubx.ModelPortable)))
 	} else {
-		last = append(last, frame(whatStill, ubx.SetModel(ubx.ModelStationary)))
+		last = append(last, order(whatStill, ubx.SetModel(ubx.ModelStationary)))
 		last = append(last, c.survey()...)
 	}
 	return append(steps, last...)
@@ -82,7 +82,7 @@ func (c *Configurator) planUblox() []step {
 // messages sets the sentences.
 func (c *Configurator) messages(want map[string]byte) (steps []step) {
 	for _, m := range nmeaOut {
-		s := frame(whatOutput, ubx.SetMessage(nmeaClass, m.id, want[m.name]))
+		s := order(whatOutput, ubx.SetMessage(nmeaClass, m.id, want[m.name]))
 		s.quiet = !m.usually
 		if want[m.name] == 0 {
 			s = turningOff(s, m.name)
@@ -95,11 +95,11 @@ func (c *Configurator) messages(want map[string]byte) (steps []step) {
 // ubxMessages are what generation 8 sends beside NAV-PVT.
 func ubxMessages(s Setup) []step {
 	return []step{
-		quietly(frame("", ubx.SetMessage(0x0d, 0x01, 1))),              // TIM-TP
-		quietly(frame("", ubx.SetMessage(0x01, 0x26, rarely))),         // NAV-TIMELS
-		quietly(frame("", ubx.SetMessage(0x01, 0x03, rarely))),         // NAV-STATUS
-		quietly(frame("", ubx.SetMessage(0x0a, 0x09, rarely))),         // MON-HW
-		quietly(frame("", ubx.SetMessage(0x01, 0x35, s.satellites()))), // NAV-SAT
+		quietly(order("", ubx.SetMessage(0x0d, 0x01, 1))),              // TIM-TP
+		quietly(order("", ubx.SetMessage(0x01, 0x26, rarely))),         // NAV-TIMELS
+		quietly(order("", ubx.SetMessage(0x01, 0x03, rarely))),         // NAV-STATUS
+		quietly(order("", ubx.SetMessage(0x0a, 0x09, rarely))),         // MON-HW
+		quietly(order("", ubx.SetMessage(0x01, 0x35, s.satellites()))), // NAV-SAT
 	}
 }
 
@@ -153,7 +153,7 @@ func (c *Configurator) planKeys() []step {
 
 func set(what string, settings ...ubx.Setting) (steps []step) {
 	for _, f := range ubx.Set(settings...) {
-		steps = append(steps, frame(what, f))
+		steps = append(steps, order(what, f))
 	}
 	return steps
 }
@@ -168,13 +168,13 @@ func (c *Configurator) survey() []step {
 		return nil
 	case tmode2:
 		id = ubx.CfgTMODE2
-		poll, begin = frame("", ubx.Poll(ubx.ClassCFG, id)), frame(whatSurvey, ubx.SurveyTMODE2())
+		poll, begin = order("", ubx.Poll(ubx.ClassCFG, id)), order(whatSurvey, ubx.SurveyTMODE2())
 	case tmode3:
 		id = ubx.CfgTMODE3
-		poll, begin = frame("", ubx.Poll(ubx.ClassCFG, id)), frame(whatSurvey, ubx.SurveyTMODE3())
+		poll, begin = order("", ubx.Poll(ubx.ClassCFG, id)), order(whatSurvey, ubx.SurveyTMODE3())
 	case tmodeKey:
 		id = ubx.CfgVALGET
-		poll, begin = frame("", ubx.Get(ubx.TModeMode)), set(whatSurvey, ubx.SurveySettings()...)[0]
+		poll, begin = order("", ubx.Get(ubx.TModeMode)), set(whatSurvey, ubx.SurveySettings()...)[0]
 	}
 	poll.quiet = true
 	poll.then = func(c *Configurator) []step {
