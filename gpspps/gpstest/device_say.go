@@ -94,6 +94,9 @@ func payload(id [2]byte, second time.Time) []byte {
 	case [2]byte{0x01, 0x26}:
 		binary.LittleEndian.PutUint32(p, tow)
 		p[8], p[9], p[23] = 2, leapMax, 0x03 // from GPS; the count and the change are valid
+	case [2]byte{0x01, 0x03}:
+		binary.LittleEndian.PutUint32(p, tow)
+		p[4], p[5] = 3, 0x0d // a fix that is good, week and time known
 	case [2]byte{0x01, 0x35}:
 		binary.LittleEndian.PutUint32(p, tow)
 		p[4], p[5] = 1, 32
