@@ -54,9 +54,9 @@ var (
 	MT3339 = Model{Name: "PA6H", Speech: PMTK, Systems: 1, PerGSV: 3, Usual: "GGA GSA GSV RMC VTG",
 		Version: []string{"PMTK705,AXN_2.31_3339_13101700,5632,PA6H,1.0"}}
 	AG3335 = Model{Name: "AG3335M", Speech: PAIR, Systems: 4, PerGSV: 3, Usual: usual,
-		Version: []string{"PAIR021,AG3335M_V2.5.0.AG3335_20230213,D,N,3ca042c,2210201143,2b6"}}
+		Version: []string{"PAIR021,AG3335M_V2.5.0.AG3335_20230213,D,N,3ca042c,2210201143,2b6,0,2b6,0,cd539df,2210201143,2ed7531,2210201143,,,,,-15.48,-15.48,-14.02,-15.48,0,1,#P,0,0"}}
 	LC29H = Model{Name: "LC29H", Speech: PAIR, Systems: 4, PerGSV: 3, Usual: usual,
-		Version: []string{"PAIR021,AG3335A_V2.5.0.AG3335A_20230316,D,N,9a80275,2206101200", "PQTMVERNO,LC29HAANR11A05S,2025/09/12,10:21:16"}}
+		Version: []string{"PAIR021,AG3335A_V1.7.2.QT_P1_20220717,D,N,9a80275,2206101200,ea4ae84,2206101200,ac56ae3,2206101200,-13.58,-13.58,-11.50,-13.58,0,1,#P,0,0", "PQTMVERNO,LC29HAANR11A05S,2025/09/12,10:21:16"}}
 	LG290P = Model{Name: "LG290P", Speech: PQTM, Systems: 5, PerGSV: 3, Usual: usual,
 		Version: []string{"PQTMVERNO,LG290P03AANR01A06S,2025/04/08,18:35:15"}}
 	NoAnswer = Model{Name: "no answer", Speech: Mute, Systems: 1, PerGSV: 3, Usual: usual}

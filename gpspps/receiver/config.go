@@ -166,7 +166,7 @@ func (c *Configurator) Tick(mono int64) []byte {
 		return c.probe(mono)
 	case Setting:
 		return c.apply(mono)
-	case Configured, Partly:
+	case Configured, Partly, Unanswered:
 		c.watch(mono)
 	}
 	return nil
@@ -175,7 +175,7 @@ func (c *Configurator) Tick(mono int64) []byte {
 // probe asks what the receiver is, in one language after the other.
 func (c *Configurator) probe(mono int64) []byte {
 	if c.ask == rounds*len(probes) {
-		c.phase = Unanswered
+		c.phase, c.done = Unanswered, mono
 		return nil
 	}
 	i := c.ask % len(probes)
@@ -276,7 +276,7 @@ func (c *Configurator) finish(mono int64) {
 }
 
 // watch looks for signs that the receiver has lost its settings, as one that was
-// reset or had no power for a while has.
+// reset or had no power for a while has, or that it is another one.
 func (c *Configurator) watch(mono int64) {
 	since := time.Duration(mono - c.done)
 	if since < calm {
@@ -320,7 +320,7 @@ func (c *Configurator) Sentence(body []byte) {
 			c.strays = min(c.strays+1, lostSentences)
 		}
 		if string(name[2:]) == "TXT" {
-			c.text(rest)
+			c.introduced(rest)
 		}
 		return
 	}

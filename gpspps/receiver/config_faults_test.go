@@ -289,3 +289,18 @@ func BenchmarkFeed(b *testing.B) {
 		}
 	}
 }
+
+// TestAnotherReceiver takes the place of one that did not answer, or of one of
+// another make.
+func TestAnotherReceiver(t *testing.T) {
+	for _, was := range []gpstest.Model{gpstest.NoAnswer, gpstest.MT3339} {
+		w := newTalk(was, 38400, receiver.Setup{})
+		w.until(t, time.Minute, receiver.Unanswered, receiver.Configured)
+		w.run(time.Minute)
+		w.device = gpstest.NewDevice(gpstest.NeoM8N, 38400, w.now)
+		w.run(time.Minute)
+		if r := w.conf.Report(); r.State != receiver.Configured || r.Name != "u-blox NEO-M8N-0 (SPG 3.01)" {
+			t.Errorf("after %s: %+v", was.Name, r)
+		}
+	}
+}

@@ -81,8 +81,9 @@ func (c *Configurator) frame(class, id byte, p []byte) {
 // ubxKey is the key of an answer to a frame.
 func ubxKey(class, id byte) string { return string([]byte{'u', class, id}) }
 
-// text takes a TXT sentence: u-blox receivers introduce themselves when they start.
-func (c *Configurator) text(rest []byte) {
+// introduced takes a TXT sentence, in which u-blox receivers say what they are
+// when they start.
+func (c *Configurator) introduced(rest []byte) {
 	if strings.Contains(string(rest), "u-blox") {
 		c.suspect(probeUBX)
 		c.booted = true
@@ -108,14 +109,8 @@ func (c *Configurator) proprietary(name string, rest []byte) {
 		switch {
 		case (name == "PAIR021" || name == "PAIR020") && f[0] != "" && c.phase == Asking:
 			c.who = identity{family: airoha, name: "Airoha " + plain(f[0])}
-		case name == "PAIR001" && len(f) >= 2:
-			// 0 done, 1 being done, 2 failed, 3 unknown, 4 not like that, 5 busy
-			switch f[1] {
-			case "0":
-				c.answer("PAIR"+f[0], agreed)
-			case "2", "3", "4":
-				c.answer("PAIR"+f[0], refused)
-			}
+		case name == "PAIR001": // 0 done, 1 being done, 2 failed, 3 unknown, 4 not like that, 5 busy
+			c.result("PAIR", f, "0", "234")
 		case name == "PAIR010": // sent when it starts
 			c.booted = true
 		}
@@ -124,17 +119,22 @@ func (c *Configurator) proprietary(name string, rest []byte) {
 		switch {
 		case name == "PMTK705" && f[0] != "" && c.phase == Asking:
 			c.who = fromPMTK(f)
-		case name == "PMTK001" && len(f) >= 2:
-			// 0 not like that, 1 unknown, 2 failed, 3 done
-			switch f[1] {
-			case "3":
-				c.answer("PMTK"+f[0], agreed)
-			case "0", "1", "2":
-				c.answer("PMTK"+f[0], refused)
-			}
+		case name == "PMTK001": // 0 not like that, 1 unknown, 2 failed, 3 done
+			c.result("PMTK", f, "3", "012")
 		case name == "PMTK010" && f[0] == "001": // it has started
 			c.booted = true
 		}
+	}
+}
+
+// result takes an answer that names a command and a digit.
+func (c *Configurator) result(maker string, f []string, good, bad string) {
+	switch {
+	case len(f) < 2 || len(f[1]) != 1:
+	case strings.Contains(good, f[1]):
+		c.answer(maker+f[0], agreed)
+	case strings.Contains(bad, f[1]):
+		c.answer(maker+f[0], refused)
 	}
 }
 
