@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/truechimer/truechimer/gpspps/ubx"
 )
 
 // Model is a kind of receiver that can be talked to.
@@ -19,7 +21,7 @@ type Model struct {
 	Usually []byte   // classes and identities of frames that it sends with its defaults, in pairs
 	Timing  bool     // it takes a position that is known
 	Refuses bool     // it says no to everything but its version
-	USB     bool     // its settings for messages are those of its own USB
+	Port    ubx.Port // that it is talked to on
 }
 
 // Speech is the language a receiver is configured in.

@@ -189,6 +189,18 @@ var (
 	}
 )
 
+// portOf says which port a message's key is for.
+func portOf(k ubx.Key) (ubx.Port, bool) {
+	for _, p := range []ubx.Port{ubx.UART1, ubx.UART2, ubx.USB} {
+		_, sentence := keySentences[k-ubx.Key(p)]
+		_, frame := keyFrames[k-ubx.Key(p)]
+		if sentence || frame {
+			return p, true
+		}
+	}
+	return 0, false
+}
+
 // setKeys takes a CFG-VALSET, all of it or nothing.
 func (d *Device) setKeys(p []byte) bool {
 	if len(p) > 1 && p[1] != ubx.LayerRAM {
@@ -204,18 +216,17 @@ func (d *Device) setKeys(p []byte) bool {
 	for _, x := range list {
 		k := x.Key
 		if k>>16 == 0x2091 {
-			if d.Model.USB {
-				k -= 2
-			}
-			if f, ok := keySentences[k]; ok {
-				s.Sentences[f] = int(x.Value)
-				continue
-			}
-			id, ok := keyFrames[k]
-			if !ok || k == ubx.OutSecSIG && d.Model.Name == NeoM9N.Name {
+			port, ok := portOf(k)
+			if !ok || k-ubx.Key(port) == ubx.OutSecSIG && d.Model.Name == NeoM9N.Name {
 				return false
 			}
-			s.Frames[id] = int(x.Value)
+			if port == d.Model.Port {
+				if f, ok := keySentences[k-ubx.Key(port)]; ok {
+					s.Sentences[f] = int(x.Value)
+				} else {
+					s.Frames[keyFrames[k-ubx.Key(port)]] = int(x.Value)
+				}
+			}
 			continue
 		}
 		values[k] = x.Value

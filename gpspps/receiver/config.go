@@ -108,13 +108,15 @@ type Configurator struct {
 	payload []byte // of the last answer to a poll
 	polled  byte   // its identity
 
-	off    map[string]bool // formatters that are not to come any more
-	done   int64           // when the last step was over, ns
-	strays int             // sentences that were turned off, since Tick
-	lost   int             // the same, since first
-	first  int64           // ns
-	booted bool            // it has said that it has just started
-	again  time.Duration   // how long the settings must have stood before they are made again
+	off       map[string]bool // formatters that are not to come any more
+	done      int64           // when the last step was over, ns
+	strays    int             // sentences that were turned off, since Tick
+	lost      int             // the same, since first
+	first     int64           // ns; 0: none yet
+	atOnce    bool            // they came as soon as all was set: it had no effect
+	booted    bool            // it has said that it has just started
+	elsewhere bool            // see port
+	again     time.Duration   // how long the settings must have stood before they are made again
 }
 
 type verdict uint8
@@ -272,7 +274,7 @@ func (c *Configurator) finish(mono int64) {
 		c.phase = Partly
 	}
 	c.report.Times++
-	c.done, c.lost, c.strays = mono, 0, 0
+	c.done, c.lost, c.strays, c.first, c.atOnce = mono, 0, 0, 0, false
 }
 
 // watch looks for signs that the receiver has lost its settings, as one that was
@@ -284,6 +286,9 @@ func (c *Configurator) watch(mono int64) {
 		return
 	}
 	if c.strays > 0 {
+		if c.first == 0 {
+			c.atOnce = since < lostWithin
+		}
 		if c.lost == 0 || mono-c.first > int64(lostWithin) {
 			c.first, c.lost = mono, 0
 		}
@@ -300,6 +305,7 @@ func (c *Configurator) watch(mono int64) {
 		return
 	}
 	c.again = min(4*c.again, mostAgain)
+	c.elsewhere = c.elsewhere != (c.atOnce && !c.booted)
 	c.who, c.hint = identity{}, -1 // it may be another one
 	c.phase, c.heard = Listening, 0
 }

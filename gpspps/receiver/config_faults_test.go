@@ -88,13 +88,29 @@ func TestCableDelayIsLeft(t *testing.T) {
 	}
 }
 
-func TestUSB(t *testing.T) {
-	m := gpstest.ZedF9T
-	m.USB = true
-	w := newTalk(m, 0, receiver.Setup{UBX: true})
-	w.until(t, time.Minute, receiver.Configured)
-	if s := w.device.Settings(); s.Frames[[2]byte{0x01, 0x07}] != 1 || s.Sentences["RMC"] != 0 {
-		t.Errorf("%+v", s)
+// TestPorts: which of a receiver's ports this is on shows in what the settings do.
+func TestPorts(t *testing.T) {
+	for _, c := range []struct {
+		port  ubx.Port
+		baud  int
+		times int
+	}{
+		{ubx.UART1, 38400, 1}, {ubx.UART2, 38400, 2},
+		{ubx.USB, 0, 1}, {ubx.UART1, 0, 2}, // the last through a converter that looks like USB
+	} {
+		m := gpstest.ZedF9T
+		m.Port = c.port
+		w := newTalk(m, c.baud, receiver.Setup{UBX: true})
+		w.run(10 * time.Minute)
+		s, r := w.device.Settings(), w.conf.Report()
+		if r.State != receiver.Configured || r.Times != c.times || s.Frames[[2]byte{0x01, 0x07}] != 1 || s.Sentences["RMC"] != 0 {
+			t.Errorf("port %d at %d baud: %+v, %+v", c.port, c.baud, r, s)
+		}
+		w.device.Reset(w.now)
+		w.run(10 * time.Minute)
+		if r := w.conf.Report(); r.State != receiver.Configured || r.Times != c.times+1 {
+			t.Errorf("port %d at %d baud, after a reset: %+v", c.port, c.baud, r)
+		}
 	}
 }
 

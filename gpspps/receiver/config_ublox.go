@@ -105,12 +105,7 @@ func ubxMessages(s Setup) []step {
 
 // planKeys is for generation 9 and later.
 func (c *Configurator) planKeys() []step {
-	on := func(k ubx.Key) ubx.Key {
-		if c.setup.Baud == 0 {
-			return k.OnUSB()
-		}
-		return k
-	}
+	on := func(k ubx.Key) ubx.Key { return k.On(c.port()) }
 	want := c.setup.sentencesUblox()
 	var out []ubx.Setting
 	var off []string
@@ -149,6 +144,18 @@ func (c *Configurator) planKeys() []step {
 	}
 	steps = append(steps, set(whatStill, ubx.Setting{Key: ubx.DynModel, Value: ubx.ModelStationary})...)
 	return append(steps, c.survey()...)
+}
+
+// port is which of the receiver's ports this is on, as long as what was set there
+// has an effect; else the next likely one.
+func (c *Configurator) port() ubx.Port {
+	switch {
+	case c.setup.Baud > 0 && c.elsewhere:
+		return ubx.UART2
+	case c.setup.Baud > 0 || c.elsewhere: // also behind a converter that looks like a receiver's USB
+		return ubx.UART1
+	}
+	return ubx.USB
 }
 
 func set(what string, settings ...ubx.Setting) (steps []step) {

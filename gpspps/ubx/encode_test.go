@@ -108,7 +108,7 @@ func TestSettings(t *testing.T) {
 			t.Errorf("% x is taken", p)
 		}
 	}
-	if k := OutTimTP.OnUSB(); k != 0x20910180 {
+	if k := OutTimTP.On(USB); k != 0x20910180 {
 		t.Errorf("on USB %x", k)
 	}
 }

@@ -37,7 +37,7 @@ const (
 	TModeMinDuration Key = 0x40030010 // s
 	TModeLimit       Key = 0x40030011 // 0.1 mm
 
-	// Messages on UART1, every so manieth fix; see On.
+	// Messages on UART1, every so manieth fix; see Key.On.
 	OutGGA       Key = 0x209100bb
 	OutGLL       Key = 0x209100ca
 	OutGSA       Key = 0x209100c0
@@ -59,9 +59,19 @@ const (
 	OutSecSIG    Key = 0x20910635
 )
 
-// OnUSB is a message's key for the receiver's own USB: of the five ports of each
-// message, I2C, UART1, UART2, USB and SPI, it is the second after UART1.
-func (k Key) OnUSB() Key { return k + 2 }
+// Port is one of a receiver's ports.
+type Port uint8
+
+// The ports, in the order of the keys that each message has for them; I2C is
+// before them and SPI behind.
+const (
+	UART1 Port = iota
+	UART2
+	USB
+)
+
+// On is a message's key for another port than UART1.
+func (k Key) On(p Port) Key { return k + Key(p) }
 
 // Setting is a key and its value.
 type Setting struct {
