@@ -15,6 +15,8 @@ type found struct {
 	device   string
 	baud     int
 	protocol string
+	model    string // what the receiver says that it is
+	state    string // one of status.Setups
 	pulse    string
 }
 
@@ -22,6 +24,13 @@ func (f *found) receiver(device string, baud int, protocol string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.device, f.baud, f.protocol = device, baud, protocol
+}
+
+// setup says what the receiver says that it is, and what came of configuring it.
+func (f *found) setup(model, state string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.model, f.state = model, state
 }
 
 // lost says that the receiver is not heard any more.
@@ -40,6 +49,9 @@ func (f *found) status(c config.Receiver) status.Receiver {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	out := status.Receiver{Device: known(f.device), Baud: known(f.baud), Pulse: known(f.pulse), Protocol: known(f.protocol)}
+	if f.device != "" {
+		out.Model, out.Setup = known(f.model), known(f.state)
+	}
 	if hat, err := boards.HatByName(c.Hat); err == nil {
 		out.Hat = &hat.Title
 	}

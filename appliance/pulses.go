@@ -244,6 +244,7 @@ func (e *ear) noisy() bool {
 
 func (e *ear) deliver(in *inbox) {
 	for _, p := range e.edges[len(e.edges)-e.waiting:] {
+		p.Mono -= in.cable.Load()
 		in.ref.AddPulse(p)
 	}
 	e.waiting = 0

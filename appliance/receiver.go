@@ -33,6 +33,8 @@ const (
 type port interface {
 	ReadStamped(b []byte) (n int, first int64, err error)
 	SetReadDeadline(time.Time) error
+	Write(b []byte) (int, error)
+	SetWriteDeadline(time.Time) error
 	ByteTime() time.Duration
 	Close() error
 }
@@ -112,6 +114,8 @@ func (f *finder) readPort(ctx context.Context, name string, baud int, l limits) 
 	if port.ByteTime() == 0 {
 		baud, l.garbled = 0, 0 // no line, so no speed can be wrong
 	}
+	tune := f.tuning(name, baud, port)
+	defer tune.over()
 	p, count := f.in.parser(port.ByteTime())
 	r := &reading{name: name, baud: baud, begun: time.Now()}
 	var last, fed int64 // when the last read returned, and until when the bytes came
@@ -132,13 +136,17 @@ func (f *finder) readPort(ctx context.Context, name string, baud int, l limits) 
 			return err
 		default:
 			p.Feed(buf[:n], max(first, fed))
+			tune.fed(buf[:n])
 			fed = mono
 			r.came(now)
 		}
 		last = mono
 		count()
-		if s := p.Stats(); f.learn(r, now, s.Sentences, s.Frames) && l.garbled > 0 {
-			l.garbled = patience // it has been right, and a line may have its moments
+		if s := p.Stats(); f.learn(r, now, s.Sentences, s.Frames) {
+			if l.garbled > 0 {
+				l.garbled = patience // it has been right, and a line may have its moments
+			}
+			tune.tick(mono)
 		}
 		if err := r.over(now, l); err != nil {
 			return err

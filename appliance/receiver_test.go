@@ -86,6 +86,8 @@ func (l *line) ReadStamped(b []byte) (int, int64, error) {
 }
 
 func (l *line) SetReadDeadline(t time.Time) error { l.deadline = t; return nil }
+func (*line) Write(b []byte) (int, error)         { return len(b), nil }
+func (*line) SetWriteDeadline(time.Time) error    { return nil }
 func (*line) ByteTime() time.Duration             { return byteTime }
 func (l *line) Close() error                      { l.once.Do(func() { close(l.closed) }); return nil }
 
@@ -271,9 +273,11 @@ func (s *script) ReadStamped(b []byte) (int, int64, error) {
 	return copy(b, r.bytes), r.first, r.err
 }
 
-func (*script) SetReadDeadline(time.Time) error { return nil }
-func (*script) ByteTime() time.Duration         { return byteTime }
-func (*script) Close() error                    { return nil }
+func (*script) SetReadDeadline(time.Time) error  { return nil }
+func (*script) Write(b []byte) (int, error)      { return len(b), nil }
+func (*script) SetWriteDeadline(time.Time) error { return nil }
+func (*script) ByteTime() time.Duration          { return byteTime }
+func (*script) Close() error                     { return nil }
 
 // TestProcessHeldUp: the process does not run for 400 ms in the middle of every
 // burst. A deadline passes although bytes have come in; then they are read, in

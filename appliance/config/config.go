@@ -73,6 +73,8 @@ const (
 	// MinInterval is the least distance of the exchanges that convict a server.
 	MinInterval = 2 * time.Second
 	MaxInterval = 24 * time.Hour
+	// MaxCableDelay, ns, is that of two kilometres.
+	MaxCableDelay = 10_000
 )
 
 // Config is a valid configuration.
@@ -97,6 +99,10 @@ type Receiver struct {
 	Device string // Auto or a path below /dev
 	Baud   int    // bits per second; 0: found by listening
 	Pulse  string // Auto, Off, or a name for pulse.Open
+	// Configure: the receiver is told what a station needs of it.
+	Configure  bool
+	Moving     bool // its antenna does not stand still
+	CableDelay int  // of its antenna's cable, ns; 0: not given
 }
 
 // Web is for the plain daemon only.
@@ -106,7 +112,7 @@ type Web struct {
 
 // Default is the configuration of a station that was told nothing.
 func Default() Config {
-	return Config{Receiver: Receiver{Hat: Auto, Device: Auto, Pulse: Auto}, Update: Update{Enabled: true}}
+	return Config{Receiver: Receiver{Hat: Auto, Device: Auto, Pulse: Auto, Configure: true}, Update: Update{Enabled: true}}
 }
 
 //go:embed truechimer.toml

@@ -92,6 +92,26 @@ func checkPulse(s string) wrong {
 	return wrong{"pps " + quoted(s) + " is no line", `write "auto", "off", a name such as "GPIO18", or a chip and a line such as "gpiochip0:18"`}
 }
 
+// What an antenna does.
+const (
+	antennaFixed  = "fixed"
+	antennaMoving = "moving"
+)
+
+func checkAntenna(s string) wrong {
+	if s == antennaFixed || s == antennaMoving {
+		return wrong{}
+	}
+	return wrong{"antenna " + quoted(s) + " is not known", "write " + quoted(antennaFixed) + " or " + quoted(antennaMoving)}
+}
+
+func checkCableDelay(n int64) wrong {
+	if n >= 0 && n <= MaxCableDelay {
+		return wrong{}
+	}
+	return wrong{fmt.Sprintf("cable_delay_ns %d is out of bounds", n), fmt.Sprintf("write 0 to %d: 5 for each metre of cable", MaxCableDelay)}
+}
+
 // readDuration reads a time with a unit between least and most. key is what
 // it is for, example one to write.
 func readDuration(key, s, example string, least, most time.Duration) (time.Duration, wrong) {

@@ -64,6 +64,8 @@ type Receiver struct {
 	Protocol *string `json:"protocol"` // one of Protocols
 	Pulse    *string `json:"pulse"`    // name of the line
 	Hat      *string `json:"hat"`      // title of the hat, where truechimer.toml names it
+	Model    *string `json:"model"`    // what it says that it is, with its firmware
+	Setup    *string `json:"setup"`    // one of Setups: what came of configuring it; null where that is not wanted
 }
 
 // Counters count what came in for the reference and what was wrong with it,

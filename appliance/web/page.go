@@ -281,12 +281,24 @@ func receiver(r status.Receiver) string {
 	if r.Hat != nil {
 		out = *r.Hat
 	}
+	switch {
+	case r.Model != nil && r.Hat != nil:
+		out += ", " + *r.Model + ","
+	case r.Model != nil:
+		out = *r.Model
+	}
 	out += " on " + *r.Device
 	if r.Baud != nil {
 		out += " at " + strconv.Itoa(*r.Baud) + " baud"
 	}
 	if r.Protocol != nil && *r.Protocol == status.ProtocolUBX {
 		out += ", speaking UBX only"
+	}
+	if r.Setup != nil {
+		out += map[string]string{
+			status.SetupUnderWay: ", being configured", status.SetupDone: ", configured", status.SetupPartly: ", configured in part",
+			status.SetupUnanswered: ", left as it is since it does not answer",
+		}[*r.Setup]
 	}
 	if pulse == "" {
 		pulse = "no pulse yet"

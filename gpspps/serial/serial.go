@@ -188,6 +188,10 @@ func (p *Port) lost(verb string, err error) error {
 // one under way; the zero time takes it back.
 func (p *Port) SetReadDeadline(t time.Time) error { return p.file.SetReadDeadline(t) }
 
+// SetWriteDeadline does the same for writes, which wait while the line's buffer
+// is full.
+func (p *Port) SetWriteDeadline(t time.Time) error { return p.file.SetWriteDeadline(t) }
+
 // Halt is conn.Resource's: a line that is not written to stands still.
 func (p *Port) Halt() error { return nil }
 
