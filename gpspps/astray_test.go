@@ -1,0 +1,120 @@
+package gpspps_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/truechimer/truechimer/gpspps"
+)
+
+// TestOscillatorJumps: its rate changes by more than an oscillator can, all at
+// once, as when a virtual machine is moved to another host. That looks like a
+// spoofer's ramp until servers have shown whose pace it is.
+func TestOscillatorJumps(t *testing.T) {
+	const jump = 900
+	for _, c := range []struct {
+		name    string
+		ppm     float64
+		servers int
+		most    int // seconds until it is locked again
+	}{
+		{"1 ppm, 4 servers", 1, 4, 1800},
+		{"-1 ppm, 4 servers", -1, 4, 1800},
+		{"20 ppm, 3 servers", 20, 3, 600},
+		{"1 ppm, nobody to ask", 1, 0, 25 * 3600},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, quiet(21), gpspps.Config{})
+			w.right(c.servers)
+			for i := range w.servers {
+				w.servers[i].steady = true
+			}
+			out, held := 0, 0
+			w.each = func(_ int, now int64) {
+				r := w.ref.At(now, "")
+				switch wrong := math.Abs(w.off(r)) > r.Bound; {
+				case wrong && r.State == gpspps.StateLocked:
+					out++
+				case wrong && r.State == gpspps.StateHoldover:
+					held++
+				}
+			}
+			w.run(jump)
+			w.want(gpspps.StateLocked, "")
+			w.bend(w.at(float64(w.n)-0.3), c.ppm)
+			in := w.until(gpspps.StateSuspect, 30)
+			back := w.until(gpspps.StateLocked, c.most)
+			t.Logf("suspect after %d s, locked again %d s later", in, back)
+			w.run(1800)
+			w.want(gpspps.StateLocked, "")
+			w.honest(w.now())
+			// 20 ppm leave the bound before three pulses in a row have been late.
+			if out > 0 || held > 2 {
+				t.Errorf("outside of its bound while locked for %d s, in holdover for %d s", out, held)
+			}
+		})
+	}
+}
+
+// TestOscillatorIsHeated: by no more than crystals are, it is followed.
+func TestOscillatorIsHeated(t *testing.T) {
+	for name, ppm := range map[string]func(s float64) float64{
+		"0.1 ppm a minute":        func(s float64) float64 { return 0.1 * min(s, 1200) / 60 },
+		"0.5 ppm in some minutes": func(s float64) float64 { return 0.5 * (1 - math.Exp(-s/120)) },
+		"a hop of 0.1 ppm":        func(float64) float64 { return -0.1 },
+	} {
+		for seed := range int64(4) {
+			sim := quiet(seed)
+			if seed%2 == 1 {
+				sim = pi(seed)
+			}
+			w := newWorld(t, sim, gpspps.Config{})
+			w.run(600)
+			w.each = func(n int, now int64) {
+				if n%2 == 0 {
+					w.bend(now, ppm(float64(n-600)))
+				}
+				r := w.ref.At(now, "")
+				w.honest(r)
+				if r.State == gpspps.StateSuspect {
+					t.Fatalf("%s: suspect after %d s: %s", name, n-600, r.Reason)
+				}
+			}
+			w.run(2400)
+			w.want(gpspps.StateLocked, "")
+		}
+	}
+}
+
+// TestInterruptsWaitLonger: a processor that is put to work takes its pulses
+// later by a few microseconds, in a step or over a while.
+func TestInterruptsWaitLonger(t *testing.T) {
+	for name, late := range map[string]func(s float64) float64{
+		"a step":          func(float64) float64 { return 12e-6 },
+		"over a minute":   func(s float64) float64 { return 12e-6 * min(s/60, 1) },
+		"back and forth":  func(s float64) float64 { return 12e-6 * math.Mod(math.Floor(s/30), 2) },
+		"from one second": func(s float64) float64 { return 12e-6 * math.Mod(s, 2) },
+	} {
+		for seed := range int64(4) {
+			sim := quiet(seed)
+			if seed%2 == 1 {
+				sim = pi(seed)
+			}
+			w := newWorld(t, sim, gpspps.Config{})
+			w.run(600)
+			w.edit = func(n int, p []gpspps.Pulse, f *gpspps.Fix) ([]gpspps.Pulse, *gpspps.Fix) {
+				p[0].Mono += int64(late(float64(n-600)) * 1e9)
+				return p, f
+			}
+			w.each = func(n int, now int64) {
+				r := w.ref.At(now, "")
+				w.honest(r)
+				if r.State == gpspps.StateSuspect {
+					t.Fatalf("%s: suspect after %d s: %s", name, n-600, r.Reason)
+				}
+			}
+			w.run(900)
+			w.want(gpspps.StateLocked, "")
+		}
+	}
+}
