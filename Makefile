@@ -47,6 +47,9 @@ test: ## every test, those that boot an image included
 soak: ## bad slots on each loader, half an hour; updates, bad releases and power cuts, two hours
 	go test -timeout 4h -count=1 -tags soak -v -run 'TestTrials|TestCommit|TestUpdate|TestBadUpdates' ./image
 
+soak-reference: ## 30 simulated days of honest receivers, three kinds of pulse: minutes
+	go test -timeout 60m -count=1 -tags soak -v -run TestHonestDays ./gpspps
+
 bench-update: ## what updates cost to fetch, for three kinds of change: minutes
 	go test -timeout 60m -count=1 -tags bench -v -run TestUpdateSizes ./image
 
@@ -54,7 +57,7 @@ lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt: run gofmt -w on these files"; exit 1; }
 	go vet ./...
 	GOOS=freebsd go vet ./appliance/... ./gpspps/... ./monitor/... ./boards/...
-	go vet -tags soak,bench ./image
+	go vet -tags soak,bench ./image ./gpspps
 	go vet -tags updatetest ./appliance/...
 	go tool staticcheck ./...
 

@@ -87,7 +87,7 @@ func (r *Reference) untrue() string {
 	case r.spoofed.on:
 		return reasonSpoofed
 	case r.antenna.moved:
-		return reasonElsewhere + ": say that it was moved, or wait until servers have agreed with it for six hours"
+		return reasonElsewhere + ": until people say that it was moved, or servers have agreed with it for six hours"
 	}
 	return ""
 }

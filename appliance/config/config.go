@@ -59,6 +59,12 @@ const (
 	Off  = "off"  // there is none
 )
 
+// What an antenna may be.
+const (
+	antennaFixed  = "fixed"
+	antennaMoving = "moving"
+)
+
 // What holds where the file says nothing.
 const (
 	DefaultPort     = 123 // RFC 5905 section 7.2
@@ -93,6 +99,7 @@ type Receiver struct {
 	Device string // Auto or a path below /dev
 	Baud   int    // bits per second; 0: found by listening
 	Pulse  string // Auto, Off, or a name for pulse.Open
+	Moving bool   // the antenna is no fixed one
 }
 
 // Web is for the plain daemon only.

@@ -62,7 +62,7 @@ func TestParseFull(t *testing.T) {
 		Name:     "attic",
 		Timezone: "America/Argentina/Buenos_Aires",
 		Wifi:     &Wifi{SSID: "Dachboden über uns", Password: NewSecret("eight+ characters"), Country: "AR", Hidden: true},
-		Receiver: Receiver{Hat: "auto", Device: "/dev/serial/by-id/usb-u-blox_AG_7-if00", Baud: 38400, Pulse: "gpiochip0:18"},
+		Receiver: Receiver{Hat: "auto", Device: "/dev/serial/by-id/usb-u-blox_AG_7-if00", Baud: 38400, Pulse: "gpiochip0:18", Moving: true},
 		Update:   Update{Enabled: true, Channel: "beta-2", URLs: []string{"https://updates.example.net/truechimer", "http://[2001:db8::9]:8080"}, Window: &Window{22*time.Hour + 30*time.Minute, time.Hour + 5*time.Minute}},
 		Web:      Web{Listen: "[::1]:8080"},
 		Servers: []monitor.Server{

@@ -63,7 +63,7 @@ func (r *reader) config(doc map[string]any) Config {
 
 func (r *reader) receiver(t map[string]any) Receiver {
 	c := Default().Receiver
-	r.known("receiver", "in [receiver]", t, "hat", "device", "baud", "pps")
+	r.known("receiver", "in [receiver]", t, "hat", "device", "baud", "pps", "antenna")
 	if s, ok := r.text(t, "receiver", "hat"); ok {
 		r.atValue("receiver.hat", checkHat(s))
 		c.Hat = s
@@ -83,6 +83,10 @@ func (r *reader) receiver(t map[string]any) Receiver {
 	if s, ok := r.text(t, "receiver", "pps"); ok {
 		r.atValue("receiver.pps", checkPulse(s))
 		c.Pulse = s
+	}
+	if s, ok := r.text(t, "receiver", "antenna"); ok {
+		r.atValue("receiver.antenna", checkAntenna(s))
+		c.Moving = s == antennaMoving
 	}
 	return c
 }
@@ -190,7 +194,7 @@ func (r *reader) known(path, where string, t map[string]any, keys ...string) {
 			w.instead = "write [[server]]"
 		case path == "" && slices.Contains([]string{"address", "limit", "interval"}, k):
 			w.instead = "write it below a line [[server]]"
-		case path == "" && slices.Contains([]string{"hat", "device", "baud", "pps"}, k):
+		case path == "" && slices.Contains([]string{"hat", "device", "baud", "pps", "antenna"}, k):
 			w.instead = "write it below a line [receiver]"
 		case path == "" && slices.Contains([]string{"ssid", "password", "country", "hidden"}, k):
 			w.instead = "write it below a line [wifi]"
@@ -208,7 +212,7 @@ func (r *reader) known(path, where string, t map[string]any, keys ...string) {
 // example is what to write for a key whose value is not text.
 var example = map[string]string{
 	"name": "attic", "address": "ntp.example.net", "limit": "25ms", "interval": "64s",
-	"hat": "adafruit", "device": "auto", "pps": "GPIO18", "listen": "127.0.0.1:8080",
+	"hat": "adafruit", "device": "auto", "pps": "GPIO18", "antenna": "fixed", "listen": "127.0.0.1:8080",
 	"timezone": "Europe/Berlin", "hostname": "attic", "ssid": "our network", "country": "DE",
 	"channel": "stable", "url": "https://updates.example.net/truechimer",
 	"window": "02:00-05:00",

@@ -92,6 +92,13 @@ func checkPulse(s string) wrong {
 	return wrong{"pps " + quoted(s) + " is no line", `write "auto", "off", a name such as "GPIO18", or a chip and a line such as "gpiochip0:18"`}
 }
 
+func checkAntenna(s string) wrong {
+	if s == antennaFixed || s == antennaMoving {
+		return wrong{}
+	}
+	return wrong{"antenna " + quoted(s) + " is not known", `write "fixed", or "moving" as in a vehicle`}
+}
+
 // readDuration reads a time with a unit between least and most. key is what
 // it is for, example one to write.
 func readDuration(key, s, example string, least, most time.Duration) (time.Duration, wrong) {
