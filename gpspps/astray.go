@@ -47,11 +47,19 @@ type astray struct {
 }
 
 // strayed says whether the pulses are known not to be where they belong.
-func (r *Reference) strayed() bool { return r.moved != 0 || r.astray.rate != 0 }
+func (r *Reference) strayed() bool { return r.moved != 0 || r.away() != 0 }
+
+// away is the rate at which the pulses of the present run went away, 0 none.
+func (r *Reference) away() float64 {
+	if r.astray.run != r.est.run {
+		return 0
+	}
+	return r.astray.rate
+}
 
 // stray says so for people.
 func (r *Reference) stray() string {
-	if v := r.astray.rate; v != 0 {
+	if v := r.away(); v != 0 {
 		word := "behind"
 		if v < 0 {
 			word = "ahead"

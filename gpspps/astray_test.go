@@ -2,9 +2,11 @@ package gpspps_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/truechimer/truechimer/gpspps"
+	"github.com/truechimer/truechimer/gpspps/gpstest"
 )
 
 // TestOscillatorJumps: its rate changes by more than an oscillator can, all at
@@ -20,6 +22,7 @@ func TestOscillatorJumps(t *testing.T) {
 	}{
 		{"1 ppm, 4 servers", 1, 4, 1800},
 		{"-1 ppm, 4 servers", -1, 4, 1800},
+		{"-2 ppm, 4 unsteady servers", -2, 4, 6 * 3600},
 		{"20 ppm, 3 servers", 20, 3, 600},
 		{"1 ppm, nobody to ask", 1, 0, 25 * 3600},
 	} {
@@ -27,7 +30,7 @@ func TestOscillatorJumps(t *testing.T) {
 			w := newWorld(t, quiet(21), gpspps.Config{})
 			w.right(c.servers)
 			for i := range w.servers {
-				w.servers[i].steady = true
+				w.servers[i].steady = !strings.Contains(c.name, "unsteady")
 			}
 			out, held := 0, 0
 			w.each = func(_ int, now int64) {
@@ -48,6 +51,10 @@ func TestOscillatorJumps(t *testing.T) {
 			w.run(1800)
 			w.want(gpspps.StateLocked, "")
 			w.honest(w.now())
+			// Nothing of it is left.
+			w.sim.Faults = []gpstest.Fault{{From: w.n, Command: "gps off"}}
+			w.run(20)
+			w.want(gpspps.StateHoldover, "no fix")
 			// 20 ppm leave the bound before three pulses in a row have been late.
 			if out > 0 || held > 2 {
 				t.Errorf("outside of its bound while locked for %d s, in holdover for %d s", out, held)

@@ -13,14 +13,15 @@ import (
 
 // attack is one row of the spoof table.
 type attack struct {
-	name    string
-	sim     func(seed int64) *gpstest.Sim
-	fault   gpstest.Fault // its From and To are set by the row
-	after   int           // seconds of honest time before; 0: it is there from the start
-	lasts   int           // seconds
-	servers int
-	alter   func(w *world)
-	away    bool // it is in holdover when the attack begins
+	name     string
+	sim      func(seed int64) *gpstest.Sim
+	fault    gpstest.Fault // its From and To are set by the row
+	after    int           // seconds of honest time before; 0: it is there from the start
+	lasts    int           // seconds
+	servers  int
+	alter    func(w *world)
+	unsteady bool // the servers' paths are
+	away     bool // it is in holdover when the attack begins
 
 	// What is allowed: seconds for which a reading was served as locked or in
 	// holdover with the truth outside of its bound, and by how much, seconds.
@@ -74,7 +75,7 @@ func (a attack) run(t *testing.T) seen {
 	w := newWorld(t, sim, gpspps.Config{Survey: &gpspps.Survey{Lat: sim.Lat, Lon: sim.Lon}})
 	w.right(a.servers)
 	for i := range w.servers {
-		w.servers[i].steady = true
+		w.servers[i].steady = !a.unsteady
 	}
 	if a.alter != nil {
 		a.alter(w)
@@ -140,13 +141,14 @@ func TestSpoofTable(t *testing.T) {
 		{name: "1024 weeks ahead", sim: pi, fault: gpstest.Fault{ShiftS: 1024 * 7 * 86400}, after: 600, lasts: 600, during: suspect, back: 10},
 		{name: "1024 weeks back", sim: pi, fault: gpstest.Fault{ShiftS: -1024 * 7 * 86400}, after: 600, lasts: 600, during: holdover, says: "nothing that makes sense", back: 30},
 
-		{name: "1 µs/s ramp, quiet pulse", sim: quiet, fault: ramp, after: 900, lasts: 7200, during: suspect, says: "run away"},
-		{name: "1 µs/s ramp, a Pi's pulse", sim: pi, fault: ramp, after: 900, lasts: 7200, during: suspect, says: "run away"},
-		{name: "1 µs/s ramp, a VM's pulse", sim: emulated, fault: ramp, after: 900, lasts: 7200, during: locked, beyond: 0.01, wrong: 7200},
-		{name: "1 µs/s ramp, a VM, 4 servers", sim: emulated, fault: ramp, after: 900, lasts: 18000, servers: 4, during: suspect, says: "disputed", beyond: 0.015, wrong: 12000},
-		{name: "1 µs/s ramp, quiet, 4 servers", sim: quiet, fault: ramp, after: 900, lasts: 7200, servers: 4, during: holdover, says: "4 servers keep pace with that clock"},
-		{name: "1 µs/s ramp, a Pi, 4 servers", sim: pi, fault: ramp, after: 900, lasts: 7200, servers: 4, during: holdover, says: "4 servers keep pace with that clock"},
-		{name: "0.2 µs/s ramp, a Pi, 4 servers", sim: pi, fault: gpstest.Fault{PulseRamp: 2e-7}, after: 900, lasts: 60000, servers: 4, during: suspect, says: "disputed", beyond: 0.012, wrong: 60000},
+		{name: "1 µs a second, quiet pulse", sim: quiet, fault: ramp, after: 900, lasts: 7200, during: suspect, says: "run away"},
+		{name: "1 µs a second, a Pi's pulse", sim: pi, fault: ramp, after: 900, lasts: 7200, during: suspect, says: "run away"},
+		{name: "1 µs a second, a VM's pulse", sim: emulated, fault: ramp, after: 900, lasts: 7200, during: locked, beyond: 0.01, wrong: 7200},
+		{name: "1 µs a second, a VM, 4 servers", sim: emulated, fault: ramp, after: 900, lasts: 18000, servers: 4, during: suspect, says: "disputed", beyond: 0.015, wrong: 12000},
+		{name: "1 µs a second, quiet, 4 servers", sim: quiet, fault: ramp, after: 900, lasts: 7200, servers: 4, during: holdover, says: "4 servers keep pace with that clock"},
+		{name: "1 µs a second, a Pi, 4 servers", sim: pi, fault: ramp, after: 900, lasts: 7200, servers: 4, during: holdover, says: "4 servers keep pace with that clock"},
+		{name: "1 µs a second, a Pi, 4 unsteady servers", sim: pi, fault: ramp, after: 1800, lasts: 6 * 3600, servers: 4, unsteady: true, during: holdover, says: "servers keep pace with that clock"},
+		{name: "0.2 µs a second, a Pi, 4 servers", sim: pi, fault: gpstest.Fault{PulseRamp: 2e-7}, after: 900, lasts: 60000, servers: 4, during: suspect, says: "disputed", beyond: 0.012, wrong: 60000},
 
 		{name: "30 µs late at once", sim: quiet, fault: gpstest.Fault{PulseShiftS: 30e-6}, after: 600, lasts: 600, during: locked, back: 30},
 		{name: "60 µs late at once", sim: quiet, fault: gpstest.Fault{PulseShiftS: 60e-6}, after: 600, lasts: 600, during: suspect, back: 30},
