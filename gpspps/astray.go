@@ -182,10 +182,13 @@ func (r *Reference) displaced(bound float64) (why string) {
 			limit = r.room(seconds(r.held.at, r.now))
 		}
 		if math.Abs(d) <= limit {
-			if told {
-				return ""
+			if !told {
+				return reasonMoved
 			}
-			return reasonMoved
+			if !a.stayed {
+				r.doubt(d, almanac)
+			}
+			return ""
 		}
 		r.place(d, newest[0].mono, limit)
 	case math.Abs(step) <= slack:
@@ -228,6 +231,7 @@ func (r *Reference) stands() string {
 		if told, _ := r.keptPace(); !told {
 			return reasonMoved
 		}
+		r.doubt(r.moved, jumpUnconfirmed)
 		return ""
 	case train:
 		r.backed = true

@@ -135,6 +135,22 @@ func (r *Reference) lateBy(k knot, mono int64) float64 {
 // systematic is how late pulses may come every time, seconds.
 func (r *Reference) systematic(k knot) float64 { return r.c.PulseError + lateTimes*k.jitter }
 
+// doubt has the bound be wider for a while: pulses are followed that are d
+// seconds from where the oscillator put them, and either may be right.
+func (r *Reference) doubt(d float64, span time.Duration) {
+	if d = math.Abs(d); d >= r.doubted() {
+		r.unsure, r.unsureUntil = d, r.now+int64(span)
+	}
+}
+
+// doubted is by how much the bound is wider, seconds.
+func (r *Reference) doubted() float64 {
+	if r.now >= r.unsureUntil {
+		return 0
+	}
+	return r.unsure
+}
+
 // room is how far from where the station's own clock puts them, dt seconds on,
 // edges may be that came all the while: what the bound has room for beside the
 // lateness of the pulses before, and what the oscillator wanders.

@@ -83,6 +83,9 @@ type Reference struct {
 	antenna antenna
 	astray  astray
 
+	unsure      float64 // seconds that pulses which moved may be wrong by
+	unsureUntil int64
+
 	firstVote int64
 	round     int64 // instant of the last round of votes
 	against   int   // rounds in a row that excluded GPS
