@@ -4,7 +4,7 @@
 BOARD ?= vm-arm64
 HTTP  ?= 127.0.0.1:8080
 
-.PHONY: run sim image verify release flash ctl pins test soak bench-update lint fuzz clean
+.PHONY: run sim image verify release flash ctl pins test soak soak-reference bench-update lint fuzz clean
 
 run: ## the station image in QEMU, with a receiver, a pulse and servers to judge
 	@go run ./image run -board $(BOARD) -http $(HTTP) -ctl .run/ctl
