@@ -108,6 +108,7 @@ func (r *Reference) runaway(from int64, d, rate float64) {
 	r.astray.pace.begin(r, from)
 	r.moved, r.backed = d, false
 	r.astray.word = r.stray()
+	r.mark(max(from, r.now-int64(backMost)))
 }
 
 // pace is how much later the edges come each second by the knot carried on,
@@ -148,49 +149,43 @@ func (r *Reference) displaced(bound float64) (why string) {
 		*a = astray{run: r.est.run, stayed: r.train.since < r.heldAt, bound: bound}
 	}
 	edges := r.train.from(r.evidence())
-	if len(edges) < edgesLeast/2 {
+	if len(edges) < edgesLeast {
 		return reasonUnnumbered
 	}
-	newest := edges[max(len(edges)-edgesLeast, 0):]
+	newest := edges[len(edges)-edgesLeast:]
 	late := make([]float64, len(newest))
 	for i, x := range newest {
 		late[i] = r.lateBy(r.held, x.mono)
 	}
-	half := median(slices.Clone(late[len(late)-edgesLeast/2:]))
-	if a.stayed && r.moved == 0 && math.Abs(half) > bound {
-		// Too early to say where they are, but the bound may be wrong.
-		r.place(half, newest[len(newest)-1].mono, r.room(seconds(r.held.at, r.now)))
-	}
-	if len(edges) < edgesLeast {
-		return reasonUnnumbered
-	}
-	d := median(slices.Clone(late))
+	half := median(slices.Clone(late[edgesLeast/2:]))
+	d := median(late)
+	// Those that ended the lock may be among them, and were late by chance.
+	least := max(late[1], 0) + min(late[edgesLeast-2], 0)
 	slack := r.systematic(r.held) + max(bound-a.bound, 0)
 	a.bound = bound
 	if a.rate != 0 {
 		return r.races(d, slack, newest[0].mono)
 	}
 	told, why := r.keptPace()
+	limit := bound - r.systematic(r.held)
+	if a.stayed {
+		limit = r.room(seconds(r.held.at, r.now))
+	}
 	switch step := d - r.moved; {
 	case why != "":
 		return why
-	case math.Abs(half-d) > slack:
+	case r.moved == 0 && math.Abs(least) > limit:
+		r.place(d, newest[0].mono, limit)
+	case math.Abs(half-d) > slack, r.moved == 0 && math.Abs(d) > limit:
 		return reasonMoved // they are about to go or to come back
 	case r.moved == 0:
-		limit := bound - r.systematic(r.held)
-		if a.stayed {
-			limit = r.room(seconds(r.held.at, r.now))
+		if !told {
+			return reasonMoved
 		}
-		if math.Abs(d) <= limit {
-			if !told {
-				return reasonMoved
-			}
-			if !a.stayed {
-				r.doubt(d, almanac)
-			}
-			return ""
+		if !a.stayed {
+			r.doubt(d, almanac)
 		}
-		r.place(d, newest[0].mono, limit)
+		return ""
 	case math.Abs(step) <= slack:
 		// Both go with the oscillator.
 		r.moved, a.origin = d, a.origin+step
@@ -210,11 +205,12 @@ func (r *Reference) displaced(bound float64) (why string) {
 }
 
 // place notes that the pulses are d seconds late since the instant at, which is
-// more than limit.
+// more than limit: from then on either they or the station's own clock are wrong.
 func (r *Reference) place(d float64, at int64, limit float64) {
 	a := &r.astray
 	r.moved, r.movedAt, a.origin, a.limit = d, at, 0, limit
 	a.first, a.firstAt = d, r.now
+	r.mark(max(at, r.now-int64(backMost)))
 }
 
 // stands says why pulses that moved must not be followed yet.
