@@ -94,6 +94,7 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 		all.keep(ctx, "pulse", func(ctx context.Context) error { return src.watch(ctx, s.inbox) })
 		all.keep(ctx, partClock, s.keepTime)
 		all.keep(ctx, partMonitor, s.judge)
+		all.keep(ctx, "antenna", s.keepAntenna)
 		if c := s.conf.PTP; c != nil {
 			all.keep(ctx, "PTP clock", func(ctx context.Context) error { return s.readPTP(ctx, *c, openPTP) })
 		}
@@ -189,7 +190,9 @@ func (s *station) keepTime(ctx context.Context) error {
 func newStation(p *platform, conf config.Config, kernel discipline.Kernel, prober prober, notices []string, log *slog.Logger) *station {
 	s := &station{
 		platform: p, version: version, conf: conf, kernel: kernel, prober: prober,
-		ref:   gpspps.New(gpspps.Config{Build: p.build, Log: log}),
+		ref: gpspps.New(gpspps.Config{
+			Build: p.build, Log: log, Survey: p.surveyed(), MovingAntenna: conf.Receiver.Moving,
+		}),
 		notes: newNotes(notices, log), live: liveness(p.safe), born: time.Now(), log: log,
 		listen: net.Listen, dial: new(net.Dialer).DialContext, resolver: net.DefaultResolver,
 	}
