@@ -78,7 +78,7 @@ type listener struct {
 
 // ear is one line.
 type ear struct {
-	pin     pulse.Pin
+	pin     pulse.Edges
 	source  *pulse.Source
 	cancel  context.CancelFunc
 	edges   []gpspps.Pulse // the newest
@@ -95,7 +95,7 @@ type edge struct {
 
 // listen delivers pulses until their line fails or falls silent; failed says
 // what is wrong with the lines, if that was the reason.
-func (l *listener) listen(ctx context.Context, open func(string) (pulse.Pin, error)) (failed []string) {
+func (l *listener) listen(ctx context.Context, open func(string) (pulse.Edges, error)) (failed []string) {
 	ctx, cancel := context.WithCancel(ctx)
 	heard := make(chan edge)
 	var hearing sync.WaitGroup

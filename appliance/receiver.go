@@ -42,7 +42,7 @@ type hardware struct {
 	conf     config.Config
 	board    boards.Board
 	openPort func(name string, baud int) (port, error)
-	openLine func(name string) (pulse.Pin, error)
+	openLine func(name string) (pulse.Edges, error)
 }
 
 func newHardware(conf config.Config, board boards.Board) hardware {
