@@ -57,6 +57,7 @@ const MaxServers = 200
 const (
 	Auto = "auto" // the station looks where the board usually has one
 	Off  = "off"  // there is none
+	DCD  = "dcd"  // the pulse is on the carrier detect pin of the receiver's serial port
 )
 
 // What holds where the file says nothing.
@@ -96,7 +97,7 @@ type Receiver struct {
 	Hat    string // Auto or the name of one of boards.Hats
 	Device string // Auto or a path below /dev
 	Baud   int    // bits per second; 0: found by listening
-	Pulse  string // Auto, Off, or a name for pulse.Open
+	Pulse  string // Auto, Off, DCD, or a name for pulse.Open
 }
 
 // Web is for the plain daemon only.

@@ -81,6 +81,8 @@ func TestReceiverInASentence(t *testing.T) {
 		"Adafruit Ultimate GPS HAT on /dev/ttyS0 at 9600 baud, speaking UBX only, pulse on GPIO4.": {
 			Device: said("/dev/ttyS0"), Baud: whole(9600), Protocol: said("ubx"), Pulse: said("GPIO4"), Hat: said("Adafruit Ultimate GPS HAT")},
 		"A pulse on GPIO4, no receiver is heard.": {Pulse: said("GPIO4")},
+		"A pulse on GPIO4, stamped 11.7 µs late (± 0.6 µs), no receiver is heard.": {
+			Pulse: said("GPIO4"), PulseLate: val(11.68e-6), PulseLateError: val(0.61e-6)},
 	} {
 		if got := receiver(r); got != want {
 			t.Errorf("got %q, want %q", got, want)
