@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
@@ -44,14 +45,17 @@ type hardware struct {
 	conf     config.Config
 	board    boards.Board
 	openPort func(name string, baud int) (port, error)
-	openLine func(name string) (pulse.Pin, error)
+	openLine func(name string) (pulse.Edges, error)
+
+	openCarrier func(path string, line syscall.RawConn) (pulse.Edges, error)
+	devices     func(receiver string) []string // PPS devices; nil: there are none
 }
 
 func newHardware(conf config.Config, board boards.Board) hardware {
 	return hardware{
 		conf: conf, board: board,
 		openPort: func(name string, baud int) (port, error) { return serial.Open(name, baud) },
-		openLine: pulse.Open,
+		openLine: pulse.Open, openCarrier: pulse.OpenCarrier, devices: pulse.Devices,
 	}
 }
 
@@ -110,6 +114,7 @@ func (f *finder) readPort(ctx context.Context, name string, baud int, l limits) 
 	}
 	defer port.Close()
 	defer context.AfterFunc(ctx, func() { port.Close() })()
+	f.in.found.opened(name, port)
 	defer f.in.found.lost()
 	if port.ByteTime() == 0 {
 		baud, l.garbled = 0, 0 // no line, so no speed can be wrong

@@ -327,7 +327,10 @@ func TestProcessHeldUp(t *testing.T) {
 func TestNothingToLookFor(t *testing.T) {
 	h := newHardware(config.Default(), boards.Board{})
 	in := newBench().in
-	if err := errors.Join(h.listen(t.Context(), in), h.watch(t.Context(), in)); err != nil {
+	over, end := context.WithCancel(t.Context())
+	end()
+	// A pulse may come in ways that are not there yet, so its end is awaited.
+	if err := errors.Join(h.listen(t.Context(), in), h.watch(over, in)); err != nil {
 		t.Error(err)
 	}
 	h.conf.Receiver.Pulse, h.board.Pulse = config.Off, []string{"GPIO18"}

@@ -286,7 +286,7 @@ func live(t *testing.T, w *world, p *platform, d time.Duration) (status.Status, 
 	h := hardware{
 		conf: conf, board: p.board,
 		openPort: func(string, int) (port, error) { w.opened.Add(1); return &antenna{w: w}, nil },
-		openLine: func(name string) (pulse.Pin, error) {
+		openLine: func(name string) (pulse.Edges, error) {
 			w.opened.Add(1)
 			return &seconds{Pin: gpiotest.Pin{N: name}, w: w}, nil
 		},

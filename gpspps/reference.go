@@ -93,6 +93,8 @@ type Reference struct {
 	with      int   // rounds in a row that did not
 	disputed  string
 
+	pulseErrors []errorFrom // Config.PulseError and those told since, each smaller than the one before
+
 	samples  []Sample
 	diff     int64 // CLOCK_REALTIME less CLOCK_MONOTONIC, ns
 	diffSet  bool

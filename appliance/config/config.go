@@ -57,6 +57,7 @@ const MaxServers = 200
 const (
 	Auto = "auto" // the station looks where the board usually has one
 	Off  = "off"  // there is none
+	DCD  = "dcd"  // the pulse is on the carrier detect pin of the receiver's serial port
 )
 
 // What holds where the file says nothing.
@@ -98,7 +99,7 @@ type Receiver struct {
 	Hat    string // Auto or the name of one of boards.Hats
 	Device string // Auto or a path below /dev
 	Baud   int    // bits per second; 0: found by listening
-	Pulse  string // Auto, Off, or a name for pulse.Open
+	Pulse  string // Auto, Off, DCD, or a name for pulse.Open
 	// Configure: the receiver is told what a station needs of it.
 	Configure  bool
 	Moving     bool // its antenna does not stand still

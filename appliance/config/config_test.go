@@ -275,3 +275,14 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestPulseNames(t *testing.T) {
+	for name, good := range map[string]bool{
+		"auto": true, "off": true, "dcd": true, "GPIO18": true, "PIN12": true, "gpiochip0:3": true, "/dev/pps0": true, "/dev/pps12": true,
+		"": false, "gpiochip0": false, "/dev/pps": false, "/dev/pps0/../mem": false, "/dev/ppsx": false, "/dev/mem": false, "pps 0": false,
+	} {
+		if w := checkPulse(name); (w == wrong{}) != good {
+			t.Errorf("%q: %+v", name, w)
+		}
+	}
+}

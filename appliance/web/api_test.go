@@ -40,7 +40,7 @@ var (
 	topFields       = []string{"schema", "time", "summary", "station", "reference", "receiver", "servers", "probe", "update", "notices"}
 	stationFields   = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone", "safe_mode"}
 	referenceFields = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "counters"}
-	receiverFields  = []string{"device", "baud", "protocol", "pulse", "hat", "model", "setup"}
+	receiverFields  = []string{"device", "baud", "protocol", "pulse", "pulse_late_s", "pulse_late_error_s", "hat", "model", "setup"}
 	counterFields   = []string{"fixes", "fixes_invalid", "fixes_implausible", "checksum", "noise_bytes", "pulses", "pulses_used", "pulses_doubled", "pulses_missing", "pulses_unnumbered", "pulses_lost", "votes", "vetoes"}
 	probeFields     = []string{"exchanges", "strays", "unstamped", "voided", "panics"}
 	serverFields    = []string{"id", "name", "address", "family", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last"}

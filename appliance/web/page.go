@@ -270,6 +270,9 @@ func receiver(r status.Receiver) string {
 	pulse := ""
 	if r.Pulse != nil {
 		pulse = "pulse on " + *r.Pulse
+		if r.PulseLate != nil && r.PulseLateError != nil {
+			pulse += fmt.Sprintf(", stamped %.1f µs late (± %.1f µs)", *r.PulseLate*1e6, *r.PulseLateError*1e6)
+		}
 	}
 	if r.Device == nil {
 		if pulse == "" {

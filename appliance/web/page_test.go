@@ -87,6 +87,8 @@ func TestReceiverInASentence(t *testing.T) {
 		"Receiver on /dev/ttyS0, left as it is since it does not answer, no pulse yet.": {Device: said("/dev/ttyS0"), Setup: said("unanswered")},
 		"Receiver on /dev/ttyS0, configured in part, no pulse yet.":                     {Device: said("/dev/ttyS0"), Setup: said("partly")},
 		"A pulse on GPIO4, no receiver is heard.":                                       {Pulse: said("GPIO4")},
+		"A pulse on GPIO4, stamped 11.7 µs late (± 0.6 µs), no receiver is heard.": {
+			Pulse: said("GPIO4"), PulseLate: val(11.68e-6), PulseLateError: val(0.61e-6)},
 	} {
 		if got := receiver(r); got != want {
 			t.Errorf("got %q, want %q", got, want)
