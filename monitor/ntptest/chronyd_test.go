@@ -150,7 +150,7 @@ func TestChronydConfig(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
-	if got := chronydConfig(ChronydOptions{Port: 12345, Unsynchronized: true}, "/x"); strings.Contains(got, "local") {
+	if got := chronydConfig(ChronydOptions{Port: 12345, Unsynchronized: true, Lines: []string{"clockprecision 1e-7"}}, "/x"); strings.Contains(got, "local") || !strings.HasSuffix(got, "\nclockprecision 1e-7\n") {
 		t.Errorf("a time source in\n%s", got)
 	}
 }
