@@ -91,6 +91,10 @@ func TestChronyReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	version, err := ntptest.ChronydVersion(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	// Not t.TempDir, whose name is too long for a socket's address.
 	dir, err := os.MkdirTemp("", "chrony")
 	if err != nil {
@@ -103,6 +107,7 @@ func TestChronyReference(t *testing.T) {
 		t.Error(err)
 	}
 
+	t.Log(version)
 	t.Logf("%d s of each, the first %d s and the last hour not counted in RMS", seconds, o.Skip)
 	t.Log("  poll  RMS ns    ±  report  ratio  believed  settled s  holdover us: 1, 10, 60 min, RMS (after the end)  lost")
 	best := map[string]float64{}

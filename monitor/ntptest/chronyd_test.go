@@ -36,6 +36,9 @@ func TestChronyd(t *testing.T) {
 		}
 		t.Skip(err)
 	}
+	if v, err := ChronydVersion(t.Context(), path); err != nil || !strings.Contains(v, " version ") {
+		t.Errorf("it says %q, %v", v, err)
+	}
 	for _, unsynchronized := range []bool{false, true} {
 		t.Run(fmt.Sprintf("unsynchronized %v", unsynchronized), func(t *testing.T) {
 			dir := t.TempDir()
