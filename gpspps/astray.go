@@ -32,11 +32,12 @@ type astray struct {
 	tested int64 // instant of the newest test of a train that is followed
 	failed int   // tests in a row that it failed
 
-	run    int     // whose end this is about
-	stayed bool    // the pulses never stayed away
-	limit  float64 // how far from origin they may be to be in place, seconds
-	origin float64 // where their place is by the station's clock, by now, seconds
-	bound  float64 // of the station's clock when they were looked at last, seconds
+	run     int     // whose end this is about
+	stayed  bool    // the pulses never stayed away
+	failing int64   // since when they have not kept pace, 0 none
+	limit   float64 // how far from origin they may be to be in place, seconds
+	origin  float64 // where their place is by the station's clock, by now, seconds
+	bound   float64 // of the station's clock when they were looked at last, seconds
 
 	rate    float64 // seconds a second by which they go away, 0 none
 	first   float64 // how late they were at firstAt, seconds
@@ -240,7 +241,8 @@ func (r *Reference) stands() string {
 // keep pace with the station's own clock, as those have to that never stayed
 // away; why is set if they do not.
 func (r *Reference) keptPace() (told bool, why string) {
-	if !r.astray.stayed {
+	a := &r.astray
+	if !a.stayed {
 		return true, ""
 	}
 	edges := r.train.from(max(r.train.since, r.heldAt, r.movedAt)) // whichever seconds they mark
@@ -251,6 +253,12 @@ func (r *Reference) keptPace() (told bool, why string) {
 		newest := edges[len(edges)-n:]
 		rate, limit, hidden := r.pace(r.held, newest)
 		if math.Abs(rate) > limit {
+			if a.failing == 0 {
+				a.failing = r.now
+			}
+			if r.now-a.failing < int64(paceEvery) {
+				return false, ""
+			}
 			r.runaway(newest[0].mono, r.lateBy(r.held, newest[n-1].mono), rate)
 			return false, r.stray()
 		}
@@ -258,6 +266,7 @@ func (r *Reference) keptPace() (told bool, why string) {
 			break
 		}
 	}
+	a.failing = 0
 	return true, ""
 }
 
