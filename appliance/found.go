@@ -55,6 +55,15 @@ func (f *found) receiver(device string, baud int, protocol string) {
 	f.device, f.baud, f.protocol = device, baud, protocol
 }
 
+// speaks says what the receiver speaks by now; empty: what it was heard in.
+func (f *found) speaks(protocol string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if protocol != "" && f.device != "" {
+		f.protocol = protocol
+	}
+}
+
 // setup says what the receiver says that it is, and what came of configuring it.
 func (f *found) setup(model, state string) {
 	f.mu.Lock()

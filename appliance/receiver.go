@@ -151,6 +151,7 @@ func (f *finder) readPort(ctx context.Context, name string, baud int, l limits) 
 			if l.garbled > 0 {
 				l.garbled = patience // it has been right, and a line may have its moments
 			}
+			f.in.found.speaks(string(p.Protocol()))
 			tune.tick(mono)
 		}
 		if err := r.over(now, l); err != nil {

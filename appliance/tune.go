@@ -10,10 +10,6 @@ import (
 	"github.com/truechimer/truechimer/gpspps/receiver"
 )
 
-// readsUBX says whether the station reads UBX: u-blox receivers are told to send
-// it instead of sentences then.
-const readsUBX = false
-
 // writing is how long a line may take to take what is to be sent. It has room
 // for kilobytes; a UART that is stuck must not hold up reading.
 const writing = 50 * time.Millisecond
@@ -38,7 +34,7 @@ func (f *finder) tuning(name string, baud int, p port) *tuning {
 		return nil
 	}
 	return &tuning{in: f.in, name: name, port: p, conf: receiver.NewConfigurator(receiver.Setup{
-		Baud: baud, UBX: readsUBX, Moving: c.Moving, CableDelay: c.CableDelay,
+		Baud: baud, UBX: true, Moving: c.Moving, CableDelay: c.CableDelay,
 	})}
 }
 

@@ -295,7 +295,7 @@ func receiver(r status.Receiver) string {
 		out += " at " + strconv.Itoa(*r.Baud) + " baud"
 	}
 	if r.Protocol != nil && *r.Protocol == status.ProtocolUBX {
-		out += ", speaking UBX only"
+		out += ", speaking UBX"
 	}
 	if r.Setup != nil {
 		out += map[string]string{

@@ -78,7 +78,7 @@ func TestReceiverInASentence(t *testing.T) {
 		"": {},
 		"Receiver on /dev/ttyAMA0 at 9600 baud, pulse on GPIO18.": wellStation().Receiver,
 		"Receiver on /dev/ttyACM0, no pulse yet.":                 {Device: said("/dev/ttyACM0"), Protocol: said("nmea")},
-		"Adafruit Ultimate GPS HAT on /dev/ttyS0 at 9600 baud, speaking UBX only, pulse on GPIO4.": {
+		"Adafruit Ultimate GPS HAT on /dev/ttyS0 at 9600 baud, speaking UBX, pulse on GPIO4.": {
 			Device: said("/dev/ttyS0"), Baud: whole(9600), Protocol: said("ubx"), Pulse: said("GPIO4"), Hat: said("Adafruit Ultimate GPS HAT")},
 		"u-blox NEO-M8N (SPG 3.01) on /dev/ttyS0 at 9600 baud, configured, pulse on GPIO4.": {
 			Device: said("/dev/ttyS0"), Baud: whole(9600), Pulse: said("GPIO4"), Model: said("u-blox NEO-M8N (SPG 3.01)"), Setup: said("done")},

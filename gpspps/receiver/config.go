@@ -1,13 +1,3 @@
-// Package receiver brings a GPS receiver to what a station needs of it.
-//
-// A Configurator finds out what the receiver is, tells it to send little and
-// once a second, to give its pulse only while it is locked, to take its
-// antenna for one that stands still, and reads whether it agreed. It is
-// driven by what comes in and by instants; it has no clock and no goroutine.
-//
-// Whatever it sends is forgotten by the receiver together with its power: of
-// u-blox's layers RAM alone is written, nothing is saved to flash, and no speed
-// is changed. A receiver that does not answer is left as it is.
 package receiver
 
 import (

@@ -1,21 +1,20 @@
 package receiver
 
-import "github.com/truechimer/truechimer/gpspps/nmea"
-
-// The longest that is handed on, bytes. MON-VER with thirty lines takes 940.
-const (
-	longestFrame    = 1024 // payload
-	longestSentence = 160
+import (
+	"github.com/truechimer/truechimer/gpspps/nmea"
+	"github.com/truechimer/truechimer/gpspps/ubx"
 )
 
-// splitter finds sentences and frames of UBX among whatever comes in. It holds
-// one of each at the most; what is longer is left out.
+// longestSentence is the longest that is handed on, between '$' and line end,
+// bytes. Airoha's answer with the version is longer than any that is decoded.
+const longestSentence = 160
+
+// splitter finds sentences and frames of UBX among whatever comes in.
 type splitter struct {
 	frame    func(class, id byte, payload []byte)
 	sentence func(body []byte)
 
-	in     [longestFrame + 8]byte // the frame so far
-	n      int
+	frames ubx.Parser
 	line   [longestSentence]byte // behind '$', so far
 	lineN  int
 	inLine bool
@@ -61,39 +60,8 @@ func hex(c byte) byte {
 }
 
 func (s *splitter) takeFrame(c byte) {
-	s.in[s.n] = c
-	s.n++
-	switch {
-	case s.n == 1 && c != 0xb5, s.n == 2 && c != 0x62:
-		s.drop()
-	case s.n < 6:
-	case s.size() > len(s.in):
-		s.drop()
-	case s.n == s.size():
-		var a, b byte
-		for _, x := range s.in[2 : s.n-2] {
-			a += x
-			b += a
-		}
-		if a != s.in[s.n-2] || b != s.in[s.n-1] {
-			s.drop()
-			return
-		}
-		n := s.n
-		s.n = 0
-		s.frame(s.in[2], s.in[3], s.in[6:n-2])
-	}
-}
-
-// size is how long the frame says that it is, bytes.
-func (s *splitter) size() int { return 8 + int(s.in[4]) + int(s.in[5])<<8 }
-
-// drop gives up what looked like a frame, and begins with its last byte, which
-// may be the first of one.
-func (s *splitter) drop() {
-	last := s.in[s.n-1]
-	s.n = 0
-	if last == 0xb5 {
-		s.in[0], s.n = last, 1
+	s.frames.Push(c)
+	for f, ok := s.frames.Next(); ok; f, ok = s.frames.Next() {
+		s.frame(f.ID.Class, f.ID.Number, f.Payload)
 	}
 }

@@ -1,4 +1,18 @@
-// Package receiver reads what a GPS receiver says, in whatever it speaks.
+// Package receiver reads what a GPS receiver says, in whatever it speaks, and
+// brings it to what a station needs of it.
+//
+// A Decoder makes one fix of all that is said about a second, in sentences of NMEA,
+// frames of UBX or both.
+//
+// A Configurator finds out what the receiver is, tells it to send little and
+// once a second, to give its pulse only while it is locked, to take its
+// antenna for one that stands still, and reads whether it agreed. Whatever it sends
+// is forgotten by the receiver together with its power: of u-blox's layers RAM alone
+// is written, nothing is saved to flash, and no speed is changed. A receiver that
+// does not answer is left as it is.
+//
+// Both are driven by what comes in and by instants; they have no clock and no
+// goroutine.
 package receiver
 
 import (
