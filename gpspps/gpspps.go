@@ -98,6 +98,7 @@ type Vote struct {
 	Time      int64   // the server's clock at Mono, UTC ns since the Unix epoch
 	HalfWidth float64 // half the delay + root distance + stamp error, seconds
 	Upstream  string  // the source a server at stratum 2 and above follows; votes with the same upstream count once too; empty: none
+	Leap      int     // it announces that the month ends with a second more (1) or less (-1); 0: with neither
 }
 
 // Source names where true time is taken from.

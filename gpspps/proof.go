@@ -35,7 +35,7 @@ func (r *Reference) evaluate() {
 // shown is the state for the outside.
 func (r *Reference) shown() State {
 	held := r.phase == StateHoldover
-	if (r.phase == StateLocked || held) && (r.jump != 0 || r.disputed != "") || held && r.moved != 0 && !r.backed {
+	if (r.phase == StateLocked || held) && (r.jump != 0 || r.unsettled() != "" || r.disputed != "") || held && r.moved != 0 && !r.backed {
 		return StateSuspect
 	}
 	return r.phase
@@ -46,6 +46,8 @@ func (r *Reference) told() string {
 	switch {
 	case r.shown() == StateSuspect && r.disputed != "":
 		return r.disputed
+	case r.shown() == StateSuspect && r.unsettled() != "":
+		return r.unsettled()
 	case r.shown() == StateSuspect && r.jump == 0:
 		return fmt.Sprintf("%s: %s by the station's own clock", reasonMoved, lateness(r.moved))
 	case r.shown() == StateSuspect:

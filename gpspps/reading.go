@@ -3,6 +3,7 @@ package gpspps
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"time"
 )
@@ -64,6 +65,7 @@ func (r *Reference) At(mono int64, judged string) Reading {
 			out = q
 		}
 	}
+	out.True -= r.leaps.by(mono) * 1e9
 	out.Final = r.now-mono >= int64(FinalAfter)
 	return out
 }
@@ -162,7 +164,7 @@ func (r *Reference) quorum(mono int64, judged string) (Reading, bool) {
 		return Reading{}, false
 	}
 	age := func(v Vote) float64 { return math.Abs(seconds(v.Mono, mono)) * r.c.OscillatorPPM * 1e-6 }
-	votes := r.voters.at(mono, judged, age)
+	votes := slices.DeleteFunc(r.voters.at(mono, judged, age), func(v Vote) bool { return r.voters.across(v, mono) })
 	if len(votes) == 0 {
 		return Reading{}, false
 	}

@@ -47,6 +47,7 @@ type Reference struct {
 	train  train
 	fixes  fixes
 	voters voters
+	leaps  leaps
 
 	phase    State // cold, numbering, locked or holdover; suspect is put over it
 	reason   string
@@ -126,6 +127,7 @@ func (r *Reference) AddFix(f Fix) {
 		return
 	}
 	r.fixes.last = f
+	f = r.counted(f)
 	switch {
 	case !f.Valid:
 		r.counters.FixesInvalid++
@@ -140,11 +142,14 @@ func (r *Reference) AddFix(f Fix) {
 		}
 	case f.Time.Before(r.c.Build) || f.Time.After(r.c.Build.AddDate(40, 0, 0)):
 		r.counters.FixesImplausible++
+	case r.ambiguous(f):
+		r.fixes.arrived, r.goodFix = r.now, r.now
 	default:
 		r.fixes.gap(f.Mono)
 		r.fixes.match(f, &r.train)
 		r.fixes.valid, r.fixes.arrived = f, r.now
 		r.compare(f)
+		r.leapFix(f)
 	}
 	r.evaluate()
 }
@@ -181,6 +186,10 @@ func (r *Reference) AddVote(v Vote) {
 	if len(r.labels) == 0 {
 		now = v.Mono // nothing has been heard yet
 	}
+	if r.leaps.near(v.Mono, leapAside) {
+		return
+	}
+	v.Time += r.leaps.by(v.Mono) * 1e9
 	if !r.voters.add(v, now) {
 		return
 	}
@@ -198,6 +207,7 @@ func (r *Reference) Tick(mono int64) {
 	defer r.mu.Unlock()
 	r.heard(mono)
 	r.voters.expire(r.now)
+	r.watchLeap()
 	r.account()
 	r.evaluate()
 	r.settle()

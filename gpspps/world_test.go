@@ -33,6 +33,7 @@ type world struct {
 	// edit may change what the receiver does in a second; stamps are of the
 	// free clock.
 	edit       func(n int, pulses []gpspps.Pulse, fix *gpspps.Fix) ([]gpspps.Pulse, *gpspps.Fix)
+	voting     func(server int, v *gpspps.Vote) // may change what a server says
 	standStill int     // no ticks before this second
 	late       []event // that come after the tick of their second
 }
@@ -145,6 +146,9 @@ func (w *world) run(seconds int) {
 				Server: s.name, Group: s.group, Upstream: s.upstream, Mono: mono, HalfWidth: s.half,
 				// The truth is anywhere in the interval of an honest server.
 				Time: w.truth(mono) + int64((s.offset+s.half*0.9*(2*w.rng.Float64()-1))*1e9),
+			}
+			if w.voting != nil {
+				w.voting(i, &v)
 			}
 			events = append(events, event{mono + 2e7, func() { w.ref.AddVote(v) }})
 		}
