@@ -34,8 +34,8 @@ type world struct {
 	// free clock.
 	edit       func(n int, pulses []gpspps.Pulse, fix *gpspps.Fix) ([]gpspps.Pulse, *gpspps.Fix)
 	voting     func(server int, v *gpspps.Vote) // may change what a server says
-	standStill int     // no ticks before this second
-	late       []event // that come after the tick of their second
+	standStill int                              // no ticks before this second
+	late       []event                          // that come after the tick of their second
 }
 
 // event is something that comes in at an instant of the steered clock.
