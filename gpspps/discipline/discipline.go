@@ -158,6 +158,7 @@ func (o *Owner) Tick(mono int64) {
 	if o.watching() || o.leaping(mono) {
 		return
 	}
+	o.leapPast(mono)
 	if sure {
 		o.step(mono, r)
 	}
@@ -248,6 +249,7 @@ func (o *Owner) step(mono int64, r gpspps.Reading) {
 	o.offset = 0
 	o.set() // it was this
 	o.stepped(mono)
+	o.release(mono) // what was to remove the offset would make another
 	o.log.Info("clock stepped", "seconds", float64(by)*1e-9, "source", string(r.Source), "steps", o.steps)
 }
 

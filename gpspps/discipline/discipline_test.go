@@ -151,15 +151,20 @@ type loop struct {
 	servers int
 	width   float64 // half-width of their votes, seconds
 	each    func(n int)
+	fix     func(n int, f *gpspps.Fix)  // may change what the receiver says
+	vote    func(n int, v *gpspps.Vote) // and the servers
 }
 
 var start = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
 // newLoop boots with CLOCK_REALTIME wrong by offset seconds.
 func newLoop(t *testing.T, sim *gpstest.Sim, offset float64) *loop {
-	sim.Start, sim.Mono = start, 5e9
+	if sim.Start.IsZero() {
+		sim.Start = start
+	}
+	sim.Mono = 5e9
 	k := &kernel{sim: sim, free: 5e9, mono: 5e9}
-	k.diff = start.UnixNano() - 5e9 + int64(offset*1e9)
+	k.diff = sim.Start.UnixNano() - 5e9 + int64(offset*1e9)
 	l := &loop{t: t, k: k, ref: gpspps.New(gpspps.Config{})}
 	l.owner = discipline.New(k, l.ref, slog.New(slog.NewTextHandler(&l.log, nil)))
 	return l
@@ -181,16 +186,23 @@ func (l *loop) run(seconds int) {
 		if fix != nil {
 			f := *fix
 			f.Mono = stamp(f.Mono)
+			if l.fix != nil {
+				l.fix(n, &f)
+			}
 			l.ref.AddFix(f)
 		}
 		for i := range l.servers {
 			if (n+i)%8 == 0 {
 				at := float64(n) + 0.5
-				l.ref.AddVote(gpspps.Vote{
+				v := gpspps.Vote{
 					Server: fmt.Sprint(i), Mono: l.k.at(at), HalfWidth: max(l.width, 0.01),
 					// All are 5 ms ahead, as behind one lopsided path.
-					Time: start.UnixNano() + int64(at*1e9) + 5e6,
-				})
+					Time: l.k.sim.Start.UnixNano() + int64(at*1e9) + 5e6,
+				}
+				if l.vote != nil {
+					l.vote(n, &v)
+				}
+				l.ref.AddVote(v)
 			}
 		}
 		l.k.time = float64(n) + 0.7

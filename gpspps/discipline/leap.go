@@ -39,13 +39,6 @@ func (o *Owner) stepped(mono int64) {
 // plan has the kernel make the leap second that receiver and servers agree on,
 // on the day that it ends. What one of them takes back is taken back.
 func (o *Owner) plan(mono int64, r gpspps.Reading, l gpspps.Leap, sure bool) {
-	if o.leap.change != 0 && mono > o.leap.mono {
-		if !o.leap.made {
-			o.log.Warn("the kernel has not made the leap second", "change", o.leap.change)
-		}
-		o.leap = planned{}
-		return
-	}
 	var want planned
 	left := l.Next.At.Sub(time.Unix(0, r.True))
 	if sure && l.Agreed() && left > 0 && left <= 24*time.Hour && math.Abs(o.offset) < leapNear && mono >= o.rearm {
@@ -55,6 +48,17 @@ func (o *Owner) plan(mono int64, r gpspps.Reading, l gpspps.Leap, sure bool) {
 		o.log.Info("leap second at the end of the UTC day", "change", want.change, "instead_of", o.leap.change)
 	}
 	o.leap = want
+}
+
+// leapPast ends what was planned.
+func (o *Owner) leapPast(mono int64) {
+	if o.leap.change == 0 || mono < o.leap.mono {
+		return
+	}
+	if !o.leap.made {
+		o.log.Warn("the kernel has not made the leap second", "change", o.leap.change)
+	}
+	o.leap = planned{}
 }
 
 // leaping says whether a planned leap second is so near that nothing must be
