@@ -143,12 +143,14 @@ type Reading struct {
 
 // Info is what is shown about the reference beside a Reading.
 type Info struct {
-	FrequencyPPM   float64       // of the oscillator left alone, 1e-6; positive: it runs fast; NaN unknown
-	Holdover       time.Duration // age of the holdover, 0 when not in holdover
-	SatellitesUsed int           // -1 unknown
-	SatellitesSeen int           // -1 unknown
-	LastPulse      int64         // CLOCK_MONOTONIC ns; 0 none yet
-	Counters       Counters
+	FrequencyPPM float64 // of the oscillator left alone, 1e-6; positive: it runs fast; NaN unknown
+	// FrequencyUncertaintyPPM is the half-width of its 95 % interval, 1e-6.
+	FrequencyUncertaintyPPM float64
+	Holdover                time.Duration // age of the holdover, 0 when not in holdover
+	SatellitesUsed          int           // -1 unknown
+	SatellitesSeen          int           // -1 unknown
+	LastPulse               int64         // CLOCK_MONOTONIC ns; 0 none yet
+	Counters                Counters
 }
 
 // Counters count what came in and what was wrong with it, since the start.

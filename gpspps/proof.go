@@ -13,6 +13,7 @@ const (
 	reasonNoPulse    = "no pulse"
 	reasonMoved      = "the pulses are not where they should be"
 	reasonUnproven   = "leap seconds unconfirmed"
+	reasonOld        = "date unconfirmed: the station has already seen a later one"
 	leapMost         = 30 // seconds; more than leap seconds could explain
 	reasonUnnumbered = "pulses not numbered yet"
 	reasonUnsteady   = "pulses too unsteady"
@@ -172,13 +173,16 @@ func (r *Reference) proven() (ok bool, why string) {
 	if r.counters.Votes != 0 && !r.voted(r.now) {
 		return false, reasonUnproven // those who may know better are being asked
 	}
-	f := r.fixes.valid
-	if f.LeapUTC || (r.c.ConfirmUTC != nil && r.c.ConfirmUTC(f)) {
-		return true, ""
-	}
 	continuous := 0.0
 	if r.fixes.since != 0 {
 		continuous = seconds(r.fixes.since, r.now)
+	}
+	f := r.fixes.valid
+	if !r.c.LastGood.IsZero() && f.Time.Before(r.c.LastGood) && continuous < jumpUnconfirmed.Seconds() {
+		return false, reasonOld
+	}
+	if f.LeapUTC || (r.c.ConfirmUTC != nil && r.c.ConfirmUTC(f)) {
+		return true, ""
 	}
 	if d, whom := r.opposed(); whom != "" && continuous < jumpUnconfirmed.Seconds() {
 		return false, contradiction(d, whom)

@@ -195,9 +195,11 @@ func (r *Reference) Info(mono int64) Info {
 	out := Info{FrequencyPPM: math.NaN(), SatellitesUsed: -1, SatellitesSeen: -1, LastPulse: r.train.last(), Counters: r.counters}
 	switch r.phase {
 	case StateLocked:
-		out.FrequencyPPM = -r.est.bank[r.est.best].y * 1e6
+		s := r.est.bank[r.est.best]
+		out.FrequencyPPM, out.FrequencyUncertaintyPPM = -s.y*1e6, normal95*math.Sqrt(s.pyy)*1e6
 	case StateHoldover:
-		out.FrequencyPPM = -r.held.s.y * 1e6
+		s := r.held.s
+		out.FrequencyPPM, out.FrequencyUncertaintyPPM = -s.y*1e6, normal95*math.Sqrt(s.pyy)*1e6
 		out.Holdover = max(time.Duration(mono-r.heldAt), 1)
 	}
 	if f := r.fixes.last; f.Mono != 0 && seconds(f.Mono, mono) <= 2*silence {

@@ -20,6 +20,9 @@ type Config struct {
 	// Build is when this program was made: no earlier date is believed. The
 	// zero value stands for the start of 2025.
 	Build time.Time
+	// LastGood is a time known to be past from an earlier run; zero: none. A
+	// receiver that names an earlier one has servers to confirm it, or a day.
+	LastGood time.Time
 	// PulseError is how late a pulse may be stamped every time, so that no
 	// number of pulses shows it, seconds; 20e-6 if 0 (a Pi's interrupt).
 	PulseError float64
