@@ -1,9 +1,7 @@
 package gpspps
 
 import (
-	"fmt"
 	"math"
-	"slices"
 	"time"
 )
 
@@ -14,8 +12,8 @@ import (
 //
 // A leap second that the receiver and most servers announce is expected, and
 // nothing is noticed of it. One that only one of them announces, or that the
-// receiver alone makes at the end of a month, is open: nobody is judged until
-// it is settled whether there was one.
+// receiver alone makes, is open: nobody is judged until it is settled whether
+// there was one (openleap.go).
 
 const (
 	leapFixed  = 5.0            // seconds before a leap second from which on nobody can take it back
@@ -45,13 +43,6 @@ type leap struct {
 	at     int64 // by the count, from here on UTC differs, ns
 	mono   int64 // the same instant
 	passed bool
-}
-
-// openLeap is one that may have been.
-type openLeap struct {
-	leap
-	receiver, network bool // announced it
-	with, without     int  // fixes in a row that counted with it, and without
 }
 
 type leaps struct {
@@ -147,14 +138,7 @@ func (r *Reference) leapFix(f Fix) {
 	if l.open.change == 0 || f.Mono < l.open.mono || !own.Known {
 		return
 	}
-	switch d := math.Round(float64(f.Time.UnixNano()-own.True)*1e-9 + r.delay); d {
-	case 0:
-		l.open.with, l.open.without = 0, l.open.without+1
-	case -float64(l.open.change):
-		l.open.with, l.open.without = l.open.with+1, 0
-	default:
-		l.open.with, l.open.without = 0, 0
-	}
+	l.open.counted(int(math.Round(float64(f.Time.UnixNano()-own.True)*1e-9 + r.delay)))
 }
 
 // name takes the count of leap seconds that the receiver names while its time
@@ -256,7 +240,10 @@ func (r *Reference) watchLeap() {
 	case r.now < o.mono:
 		o.mono = r.now + max(o.at-own.True, 1)
 	default:
-		r.mark(max(o.mono, r.now-int64(backMost)))
+		if !o.marked && r.unsettled() != "" {
+			o.marked = true
+			r.mark(max(o.mono, r.now-int64(backMost)))
+		}
 		r.settleLeap()
 	}
 }
@@ -267,106 +254,4 @@ func (l *leaps) made(change int) {
 		l.gps += change
 	}
 	l.others, l.told = 0, NextLeap{}
-}
-
-// expectLeap looks whether a leap second is due or may just have been.
-func (r *Reference) expectLeap(count int64) {
-	l := &r.leaps
-	ahead := l.by(r.now) * 1e9
-	if r.jump == 1 || r.jump == -1 {
-		// A receiver that jumps at the end of a month makes a leap second.
-		o := openLeap{leap: leap{change: -r.jump}, with: r.oddCount}
-		end := endOfMonth(time.Unix(0, count-ahead).Add(-time.Hour)).UnixNano()
-		o.at = end + ahead + int64(min(o.change, 0))*1e9
-		o.mono = r.now - (count - o.at)
-		if !l.near(o.mono, 3600) && math.Abs(seconds(r.oddAfter, o.mono)-silence/2) < silence {
-			l.open = o
-		}
-		return
-	}
-	next, receiver, network := r.announced(count - ahead)
-	if next.Change == 0 {
-		return
-	}
-	x := leap{change: next.Change, at: next.At.UnixNano() + ahead + int64(min(next.Change, 0))*1e9}
-	if left := float64(x.at-count) * 1e-9; left <= 0 || left > leapFixed {
-		return
-	}
-	x.mono = r.now + x.at - count
-	if receiver && network {
-		l.list = append(l.list, x)
-		return
-	}
-	l.open = openLeap{leap: x, receiver: receiver, network: network}
-}
-
-// settleLeap decides whether an open leap second has been.
-func (r *Reference) settleLeap() {
-	o := r.leaps.open
-	with, without := o.with >= oddLeast, o.without >= oddLeast
-	silent := o.with+o.without == 0
-	var list []interval
-	votes := r.voters.at(r.now, "", func(Vote) float64 { return 0 })
-	for _, v := range votes {
-		if v.Mono > o.mono {
-			list = append(list, interval{float64(v.Time-r.own(v.Mono).True) * 1e-9, v.HalfWidth})
-		}
-	}
-	m, asked := agreement(list)
-	asked = asked && 2*len(list) > len(votes)
-	late := seconds(o.mono, r.now) > almanac.Seconds()
-	switch {
-	case asked && m.confirms(-float64(o.change)):
-		if with || silent && o.receiver {
-			r.leapt()
-		}
-	case asked && m.confirms(0):
-		if without || silent && !o.network {
-			r.leaps.open = openLeap{}
-		}
-	case with && (o.network || o.receiver && len(votes) == 0 || late):
-		r.leapt()
-	case without && late:
-		r.leaps.open = openLeap{}
-	}
-}
-
-// leapt takes an open leap second for one that was.
-func (r *Reference) leapt() {
-	l := &r.leaps
-	x := l.open.leap
-	x.passed = true
-	l.open = openLeap{}
-	l.list = append(l.list, x)
-	l.made(x.change)
-	for _, votes := range r.voters {
-		for i, v := range slices.Backward(votes) {
-			if v.Mono < x.mono {
-				break
-			}
-			votes[i].Time += int64(x.change) * 1e9
-		}
-	}
-	// All that spoke against it until now was it.
-	r.jump, r.odd, r.oddCount, r.good = 0, 0, 0, 0
-	r.disputed, r.against, r.with = "", 0, 0
-	r.goodFix = r.now
-	r.c.Log.Info("leap second", "change", x.change, "settled_after_s", seconds(x.mono, r.now))
-}
-
-// unsettled says why nobody knows whether there was a leap second; empty: it is
-// known.
-func (r *Reference) unsettled() string {
-	o := r.leaps.open
-	if o.change == 0 || r.now < o.mono {
-		return ""
-	}
-	who := "the receiver alone made"
-	switch {
-	case o.receiver:
-		who = "the receiver alone announced"
-	case o.network:
-		who = "the servers alone announced"
-	}
-	return fmt.Sprintf("%s a leap second: waiting for what the others say", who)
 }

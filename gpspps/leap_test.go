@@ -2,6 +2,7 @@ package gpspps_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -269,4 +270,38 @@ func TestHostileLeap(t *testing.T) {
 			t.Errorf("%s: %s", name, w.now().State)
 		}
 	}
+}
+
+// TestLeapWhateverHappens: antennas and pulses are lost around midnight, and
+// anybody announces anything. As long as the receiver and the servers make what
+// leap second there is, no final reading is wrong.
+func TestLeapWhateverHappens(t *testing.T) {
+	provisional, locked := 0, 0
+	for seed := range int64(150) {
+		rng := rand.New(rand.NewPCG(7, uint64(seed)))
+		sim := []func(int64) *gpstest.Sim{quiet, pi, emulated}[rng.IntN(3)](seed)
+		for range rng.IntN(3) {
+			from := untilLeap - 60 + rng.IntN(120)
+			sim.Faults = append(sim.Faults, gpstest.Fault{From: from, To: from + 1 + rng.IntN(60), Command: []string{"gps off", "pulse off", "gps sats 1", "gps garbage"}[rng.IntN(4)]})
+		}
+		servers := rng.IntN(6)
+		w := newLeapWorld(t, sim, servers)
+		w.change, w.announced = rng.IntN(3)-1, rng.IntN(3)-1
+		w.names = []string{"59", "60", "0"}[rng.IntN(3)]
+		w.told = rng.IntN(servers + 1)
+		w.from, w.to = rng.IntN(2)*590, untilLeap-rng.IntN(2)*rng.IntN(30)
+		t.Logf("seed %d: change %d, announced %d, %d servers, %d told, names %s, %v, from %d to %d", seed, w.change, w.announced, servers, w.told, w.names, sim.Faults, w.from, w.to)
+		w.run(untilLeap + 300)
+		provisional += w.wrong
+		if w.wrong > 6 {
+			t.Errorf("seed %d: %d provisional readings wrong", seed, w.wrong)
+		}
+		if w.now().State == gpspps.StateLocked {
+			locked++
+			if e := w.error(w.now()); math.Abs(e) > w.now().Bound {
+				t.Errorf("seed %d: %g s off", seed, e)
+			}
+		}
+	}
+	t.Logf("%d provisional readings wrong, locked %d times after 300 s", provisional, locked)
 }
