@@ -93,7 +93,9 @@ func (o *Owner) compare(mono int64, s Settings) {
 // on and on.
 func (o *Owner) noted(mono int64, what, unit string, amount float64) {
 	f := &o.foreign
-	o.log.Warn(what, unit, amount)
+	if !f.yielded {
+		o.log.Warn(what, unit, amount)
+	}
 	f.last, f.lastAt = fmt.Sprintf("%s (%.3g %s)", what, amount, unit), mono
 	if o.watching() {
 		return
