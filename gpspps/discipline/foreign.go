@@ -58,7 +58,7 @@ func (o *Owner) watch(mono, moved int64, set bool) {
 // compare looks whether the clock is still set as the owner set it, and sets it
 // so again.
 func (o *Owner) compare(mono int64, s Settings) {
-	moved := math.Abs(s.PPM-o.ppm) > stepPPM/2
+	moved := math.Abs(s.PPM-o.ppm) > 2*stepPPM // a kernel may round
 	if o.watching() {
 		if moved {
 			o.ppm, o.level = s.PPM, s.PPM

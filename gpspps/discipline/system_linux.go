@@ -151,6 +151,9 @@ func tai(seconds int) (tx unix.Timex) {
 }
 
 func settings(tx unix.Timex) Settings {
+	if tx.Tick == 0 { // a kernel that is none
+		tx.Tick = nominalTick
+	}
 	s := Settings{
 		PPM:    float64(tx.Freq)/scaledPPM + float64(int64(tx.Tick)-nominalTick)/nominalTick*1e6,
 		Synced: tx.Status&staUnsync == 0,

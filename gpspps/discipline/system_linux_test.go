@@ -107,6 +107,9 @@ func TestSettings(t *testing.T) {
 	if got := settings(unix.Timex{Tick: 10003, Freq: -65536}); got.PPM != 299 || !got.Synced {
 		t.Errorf("%+v", got)
 	}
+	if got := settings(unix.Timex{}); got.PPM != 0 {
+		t.Errorf("%+v", got)
+	}
 	if tx := tai(37); tx.Modes != 0x80 || tx.Constant != 37 {
 		t.Errorf("TAI: %+v", tx)
 	}
