@@ -4,7 +4,7 @@
 BOARD ?= vm-arm64
 HTTP  ?= 127.0.0.1:8080
 
-.PHONY: run sim image verify release flash ctl pins test soak bench-update lint fuzz clean
+.PHONY: run sim image verify release flash ctl pins test corpus soak bench-update lint fuzz clean
 
 run: ## the station image in QEMU, with a receiver, a pulse and servers to judge
 	@go run ./image run -board $(BOARD) -http $(HTTP) -ctl .run/ctl
@@ -44,6 +44,9 @@ pins: ## the newest Debian packages for images; review what it says before commi
 test: ## every test, those that boot an image included
 	go test -timeout 20m ./...
 
+corpus: ## what is decoded of gpsd's test logs against what gpsd made of them: make corpus DIR=...
+	TRUECHIMER_CORPUS='$(abspath $(DIR))' go test -count=1 -v -tags corpus -run TestCorpus ./appliance
+
 soak: ## bad slots on each loader, half an hour; updates, bad releases and power cuts, two hours
 	go test -timeout 4h -count=1 -tags soak -v -run 'TestTrials|TestCommit|TestUpdate|TestBadUpdates' ./image
 
@@ -55,7 +58,7 @@ lint:
 	go vet ./...
 	GOOS=freebsd go vet ./appliance/... ./gpspps/... ./monitor/... ./boards/...
 	go vet -tags soak,bench ./image
-	go vet -tags updatetest ./appliance/...
+	go vet -tags updatetest,corpus ./appliance/...
 	go tool staticcheck ./...
 
 FUZZTIME ?= 20s

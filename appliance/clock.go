@@ -25,14 +25,15 @@ func (c referenceClock) At(mono int64, judged string) monitor.Reading {
 	}
 }
 
-// vote is what an exchange says about the time, for quorum and veto; ok is
-// false for one that says nothing.
-func vote(x monitor.Exchange) (v gpspps.Vote, ok bool) {
+// vote is what an exchange with a server of a name says about the time, for quorum
+// and veto; ok is false for one that says nothing.
+func vote(x monitor.Exchange, name string) (v gpspps.Vote, ok bool) {
 	if x.Outcome != monitor.OutcomeOK || x.Stratum == 0 || x.Stratum > 15 {
 		return gpspps.Vote{}, false
 	}
 	return gpspps.Vote{
 		Server:   x.Target,
+		Host:     name,
 		Group:    neighbourhood(x.Addr),
 		Upstream: upstream(x),
 		Leap:     leap(x),
@@ -86,6 +87,11 @@ func contested(o discipline.Status) string {
 		return ""
 	}
 	return "Something else on this machine keeps setting its clock, so the station has stopped steering it until that is over. Its own verdicts do not suffer."
+}
+
+// mark is what the named reference says in a vote.
+func mark(v gpspps.Vote) gpspps.Mark {
+	return gpspps.Mark{Source: gpspps.SourceNTP, Server: v.Host, Mono: v.Mono, Time: v.Time, HalfWidth: v.HalfWidth}
 }
 
 // neighbourhood names who may have but one vote: everybody in a public /24 or /48,

@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/netip"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/truechimer/truechimer/gpspps"
@@ -24,9 +25,10 @@ func exchange() monitor.Exchange {
 
 func TestVote(t *testing.T) {
 	x := exchange()
-	got, ok := vote(x)
+	x.Target = "a/2"
+	got, ok := vote(x, "a")
 	want := gpspps.Vote{
-		Server: "a", Group: "192.0.2.0/24", Upstream: "refid c0000201",
+		Server: "a/2", Host: "a", Group: "192.0.2.0/24", Upstream: "refid c0000201",
 		Mono: 5_000_000_000, Time: x.T1 + 110_000_000,
 		HalfWidth: got.HalfWidth,
 	}
@@ -35,7 +37,7 @@ func TestVote(t *testing.T) {
 	}
 	for li, want := range map[uint8]int{0: 0, 1: 1, 2: -1, 3: 0} {
 		x.Leap = li
-		if v, ok := vote(x); !ok || v.Leap != want {
+		if v, ok := vote(x, ""); !ok || v.Leap != want {
 			t.Errorf("leap indicator %d: %+v, want %d", li, v, want)
 		}
 	}
@@ -56,7 +58,7 @@ func TestWhatIsNoVote(t *testing.T) {
 	} {
 		x := exchange()
 		spoil(&x)
-		if v, ok := vote(x); ok {
+		if v, ok := vote(x, "a"); ok {
 			t.Errorf("%s: a vote %+v", name, v)
 		}
 	}
@@ -138,5 +140,37 @@ func TestReferenceClock(t *testing.T) {
 		if r.True != of.True || r.Bound != of.Bound || r.Uncertainty != of.Uncertainty || r.Final || !(referenceClock{ref}.At(mono-33e9, "").Final || c.seconds < 40) {
 			t.Errorf("%s: %+v of %+v", c.name, r, of)
 		}
+	}
+}
+
+// TestReferenceServer: without a receiver the time is the named server's, by which
+// it is not judged itself.
+func TestReferenceServer(t *testing.T) {
+	const alone = "[[server]]\naddress = \"192.0.2.1\"\n[[server]]\nname = \"cellar\"\naddress = \"198.51.100.1\"\nreference = true\n"
+	for name, c := range map[string]struct {
+		file, verdict string
+	}{
+		"with one other": {alone, "not_judged"},
+		"with three":     {alone + "[[server]]\naddress = \"203.0.113.1\"\n[[server]]\naddress = \"198.18.7.1\"\n", "ok"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &platform{station: true, perm: t.TempDir(), bootDevice: card(t, []byte(c.file))}
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(lack{mute: true, pulseless: true})
+				s, _ := live(t, w, p, 20*time.Minute)
+				if r := s.Reference; r.Source != "ntp" || r.State != "locked" || *r.Bound > 0.014 {
+					t.Errorf("%+v", r)
+				}
+				for _, v := range s.Servers {
+					want := "ok"
+					if v.Name == "cellar" {
+						want = c.verdict
+					}
+					if v.Verdict != want {
+						t.Errorf("%s: %s (%s), want %s", v.Name, v.Verdict, v.Reason, want)
+					}
+				}
+			})
+		})
 	}
 }

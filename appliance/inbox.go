@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/gpspps"
-	"github.com/truechimer/truechimer/gpspps/nmea"
+	"github.com/truechimer/truechimer/gpspps/receiver"
 )
 
 // source is a receiver and its pulse: the hardware, or a simulation.
@@ -38,15 +38,15 @@ type tally struct {
 	edges   atomic.Uint64
 }
 
-// parser makes a parser that delivers to the reference, and a function to be
+// parser makes a decoder that delivers to the reference, and a function to be
 // called after each piece of what came in: garbage alone never makes a fix, so
 // the fixes cannot carry the count of it.
-func (in *inbox) parser(byteTime time.Duration) (p *nmea.Parser, count func()) {
-	p = nmea.New(nmea.Config{Emit: in.ref.AddFix, Pivot: in.pivot, ByteTime: byteTime})
-	var last nmea.Stats
-	return p, func() {
-		s := p.Stats()
-		in.tally.damaged.Add(s.Checksum + s.Broken - last.Checksum - last.Broken)
+func (in *inbox) parser(byteTime time.Duration) (d *receiver.Decoder, count func()) {
+	d = receiver.NewDecoder(receiver.DecoderConfig{Emit: in.ref.AddFix, Pivot: in.pivot, ByteTime: byteTime})
+	var last receiver.DecoderStats
+	return d, func() {
+		s := d.Stats()
+		in.tally.damaged.Add(s.Checksum + s.Broken + s.Damaged - last.Checksum - last.Broken - last.Damaged)
 		in.tally.noise.Add(s.Noise - last.Noise)
 		last = s
 	}

@@ -6,6 +6,7 @@
 //	appliance [-config FILE] [-http ADDR]
 //	appliance -sim    with a simulated receiver and simulated servers
 //	appliance tuf     the update's TUF client, to try it on any repository
+//	appliance gps     what a receiver said, from a recording
 package main
 
 import (
@@ -36,6 +37,9 @@ func main() {
 func logic(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == "tuf" {
 		return runTUF(ctx, args[1:])
+	}
+	if len(args) > 0 && args[0] == "gps" {
+		return runGPS(args[1:], os.Stdin, os.Stdout)
 	}
 	flags := flag.NewFlagSet("appliance", flag.ContinueOnError)
 	sim := flags.Bool("sim", false, "simulate the receiver and six NTP servers; judge them")

@@ -10,7 +10,6 @@ import (
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/gpspps/pulse"
 	"github.com/truechimer/truechimer/gpspps/serial"
-	"github.com/truechimer/truechimer/gpspps/ubx"
 )
 
 const (
@@ -73,8 +72,9 @@ type reading struct {
 	begun    time.Time // when it was opened, or something readable came in last
 	since    time.Time // bytes have come in since then without a long pause
 	last     time.Time // the last byte
-	readable uint64    // sentences, and frames where nobody else could be the receiver
+	readable uint64    // sentences and frames
 	heard    bool      // a receiver
+	ubx      bool      // it speaks nothing else
 	told     bool      // that it is not heard any more
 }
 
@@ -99,7 +99,7 @@ func (r *reading) over(now time.Time, l limits) error {
 	return nil
 }
 
-// readPort feeds a port's sentences to the reference until the port fails, or
+// readPort feeds what a port's receiver says to the reference until the port fails, or
 // nothing was readable on it for as long as l says.
 func (f *finder) readPort(ctx context.Context, name string, baud int, l limits) error {
 	port, err := f.hardware.openPort(name, baud)
@@ -114,7 +114,6 @@ func (f *finder) readPort(ctx context.Context, name string, baud int, l limits) 
 	}
 	p, count := f.in.parser(port.ByteTime())
 	r := &reading{name: name, baud: baud, begun: time.Now()}
-	var frames ubx.Detector
 	var last, fed int64 // when the last read returned, and until when the bytes came
 	var buf [lineBuffer]byte
 	for {
@@ -133,13 +132,12 @@ func (f *finder) readPort(ctx context.Context, name string, baud int, l limits) 
 			return err
 		default:
 			p.Feed(buf[:n], max(first, fed))
-			frames.Feed(buf[:n])
 			fed = mono
 			r.came(now)
 		}
 		last = mono
 		count()
-		if f.learn(r, now, p.Stats().Sentences, frames.Frames()) && l.garbled > 0 {
+		if s := p.Stats(); f.learn(r, now, s.Sentences, s.Frames) && l.garbled > 0 {
 			l.garbled = patience // it has been right, and a line may have its moments
 		}
 		if err := r.over(now, l); err != nil {

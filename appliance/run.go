@@ -94,6 +94,9 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 		all.keep(ctx, "pulse", func(ctx context.Context) error { return src.watch(ctx, s.inbox) })
 		all.keep(ctx, partClock, s.keepTime)
 		all.keep(ctx, partMonitor, s.judge)
+		if c := s.conf.PTP; c != nil {
+			all.keep(ctx, "PTP clock", func(ctx context.Context) error { return s.readPTP(ctx, *c, openPTP) })
+		}
 	}
 
 	<-ctx.Done()

@@ -30,7 +30,6 @@ type memory struct {
 	baud    int   // at which a receiver was heard last; 0: never
 	silent  bool  // nothing came in
 	garbled bool  // something came in, at no speed readable
-	ubx     bool  // frames came in, and no sentence
 	heard   bool  // a receiver, in this visit
 	err     error // the port cannot be used
 }
@@ -113,7 +112,7 @@ func (f *finder) visit(ctx context.Context, name string) {
 		default:
 			m.err = err
 		}
-		if m.heard || m.ubx || !m.garbled && !sending {
+		if m.heard || !m.garbled && !sending {
 			break
 		}
 		sending = true
@@ -124,7 +123,7 @@ func (f *finder) visit(ctx context.Context, name string) {
 			m.err = nil // at some speeds it can be read
 		}
 	}
-	if m.heard || m.ubx {
+	if m.heard {
 		m.garbled = false // begin with the speed that was right
 	}
 }
@@ -164,31 +163,28 @@ func (f *finder) limits(baud int, sending bool) limits {
 func (f *finder) learn(r *reading, now time.Time, sentences, frames uint64) bool {
 	m := f.ports[r.name]
 	m.err = nil
-	readable := sentences
-	if f.alone() {
-		readable += frames
-	}
-	if readable != r.readable {
+	if readable := sentences + frames; readable != r.readable {
 		r.readable, r.begun, r.since = readable, now, now
 	}
+	ubx := sentences < enough
 	switch {
-	case sentences >= enough && (!r.heard || r.told && now.Equal(r.begun)):
-		r.heard, r.told = true, false
+	case r.readable >= enough && (!r.heard || r.ubx && !ubx || r.told && now.Equal(r.begun)):
+		r.heard, r.told, r.ubx = true, false, ubx
 		*m = memory{baud: r.baud, heard: true}
-		f.in.found.receiver(r.name, r.baud, status.ProtocolNMEA)
+		protocol := status.ProtocolNMEA
+		if ubx {
+			protocol = status.ProtocolUBX
+		}
+		f.in.found.receiver(r.name, r.baud, protocol)
 		f.in.notes.set("receiver", "")
 		f.in.notes.say(slog.LevelInfo, "receiver heard", "a receiver is heard on "+r.name+at(r.baud))
-	case frames >= enough && sentences == 0 && !m.ubx:
-		m.ubx, m.baud = true, r.baud
-		f.in.found.receiver(r.name, r.baud, status.ProtocolUBX)
-		f.tell()
 	case f.alone() && !r.told && now.Sub(r.begun) > patience:
 		r.told, m.heard = true, false
 		m.garbled = r.last.After(r.begun)
 		f.in.found.lost()
 		f.tell()
 	}
-	return r.heard || m.ubx
+	return r.heard
 }
 
 func at(baud int) string {
@@ -201,15 +197,13 @@ func at(baud int) string {
 // tell says why no receiver is heard, after each port has been visited in vain,
 // and whether none of them can be used.
 func (f *finder) tell() (none bool) {
-	var failed, silent, garbled, ubx []string
+	var failed, silent, garbled []string
 	for _, name := range f.names {
 		switch m := f.ports[name]; {
 		case m.heard:
 			return false // until just now; what became of it, the next visit shows
 		case m.err != nil:
 			failed = append(failed, m.err.Error())
-		case m.ubx:
-			ubx = append(ubx, name+at(m.baud))
 		case m.garbled:
 			garbled = append(garbled, name)
 		default:
@@ -220,8 +214,6 @@ func (f *finder) tell() (none bool) {
 	switch {
 	case len(failed) == len(f.names):
 		text = "No serial port can be read: " + strings.Join(failed, "; ") + "."
-	case len(ubx) > 0:
-		text = "The receiver on " + strings.Join(ubx, ", ") + " sends UBX, u-blox's binary protocol, and no NMEA sentences: set it to send NMEA, for UBX is not read yet."
 	case len(garbled) > 0 && len(f.bauds) == 1:
 		text = fmt.Sprintf("What comes in on %s cannot be read at %d baud: write baud = 0 in truechimer.toml to have the speed found, or check the wire.",
 			strings.Join(garbled, ", "), f.bauds[0])

@@ -11,7 +11,7 @@ import (
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
 	"github.com/truechimer/truechimer/gpspps/gpstest"
-	"github.com/truechimer/truechimer/gpspps/nmea"
+	"github.com/truechimer/truechimer/gpspps/receiver"
 	"github.com/truechimer/truechimer/monitor/ntptest"
 )
 
@@ -64,7 +64,7 @@ type simulatedLine struct {
 	gpstest.RealClock
 	clock  discipline.Kernel
 	ref    *gpspps.Reference
-	parser *nmea.Parser
+	parser *receiver.Decoder
 	count  func()
 	at     time.Time // the instant the receiver lives in
 	last   int64     // CLOCK_MONOTONIC told to the parser

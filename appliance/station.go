@@ -58,7 +58,11 @@ func (s *station) Put(x monitor.Exchange, r monitor.Result) {
 	if x.Outcome == monitor.OutcomeOK {
 		s.answered.Store(true)
 	}
-	if v, ok := vote(x); ok && r.Provisional {
+	name := r.Target.Server.Name
+	if v, ok := vote(x, name); ok && r.Provisional {
+		if name != "" && name == s.conf.Reference {
+			s.ref.AddMark(mark(v))
+		}
 		s.ref.AddVote(v)
 	}
 }

@@ -54,7 +54,7 @@ type Fix struct {
 	Mode     int       // 0 unknown, 1 none, 2 2D, 3 3D, as gpsd numbers them
 	Used     int       // satellites used; -1 unknown
 	Seen     int       // satellites in view; -1 unknown
-	LeapUTC  bool      // the receiver says that its UTC correction is valid (NMEA never does)
+	LeapUTC  bool      // the receiver says that its UTC correction comes from satellites
 	Checksum int       // sentences of this burst dropped for a bad checksum
 
 	Accuracy float64  // of Time, as the receiver says, one standard deviation, seconds; 0 unknown
@@ -93,6 +93,7 @@ type Pulse struct {
 // servers make up the quorum and the veto.
 type Vote struct {
 	Server    string  // Target.ID
+	Host      string  // the server's name: all its addresses have one vote, and none where one is judged; empty: Server
 	Group     string  // votes of one group count once: a public /24 or /48
 	Mono      int64   // CLOCK_MONOTONIC at the middle of the exchange, ns
 	Time      int64   // the server's clock at Mono, UTC ns since the Unix epoch

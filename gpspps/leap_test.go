@@ -305,3 +305,34 @@ func TestLeapWhateverHappens(t *testing.T) {
 	}
 	t.Logf("%d provisional readings wrong, locked %d times after 300 s", provisional, locked)
 }
+
+// TestLeapOfNamed: the reference is a server that a person named, which makes
+// the leap second as the other servers do. With a receiver beside it that makes
+// it, too, nothing contradicts anything.
+func TestLeapOfNamed(t *testing.T) {
+	for _, receiver := range []bool{false, true} {
+		sim := quiet(6)
+		if !receiver {
+			sim.Faults = []gpstest.Fault{{Command: "gps off"}}
+		} else {
+			sim.Faults = []gpstest.Fault{{From: untilLeap + 60, Command: "gps sats 1"}}
+		}
+		w := newLeapWorld(t, sim, 5)
+		w.change = 1
+		each := w.each
+		w.each = func(n int, now int64) {
+			if n%8 == 0 {
+				at := now - 1e8
+				w.ref.AddMark(gpspps.Mark{Source: gpspps.SourceNTP, Mono: at, Time: w.utc(w.truth(at)), HalfWidth: 1e-3})
+			}
+			each(n, now)
+		}
+		w.run(untilLeap + 400)
+		t.Logf("receiver %v: %d readings wrong, %d s without a usable one, the last %d s after midnight", receiver, w.wrong, w.notUsable, w.lastUnusable)
+		r := w.now()
+		usable := r.State == gpspps.StateLocked || r.State == gpspps.StateHoldover
+		if !usable || math.Abs(w.error(r)) > r.Bound || w.wrong > 10 {
+			t.Errorf("receiver %v: %d readings wrong; %+v", receiver, w.wrong, r)
+		}
+	}
+}

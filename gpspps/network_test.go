@@ -115,6 +115,30 @@ func TestQuorumGroups(t *testing.T) {
 	}
 }
 
+// TestQuorumOfHosts: two addresses of a server have one vote, and none when either
+// is judged.
+func TestQuorumOfHosts(t *testing.T) {
+	w := newWorld(t, noReceiver(), gpspps.Config{})
+	w.right(2)
+	w.run(60)
+	vote := func(server, host string) {
+		w.run(1)
+		mono := w.at(float64(w.n) - 0.5)
+		w.ref.AddVote(gpspps.Vote{Server: server, Host: host, Group: "group of " + server, Mono: mono, Time: w.truth(mono), HalfWidth: 0.001})
+	}
+	known := func(judged string) bool { return w.ref.At(w.at(float64(w.n)-0.3), judged).Known }
+	vote("s0/2", "s0")
+	if known("") {
+		t.Error("a server had two votes")
+	}
+	vote("c", "c")
+	for judged, want := range map[string]bool{"": true, "another": true, "c": false, "s0": false, "s0/2": false, "s1": false} {
+		if known(judged) != want {
+			t.Errorf("judging %q: %v", judged, !want)
+		}
+	}
+}
+
 func TestQuorumIsNotLedAstray(t *testing.T) {
 	for _, c := range []struct {
 		name         string

@@ -2,7 +2,6 @@ package gpspps
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -105,11 +104,13 @@ func (r *Reference) leapt() {
 	l.list = append(l.list, x)
 	l.made(x.change)
 	for _, votes := range r.voters {
-		for i, v := range slices.Backward(votes) {
-			if v.Mono < x.mono {
-				break
-			}
-			votes[i].Time += int64(x.change) * 1e9
+		for i := range votes {
+			votes[i].Time += x.since(votes[i].Mono)
+		}
+	}
+	for _, marks := range [][]Mark{r.named.marks, r.named.odd} {
+		for i := range marks {
+			marks[i].Time += x.since(marks[i].Mono)
 		}
 	}
 	// All that spoke against it until now was it.
@@ -117,6 +118,15 @@ func (r *Reference) leapt() {
 	r.disputed, r.against, r.with = "", 0, 0
 	r.goodFix = r.now
 	r.c.Log.Info("leap second", "change", x.change, "settled_after_s", seconds(x.mono, r.now))
+}
+
+// since is what the leap second adds to a time told at an instant, to put it on
+// the count, ns.
+func (x leap) since(mono int64) int64 {
+	if mono < x.mono {
+		return 0
+	}
+	return int64(x.change) * 1e9
 }
 
 // unsettled says why nobody knows whether there was a leap second; empty: it is

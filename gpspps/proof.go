@@ -170,6 +170,13 @@ func (r *Reference) proven() (ok bool, why string) {
 			return false, contradiction(d, "the station's own clock")
 		}
 	}
+	if own, ok := r.marked(r.now, ""); ok && own.State == StateLocked {
+		d := float64(r.candidate(r.now)-own.True) * 1e-9
+		if math.Abs(d) < secondsAgree {
+			return true, ""
+		}
+		return false, contradiction(d, "the named reference")
+	}
 	if r.counters.Votes != 0 && !r.voted(r.now) {
 		return false, reasonUnproven // those who may know better are being asked
 	}

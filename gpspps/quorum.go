@@ -44,6 +44,9 @@ func (v voters) add(x Vote, now int64) bool {
 	if x.Group == "" {
 		x.Group = x.Server
 	}
+	if x.Host == "" {
+		x.Host = x.Server
+	}
 	// A server that is decades off still counts among those that answer.
 	x.Time = min(max(x.Time, earliestVote), latestVote)
 	old := v[x.Server]
@@ -70,11 +73,19 @@ func (v voters) expire(now int64) {
 	}
 }
 
+// host is the name of a server by one of its addresses.
+func (v voters) host(server string) string {
+	if own := v[server]; len(own) > 0 {
+		return own[len(own)-1].Host
+	}
+	return server
+}
+
 // at are the votes that count for the instant mono without the judged server:
 // of each server the newest that is not too young, and of all that share a
 // network or an upstream the narrowest. The order is fixed.
 func (v voters) at(mono int64, judged string, age func(Vote) float64) []Vote {
-	barred := ""
+	barred, host := "", v.host(judged)
 	if own := v[judged]; len(own) > 0 {
 		// Another address in the judged server's network may be the same server.
 		barred = own[len(own)-1].Group
@@ -88,7 +99,7 @@ func (v voters) at(mono int64, judged string, age func(Vote) float64) []Vote {
 		for i >= 0 && votes[i].Mono > mono+int64(voteAhead) {
 			i--
 		}
-		if i < 0 || mono-votes[i].Mono > int64(voteAge) || (barred != "" && votes[i].Group == barred) {
+		if i < 0 || mono-votes[i].Mono > int64(voteAge) || (barred != "" && votes[i].Group == barred) || votes[i].Host == host {
 			continue
 		}
 		list = append(list, votes[i])
@@ -107,7 +118,7 @@ func (v voters) at(mono int64, judged string, age func(Vote) float64) []Vote {
 }
 
 // oncePerGroup keeps the first vote of all that hang together, directly or
-// through others, by network or by upstream.
+// through others, by network, by upstream or because they are one server's.
 func oncePerGroup(list []Vote) []Vote {
 	parent := make([]int, len(list))
 	root := func(i int) int {
@@ -120,7 +131,7 @@ func oncePerGroup(list []Vote) []Vote {
 	seen := map[string]int{}
 	for i, x := range list {
 		parent[i] = i
-		for _, key := range []string{"g" + x.Group, "u" + x.Upstream} {
+		for _, key := range []string{"g" + x.Group, "u" + x.Upstream, "h" + x.Host} {
 			if key == "u" {
 				continue
 			}

@@ -59,10 +59,17 @@ func (r *Reference) At(mono int64, judged string) Reading {
 		return Reading{Mono: mono, State: StateCold, Source: SourceNone, Reason: "nothing is known of that instant", Final: mono < r.now}
 	}
 	out := r.read(l, mono)
-	if !l.ever && (l.kind == nothing || l.kind == fixing) {
-		if q, ok := r.quorum(mono, judged); ok {
-			q.Reason += "; receiver: " + l.reason
-			out = q
+	if l.kind == nothing || l.kind == fixing {
+		instead, ok := r.marked(mono, judged)
+		if !ok && !l.ever {
+			instead, ok = r.quorum(mono, judged)
+		}
+		if ok {
+			if instead.Reason != "" {
+				instead.Reason += "; "
+			}
+			instead.Reason += "receiver: " + l.reason
+			out = instead
 		}
 	}
 	out.True -= r.leaps.by(mono) * 1e9
@@ -201,6 +208,8 @@ func (r *Reference) Info(mono int64) Info {
 		s := r.held.s
 		out.FrequencyPPM, out.FrequencyUncertaintyPPM = -s.y*1e6, normal95*math.Sqrt(s.pyy)*1e6
 		out.Holdover = max(time.Duration(mono-r.heldAt), 1)
+	default:
+		out.FrequencyPPM = r.markedRate(mono)
 	}
 	if f := r.fixes.last; f.Mono != 0 && seconds(f.Mono, mono) <= 2*silence {
 		out.SatellitesUsed, out.SatellitesSeen = f.Used, f.Seen

@@ -51,6 +51,7 @@ type Reference struct {
 	fixes  fixes
 	voters voters
 	leaps  leaps
+	named  named
 
 	phase    State // cold, numbering, locked or holdover; suspect is put over it
 	reason   string

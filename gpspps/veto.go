@@ -119,6 +119,7 @@ func (r *Reference) displaced(bound float64) (why string) {
 
 // count looks whether a round of votes is complete, and judges the receiver by it.
 func (r *Reference) count() {
+	r.countMarks()
 	if r.phase != StateLocked && r.phase != StateHoldover {
 		return
 	}

@@ -278,7 +278,7 @@ func TestStation(t *testing.T) {
 			return ""
 		})
 
-		s.memory()
+		s.usage()
 
 		s.do("gps off")
 		first := s.await("holdover", 30*time.Second, reference("holdover", "gps+pps"))

@@ -28,8 +28,9 @@ type machineOptions struct {
 	Traffic  string // file that takes the guest's traffic as pcap; empty: none
 	RTC      string // what the guest's clock starts at; empty: a board without one, in the year 2000
 	Firmware firmware
-	Tryboot  bool // a Raspberry Pi's firmware was asked to try the other slot
-	USB      bool // there is a USB controller, "usb", for what is plugged in later (virtual machines only)
+	Tryboot  bool   // a Raspberry Pi's firmware was asked to try the other slot
+	NIC      string // a PC's network card; empty: virtio-net-pci
+	USB      bool   // there is a USB controller, "usb", for what is plugged in later (virtual machines only)
 }
 
 // machine is a running QEMU.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -178,7 +179,7 @@ func pcArgs(o machineOptions) ([]string, error) {
 		"-device", "isa-serial,chardev=gps",
 		"-device", "i6300esb", "-action", "watchdog=reset"}
 	if o.HTTP != "" {
-		args = append(args, "-device", "virtio-net-pci,netdev=n0,romfile=")
+		args = append(args, "-device", cmp.Or(o.NIC, "virtio-net-pci")+",netdev=n0,romfile=")
 	}
 	return args, nil
 }

@@ -33,6 +33,8 @@ type pair struct {
 	console []string        // file by start of QEMU
 	flag    pifirmware.Flag // of a Raspberry Pi's firmware, which the test stands in for
 	usb     bool            // sticks can be plugged in
+	nic     string          // the network card; empty: the usual one
+	rtc     string          // what the clock starts at; empty: as machineOptions has it
 }
 
 // newPair is a station that has no image yet.
@@ -78,7 +80,7 @@ func (p *pair) boot() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.options = machineOptions{Board: p.board, Firmware: fw, Image: p.image, Dir: p.dir, HTTP: freePort(p.t), USB: p.usb}
+	p.options = machineOptions{Board: p.board, Firmware: fw, Image: p.image, Dir: p.dir, HTTP: freePort(p.t), USB: p.usb, NIC: p.nic, RTC: p.rtc}
 	p.start()
 	p.t.Cleanup(func() {
 		p.machine.stop()

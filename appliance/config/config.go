@@ -82,9 +82,13 @@ type Config struct {
 	Timezone string           // in the shape of the IANA's names; empty: not known
 	Wifi     *Wifi            // the network to join; nil: none
 	Servers  []monitor.Server // in the order of the file, names unique
-	Receiver Receiver
-	Update   Update // for stations only
-	Web      Web
+	// Reference is the name of the server whose time is taken where no receiver is
+	// heard; empty: none.
+	Reference string
+	PTP       *PTP // a hardware clock to take the time from instead; nil: none
+	Receiver  Receiver
+	Update    Update // for stations only
+	Web       Web
 }
 
 // Receiver is how the GPS receiver is wired.

@@ -70,6 +70,7 @@ func TestParseFull(t *testing.T) {
 			{Name: "cellar", Host: "2001:db8::7", Port: 1123, Limit: 0.005, Interval: 16 * time.Second},
 			{Name: "2001:db8::8", Host: "2001:db8::8", Port: 123, Limit: 0.25, Interval: 64 * time.Second},
 		},
+		Reference: "cellar",
 	}
 	notepad := append([]byte("\xef\xbb\xbf"), bytes.ReplaceAll(data, []byte("\n"), []byte("\r\n"))...)
 	for name, data := range map[string][]byte{"as it is": data, "saved by Notepad": notepad} {
@@ -205,6 +206,7 @@ func TestDefaultFile(t *testing.T) {
 		Receiver: Receiver{Hat: "adafruit", Device: "/dev/ttyAMA0", Baud: 9600, Pulse: "GPIO18"},
 		Update:   Update{Enabled: true, Channel: "stable", URLs: []string{"https://updates.example.net/truechimer"}, Window: &Window{2 * time.Hour, 5 * time.Hour}},
 		Web:      Web{Listen: "127.0.0.1:8080"},
+		PTP:      &PTP{Device: "/dev/ptp0", Bound: 100e-6, Ahead: 37 * time.Second},
 		Servers: []monitor.Server{
 			{Name: "cellar", Host: "ntp.example.net", Port: 123, Limit: 0.025, Interval: 64 * time.Second},
 			{Name: "192.0.2.7:123", Host: "192.0.2.7", Port: 123, Limit: 0.005, Interval: 64 * time.Second},

@@ -29,7 +29,7 @@ func (r *reader) atValue(path string, w wrong) {
 
 func (r *reader) config(doc map[string]any) Config {
 	c := Default()
-	r.known("", "outside of the blocks", doc, "name", "timezone", "receiver", "server", "wifi", "network", "update", "web")
+	r.known("", "outside of the blocks", doc, "name", "timezone", "receiver", "server", "wifi", "network", "update", "web", "ptp")
 	if s, ok := r.text(doc, "", "name"); ok {
 		r.atValue("name", checkName(s))
 		c.Name = s
@@ -57,7 +57,13 @@ func (r *reader) config(doc map[string]any) Config {
 			c.Web.Listen = s
 		}
 	}
-	c.Servers = r.servers(doc)
+	c.Servers, c.Reference = r.servers(doc)
+	if t := r.table(doc, "ptp"); t != nil {
+		c.PTP = r.ptp(t)
+		if c.PTP != nil && c.Reference != "" {
+			r.atKey("ptp", wrong{"there is a reference already, the server " + quoted(c.Reference), "take away reference = true there, or [ptp]"})
+		}
+	}
 	return c
 }
 
@@ -87,17 +93,16 @@ func (r *reader) receiver(t map[string]any) Receiver {
 	return c
 }
 
-func (r *reader) servers(doc map[string]any) []monitor.Server {
+func (r *reader) servers(doc map[string]any) (servers []monitor.Server, reference string) {
 	value, ok := doc["server"]
 	if !ok {
-		return nil
+		return nil, ""
 	}
 	list, ok := value.([]any)
 	if !ok {
 		r.atKey("server", wrong{"server is " + kind(value), "write [[server]], in double brackets, above each server"})
-		return nil
+		return nil, ""
 	}
-	var servers []monitor.Server
 	named := map[string]int{} // name to line
 	for i, v := range list {
 		path := index("server", i)
@@ -123,14 +128,21 @@ func (r *reader) servers(doc map[string]any) []monitor.Server {
 				named[s.Name] = line
 			}
 		}
+		if r.flag(t, path, "reference") {
+			if reference != "" {
+				r.atKey(path+".reference", wrong{quoted(reference) + " is the reference already", "leave reference = true at one server"})
+			} else {
+				reference = s.Name
+			}
+		}
 		servers = append(servers, s)
 	}
-	return servers
+	return servers, reference
 }
 
 func (r *reader) server(path string, t map[string]any) monitor.Server {
 	s := monitor.Server{Port: DefaultPort, Limit: monitor.DefaultLimit, Interval: DefaultInterval}
-	r.known(path, "in [[server]]", t, "name", "address", "limit", "interval")
+	r.known(path, "in [[server]]", t, "name", "address", "limit", "interval", "reference")
 	if v, ok := r.text(t, path, "address"); ok {
 		var w wrong
 		s.Host, s.Port, w = readAddress(v)
@@ -196,6 +208,8 @@ func (r *reader) known(path, where string, t map[string]any, keys ...string) {
 			w.instead = "write it below a line [wifi]"
 		case path == "" && slices.Contains([]string{"enabled", "channel", "url"}, k):
 			w.instead = "write it below a line [update]"
+		case path == "" && slices.Contains([]string{"bound", "ahead"}, k):
+			w.instead = "write it below a line [ptp]"
 		case path == "" && k == "wlan":
 			w.instead = "write [wifi]"
 		case path == "" && k == "updates":
@@ -211,7 +225,7 @@ var example = map[string]string{
 	"hat": "adafruit", "device": "auto", "pps": "GPIO18", "listen": "127.0.0.1:8080",
 	"timezone": "Europe/Berlin", "hostname": "attic", "ssid": "our network", "country": "DE",
 	"channel": "stable", "url": "https://updates.example.net/truechimer",
-	"window": "02:00-05:00",
+	"window": "02:00-05:00", "bound": "100us", "ahead": "37s",
 }
 
 // text gets a text, and reports a value of another kind.

@@ -97,8 +97,11 @@ func checkPulse(s string) wrong {
 func readDuration(key, s, example string, least, most time.Duration) (time.Duration, wrong) {
 	if number.MatchString(s) {
 		unit := "s"
-		if key == "limit" {
+		switch key {
+		case "limit":
 			unit = "ms"
+		case "bound":
+			unit = "us"
 		}
 		return 0, wrong{fmt.Sprintf("%s %s has no unit", key, quoted(s)), "write " + quoted(s+unit)}
 	}

@@ -12,13 +12,13 @@ import (
 
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/gpstest"
-	"github.com/truechimer/truechimer/gpspps/nmea"
+	"github.com/truechimer/truechimer/gpspps/receiver"
 )
 
 // station reads what a receiver run by a virtual clock sends.
 type station struct {
 	clock  *gpstest.VirtualClock
-	parser *nmea.Parser
+	parser *receiver.Decoder
 	fixes  []gpspps.Fix
 	pulses []time.Time // by the clock
 	edges  []time.Time // as the receiver says
@@ -50,7 +50,7 @@ func (s *station) pulse(edge time.Time) {
 func live(t *testing.T, r *gpstest.Receiver, seconds int) *station {
 	t.Helper()
 	s := &station{clock: gpstest.NewVirtualClock(start.Add(-500*time.Millisecond), start.Add(time.Duration(seconds)*time.Second-1))}
-	s.parser = nmea.New(nmea.Config{Pivot: start, ByteTime: time.Second * 10 / 9600, Emit: func(f gpspps.Fix) { s.fixes = append(s.fixes, f) }})
+	s.parser = receiver.NewDecoder(receiver.DecoderConfig{Pivot: start, ByteTime: time.Second * 10 / 9600, Emit: func(f gpspps.Fix) { s.fixes = append(s.fixes, f) }})
 	if err := r.Run(context.Background(), s, s.pulse, s.clock); !errors.Is(err, gpstest.ErrEnd) {
 		t.Fatalf("run: %v", err)
 	}

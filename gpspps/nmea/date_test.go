@@ -5,6 +5,8 @@ import (
 	"time"
 )
 
+var pivot = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
 func TestResolve(t *testing.T) {
 	day := func(s string) time.Time {
 		d, err := time.Parse(time.DateOnly, s)

@@ -1,249 +1,285 @@
 package nmea
 
-// fields walks over the comma separated fields of a sentence.
-type fields struct{ rest []byte }
+import (
+	"math"
 
-// next is the next field, empty when there is none.
-func (f *fields) next() []byte {
-	for i, c := range f.rest {
-		if c == ',' {
-			x := f.rest[:i]
-			f.rest = f.rest[i+1:]
-			return x
-		}
-	}
-	x := f.rest
-	f.rest = nil
-	return x
+	"github.com/truechimer/truechimer/gpspps"
+)
+
+// Type is what a sentence says.
+type Type uint8
+
+// The types that are read.
+const (
+	Other    Type = iota
+	TypeRMC       // time, date, position
+	TypeZDA       // time and date
+	TypeGGA       // time, position, satellites used
+	TypeGNS       // the same, of several systems
+	TypeGSA       // kind of fix, satellites used
+	TypeGSV       // satellites in view
+	TypeGST       // errors of the position
+	TypePUBX      // PUBX,04: time, date, leap seconds (u-blox)
+)
+
+// Sentence is one with the right checksum. Its fields are read once, by the
+// method that Type names; they are good as long as its body.
+type Sentence struct {
+	Type    Type
+	Address uint64 // of all its letters: which sentence of a burst this is
+	Talker  uint16 // two letters
+	f       fields
 }
 
-func (f *fields) skip(n int) {
-	for range n {
-		f.next()
-	}
+// NoTime is the time of day of a receiver that does not know it.
+const NoTime int64 = -1
+
+// Date is a day as a receiver names it: year 0 to 99 or four digits, see
+// Resolve. The zero value is none.
+type Date struct{ Year, Month, Day int }
+
+// Fix is what RMC, ZDA, GGA, GNS, GST and PUBX,04 say about the time they name.
+type Fix struct {
+	Clock    int64 // time of day, ns; NoTime
+	Date     Date
+	Void     bool // the receiver warns of all of it, the time too (RMC, status V)
+	OK       bool // the receiver vouches for a fix, and says where (RMC, GGA, GNS)
+	Used     int  // satellites; -1 not said
+	Position gpspps.Position
+	Leap     int  // GPS time less UTC, seconds; 0 not said
+	LeapUTC  bool // it comes from the satellites
 }
 
-// sentence takes one with the right checksum, whose '$' arrived at start.
-func (p *Parser) sentence(body []byte, start int64) {
-	f := fields{body}
-	name := f.next()
-	var addr uint64
+// Read looks at what a body is.
+func Read(body []byte) Sentence {
+	s := Sentence{f: fields{body}}
+	name := s.f.next()
 	for _, c := range name[:min(len(name), 8)] {
-		addr = addr<<8 | uint64(c)
+		s.Address = s.Address<<8 | uint64(c)
 	}
-	whole := true
+	switch {
+	case string(name) == "PUBX":
+		if n := s.f.next(); string(n) == "04" {
+			s.Type = TypePUBX
+		} else {
+			for _, c := range n[:min(len(n), 2)] {
+				s.Address = s.Address<<8 | uint64(c)
+			}
+		}
 	// Addresses with P are makers' own: PGRMC is Garmin's C, not a talker PG.
-	if len(name) == 5 && name[0] != 'P' {
-		talker := uint16(name[0])<<8 | uint16(name[1])
-		switch string(name[2:]) {
-		case "RMC":
-			p.rmc(&f, start)
-		case "ZDA":
-			p.zda(&f, start)
-		case "GGA":
-			p.gga(&f, start)
-		case "GSA":
-			p.gsa(&f, talker)
-		case "GSV":
-			whole = p.gsv(&f, talker)
-		}
+	case len(name) == 5 && name[0] != 'P':
+		s.Talker = uint16(name[0])<<8 | uint16(name[1])
+		s.Type = typeOf(string(name[2:]))
 	}
-	if p.cycle.see(addr, whole) {
-		p.finish()
-	}
+	return s
 }
 
-// rmc: time, status, latitude, N/S, longitude, E/W, speed, course, ddmmyy,
-// magnetic variation, E/W, mode since NMEA 2.3.
-func (p *Parser) rmc(f *fields, start int64) {
-	clock, ok := clockOf(f.next())
-	if !ok {
-		return
+func typeOf(name string) Type {
+	switch name {
+	case "RMC":
+		return TypeRMC
+	case "ZDA":
+		return TypeZDA
+	case "GGA":
+		return TypeGGA
+	case "GNS":
+		return TypeGNS
+	case "GSA":
+		return TypeGSA
+	case "GSV":
+		return TypeGSV
+	case "GST":
+		return TypeGST
 	}
-	status := f.next()
-	place := position(f)
-	f.skip(2)
-	day := f.next()
-	f.skip(2)
-	mode := f.next()
-	e := p.at(clock, start, ofRMC)
-	good := string(status) == "A" && place
-	if len(mode) > 0 {
-		switch mode[0] {
-		case 'A', 'D', 'P', 'R', 'F': // autonomous, differential, precise, RTK, float RTK
-		default:
-			good = false // none, estimated, manual, simulated, or unknown
-		}
-	}
-	// Of several talkers' one suffices, as they share the receiver's clock.
-	e.rmcOK = e.rmcOK || good
-	if n, ok := digits(day, 6); ok && len(day) == 6 {
-		if t, weeks, ok := Resolve(n%100, n/100%100, n/10000, p.pivot); ok {
-			p.setDay(e, &e.rmcDate, t, weeks)
-		}
-	}
+	return Other
 }
 
-// zda: time, day, month, four-digit year, local zone.
-func (p *Parser) zda(f *fields, start int64) {
-	clock, ok := clockOf(f.next())
-	if !ok {
-		return
+// Fix reads a sentence that names a time of day. ok is false if it names none
+// that there is.
+func (s *Sentence) Fix() (x Fix, ok bool) {
+	x.Used = -1
+	if x.Clock, ok = clockOf(s.f.next()); !ok {
+		return x, false
 	}
-	dd, ok1 := digits(f.next(), 2)
-	mm, ok2 := digits(f.next(), 2)
-	yyyy, ok3 := digits(f.next(), 4)
-	e := p.at(clock, start, ofZDA)
-	if !ok1 || !ok2 || !ok3 || yyyy < 100 {
-		return
-	}
-	if t, weeks, ok := Resolve(yyyy, mm, dd, p.pivot); ok {
-		p.setDay(e, &e.zdaDate, t, weeks)
-	}
-}
-
-// gga: time, latitude, N/S, longitude, E/W, quality, satellites used.
-func (p *Parser) gga(f *fields, start int64) {
-	clock, ok := clockOf(f.next())
-	if !ok {
-		return
-	}
-	place := position(f)
-	quality := f.next()
-	used, usedOK := digits(f.next(), 3)
-	e := p.at(clock, start, ofGGA)
-	good := false
-	if place && len(quality) == 1 && !(usedOK && used == 0) {
-		switch quality[0] {
-		case '1', '2', '3', '4', '5', '9': // 6 estimated, 7 manual, 8 simulated; 9 some receivers' SBAS
-			good = true
-		}
-	}
-	e.ggaOK = e.ggaOK || good
-	if usedOK {
-		p.sky.gga = max(p.sky.gga, used)
-	}
-}
-
-// gsa: manual or automatic, 1 none 2 2D 3 3D, twelve satellites used, three
-// dilutions, system since NMEA 4.11.
-func (p *Parser) gsa(f *fields, talker uint16) {
-	f.next()
-	mode, ok := digits(f.next(), 1)
-	if !ok || mode < 1 || mode > 3 {
-		return
-	}
-	var ids [12]int
-	for i := range ids {
-		id, ok := digits(f.next(), 3)
-		if !ok {
-			id = 0
-		}
-		ids[i] = id
-	}
-	f.skip(3)
-	system := uint32(talker)
-	if s := f.next(); len(s) == 1 {
-		system = uint32(s[0])
-	}
-	p.sky.gsa, p.sky.mode = true, max(p.sky.mode, mode)
-	for _, id := range ids {
-		if id > 0 && mode > 1 {
-			p.sky.addUsed(system, uint32(id))
-		}
-	}
-}
-
-// gsv: parts, part, satellites in view, four fields for each of up to four
-// satellites, signal since NMEA 4.11. It says whether this is the last part.
-func (p *Parser) gsv(f *fields, talker uint16) (last bool) {
-	parts, ok1 := digits(f.next(), 2)
-	part, ok2 := digits(f.next(), 2)
-	total, ok3 := digits(f.next(), 3)
-	if !ok1 || !ok2 || !ok3 || part < 1 || part > parts {
-		return true
-	}
-	var signal byte
-	count, heard := 0, false
-	for f.rest != nil {
-		x := f.next()
-		count++
-		if f.rest == nil && count%4 == 1 && len(x) == 1 {
-			signal = x[0]
-		}
-		heard = heard || count%4 == 0 && len(x) > 0 // C/N0
-	}
-	v := p.sky.view(talker, signal)
-	v.total, v.epoch, v.heard = total, p.sky.epoch, heard || part > 1 && v.heard
-	return part == parts
-}
-
-// clockOf reads hhmmss with a fraction, ns of the day. An empty field is
-// noTime. Second 60 is a leap second, at the end of a UTC day only.
-func clockOf(b []byte) (int64, bool) {
-	if len(b) == 0 {
-		return noTime, true
-	}
-	if len(b) < 6 {
-		return 0, false
-	}
-	n, ok := digits(b[:6], 6)
-	h, m, s := n/10000, n/100%100, n%100
-	if !ok || h > 23 || m > 59 || s > 60 || (s == 60 && (h != 23 || m != 59)) {
-		return 0, false
-	}
-	ns, ok := fraction(b[6:], 1e9)
-	return (int64(h)*3600+int64(m)*60+int64(s))*1e9 + ns, ok
-}
-
-// fraction reads "" or '.' and digits, in units of 1/unit, cut off.
-func fraction(b []byte, unit int64) (int64, bool) {
-	if len(b) == 0 {
-		return 0, true
-	}
-	if b[0] != '.' {
-		return 0, false
-	}
-	var x int64
-	for _, c := range b[1:] {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		unit /= 10
-		x += int64(c-'0') * unit
+	switch s.Type {
+	case TypeRMC:
+		x.rmc(&s.f)
+	case TypeZDA:
+		x.zda(&s.f)
+	case TypeGGA:
+		x.gga(&s.f)
+	case TypeGNS:
+		x.gns(&s.f)
+	case TypeGST:
+		x.gst(&s.f)
+	case TypePUBX:
+		x.pubx(&s.f)
+	default:
+		return x, false
 	}
 	return x, true
 }
 
-// digits reads one to most decimal digits.
-func digits(b []byte, most int) (int, bool) {
-	if len(b) == 0 || len(b) > most {
-		return 0, false
+// rmc: time, status, latitude, N/S, longitude, E/W, speed, course, ddmmyy,
+// magnetic variation, E/W, mode since NMEA 2.3.
+func (x *Fix) rmc(f *fields) {
+	status := f.next()
+	x.Void = string(status) != "A"
+	x.Position = position(f)
+	f.skip(2)
+	x.Date = ddmmyy(f.next())
+	f.skip(2)
+	mode := f.next()
+	x.OK = !x.Void && x.Position.Known && (len(mode) == 0 || measured(mode[0]))
+}
+
+// measured says whether the mode of a position is autonomous, differential,
+// precise, RTK or float RTK; not none, estimated, manual, simulated or unknown.
+func measured(mode byte) bool {
+	switch mode {
+	case 'A', 'D', 'P', 'R', 'F':
+		return true
 	}
-	n := 0
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return 0, false
+	return false
+}
+
+// zda: time, day, month, four-digit year, local zone.
+func (x *Fix) zda(f *fields) {
+	dd, ok1 := digits(f.next(), 2)
+	mm, ok2 := digits(f.next(), 2)
+	yyyy, ok3 := digits(f.next(), 4)
+	if ok1 && ok2 && ok3 && yyyy >= 100 {
+		x.Date = Date{yyyy, mm, dd}
+	}
+}
+
+// gga: time, latitude, N/S, longitude, E/W, quality, satellites used, dilution,
+// height above mean sea level, M.
+func (x *Fix) gga(f *fields) {
+	x.Position = position(f)
+	quality := f.next()
+	used, usedOK := digits(f.next(), 3)
+	f.next()
+	x.height(f.next())
+	if x.Position.Known && len(quality) == 1 && !(usedOK && used == 0) {
+		switch quality[0] {
+		case '1', '2', '3', '4', '5', '9': // 6 estimated, 7 manual, 8 simulated; 9 some receivers' SBAS
+			x.OK = true
 		}
-		n = n*10 + int(c-'0')
 	}
-	return n, true
+	if usedOK {
+		x.Used = used
+	}
 }
 
-// position says whether the four fields of a position hold one on earth.
-func position(f *fields) bool {
-	lat, ns, lon, ew := f.next(), f.next(), f.next(), f.next()
-	return angle(lat, 2, 90) && (string(ns) == "N" || string(ns) == "S") &&
-		angle(lon, 3, 180) && (string(ew) == "E" || string(ew) == "W")
+// gns: time, latitude, N/S, longitude, E/W, a mode per system, satellites used,
+// dilution, height above mean sea level.
+func (x *Fix) gns(f *fields) {
+	x.Position = position(f)
+	modes := f.next()
+	used, usedOK := digits(f.next(), 3)
+	f.next()
+	x.height(f.next())
+	for _, m := range modes {
+		x.OK = x.OK || measured(m)
+	}
+	x.OK = x.OK && x.Position.Known && !(usedOK && used == 0)
+	if usedOK {
+		x.Used = used
+	}
 }
 
-// angle reads degrees of so many digits, two digits of minutes and a fraction.
-func angle(b []byte, width, most int) bool {
-	if len(b) < width+2 {
-		return false
+// height notes metres above mean sea level, if they can be.
+func (x *Fix) height(b []byte) {
+	if h, ok := decimal(b); ok && x.Position.Known && math.Abs(h) < 100e3 {
+		x.Position.Height = h
 	}
-	n, ok := digits(b[:width+2], width+2)
-	frac, fracOK := fraction(b[width+2:], 1e9)
-	deg, minutes := n/100, n%100
-	return ok && fracOK && minutes < 60 && (deg < most || deg == most && minutes == 0 && frac == 0)
+}
+
+// gst: time, RMS of the ranges, ellipse (major, minor, direction), standard
+// deviation of latitude, longitude and height, metres.
+func (x *Fix) gst(f *fields) {
+	f.skip(4)
+	lat, ok1 := decimal(f.next())
+	lon, ok2 := decimal(f.next())
+	if a := math.Hypot(lat, lon); ok1 && ok2 && lat >= 0 && lon >= 0 && a < 1e6 {
+		x.Position.Accuracy = a
+	}
+}
+
+// pubx: time, ddmmyy, second of the week, week, leap seconds, with a D behind
+// them as long as they are the firmware's (u-blox, "PUBX,04 Time of day and
+// clock information").
+func (x *Fix) pubx(f *fields) {
+	x.Date = ddmmyy(f.next())
+	f.skip(2)
+	leap := f.next()
+	byFirmware := len(leap) > 0 && leap[len(leap)-1] == 'D'
+	if byFirmware {
+		leap = leap[:len(leap)-1]
+	}
+	if n, ok := digits(leap, 2); ok && n > 0 {
+		x.Leap, x.LeapUTC = n, !byFirmware
+	}
+}
+
+// GSA is the kind of a fix and which satellites it uses.
+type GSA struct {
+	Mode int        // as gpspps.Fix numbers it
+	IDs  [12]uint32 // each with its system in the upper half; 0 none
+}
+
+// GSA reads one: manual or automatic, 1 none 2 2D 3 3D, twelve satellites
+// used, three dilutions, system since NMEA 4.11.
+func (s *Sentence) GSA() (g GSA, ok bool) {
+	f := &s.f
+	f.next()
+	if g.Mode, ok = digits(f.next(), 1); !ok || g.Mode < 1 || g.Mode > 3 {
+		return g, false
+	}
+	for i := range g.IDs {
+		if id, ok := digits(f.next(), 3); ok {
+			g.IDs[i] = uint32(id)
+		}
+	}
+	f.skip(3)
+	system := uint32(s.Talker)
+	if b := f.next(); len(b) == 1 {
+		system = uint32(b[0])
+	}
+	for i := range g.IDs {
+		if g.IDs[i] > 0 {
+			g.IDs[i] |= system << 16
+		}
+	}
+	return g, true
+}
+
+// GSV is one part of a list of the satellites in view.
+type GSV struct {
+	Part, Parts int
+	Total       int  // satellites on the list
+	Signal      byte // 0 where it names none
+	Heard       bool // one of this part at least has a C/N0
+}
+
+// GSV reads one: parts, part, satellites in view, four fields for each of up
+// to four satellites, signal since NMEA 4.11.
+func (s *Sentence) GSV() (g GSV, ok bool) {
+	f := &s.f
+	var ok1, ok2, ok3 bool
+	g.Parts, ok1 = digits(f.next(), 2)
+	g.Part, ok2 = digits(f.next(), 2)
+	g.Total, ok3 = digits(f.next(), 3)
+	if !ok1 || !ok2 || !ok3 || g.Part < 1 || g.Part > g.Parts {
+		return g, false
+	}
+	for count := 1; f.rest != nil; count++ {
+		x := f.next()
+		if f.rest == nil && count%4 == 1 && len(x) == 1 {
+			g.Signal = x[0]
+		}
+		g.Heard = g.Heard || count%4 == 0 && len(x) > 0 // C/N0
+	}
+	return g, true
 }

@@ -1,9 +1,9 @@
-package nmea
+package receiver
 
 // cycle learns which sentence ends a burst, so that a fix need not wait for
 // the silence after it.
 type cycle struct {
-	count [32]struct {
+	count [48]struct {
 		addr uint64
 		n    uint8
 	}
@@ -15,19 +15,19 @@ type cycle struct {
 	pending bool   // there is a last sentence
 }
 
-// ending is one sentence: its address and how many of that address came in the
+// ending is one sentence or frame: its address and how many of that address came in the
 // burst with it. A GSV counts when its last part is there.
 type ending struct {
 	addr uint64
 	n    uint8
 }
 
-// known is how many bursts must have ended alike beyond the first.
-const known = 2
+// alike is how many bursts must have ended alike beyond the first.
+const alike = 2
 
 func (c *cycle) clear() { c.kinds, c.pending = 0, false }
 
-// see notes a sentence and says whether the burst ends with it.
+// see notes a sentence or frame and says whether the burst ends with it.
 func (c *cycle) see(addr uint64, whole bool) bool {
 	var n uint8
 	for i := range c.count[:c.kinds] {
@@ -44,7 +44,7 @@ func (c *cycle) see(addr uint64, whole bool) bool {
 		n = 1
 	}
 	c.last, c.pending = ending{addr, n}, true
-	return whole && c.streak >= known && c.last == c.end
+	return whole && c.streak >= alike && c.last == c.end
 }
 
 // learn is called when a burst has ended by itself. One that went on where it
@@ -53,8 +53,11 @@ func (c *cycle) learn() {
 	switch {
 	case !c.pending:
 	case c.last == c.end:
-		c.streak = min(c.streak+1, known)
+		c.streak = min(c.streak+1, alike)
 	default:
 		c.end, c.streak = c.last, 0
 	}
 }
+
+// goesOn says whether bursts are known to end with something else than addr.
+func (c *cycle) goesOn(addr uint64) bool { return c.streak >= alike && c.end.addr != addr }

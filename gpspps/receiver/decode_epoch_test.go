@@ -1,4 +1,4 @@
-package nmea
+package receiver
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/gpspps"
+	"github.com/truechimer/truechimer/gpspps/nmea"
 )
 
 // second is the burst of one second, RMC first.
@@ -41,12 +42,12 @@ func TestFixIsOutBeforeTheNextPulse(t *testing.T) {
 			t.Errorf("second %d: %d used, %d seen; want 9, 12", n, f.Used, f.Seen)
 		}
 		late := l.when[n] - end
-		if n < known+1 {
+		if n < alike+1 {
 			if late < 90*ms || late > 130*ms {
 				t.Errorf("second %d: out %v after the burst, want about 100 ms", n, time.Duration(late))
 			}
 		} else if late > 0 {
-			// Once the last sentence is known, the fix is out with it.
+			// Once the last sentence is alike, the fix is out with it.
 			t.Errorf("second %d: out %v after the burst, want with its last sentence", n, time.Duration(late))
 		}
 	}
@@ -101,7 +102,7 @@ func TestSatellitesBeforeTheTime(t *testing.T) {
 		l.wait(int64(n)*1e9 + 80*ms)
 		s := second(noon.Add(time.Duration(n) * time.Second))
 		l.send(append(append([]string{}, s[2:]...), s[:2]...)...)
-		if out := len(l.fixes) == n+1; out != (n > known) {
+		if out := len(l.fixes) == n+1; out != (n > alike) {
 			t.Errorf("second %d: out with the last sentence: %v", n, out)
 		}
 		l.wait(int64(n)*1e9 + 999*ms)
@@ -117,7 +118,7 @@ func TestFourTimesASecond(t *testing.T) {
 		l.wait(int64(n) * 250 * ms)
 		at := noon.Add(time.Duration(n) * 250 * time.Millisecond)
 		l.send("GPGSA,A,3,01,02,03,04,,,,,,,,,1.5,0.9,1.2", "GPRMC,"+at.Format("150405.00")+",A,"+place+",,,231126,,,A")
-		if out := len(l.fixes) == n+1; out != (n > known) {
+		if out := len(l.fixes) == n+1; out != (n > alike) {
 			t.Errorf("fix %d: out with the last sentence: %v", n, out)
 		}
 		l.wait(int64(n)*250*ms + 249*ms)
@@ -139,7 +140,7 @@ func TestEndingWithSatellitesThatComeAndGo(t *testing.T) {
 			}
 			l.send(fmt.Sprintf("GPGSV,%d,%d,%02d,01,40,083,46,6", parts, i+1, 4*parts))
 		}
-		if out := len(l.fixes) == n+1; out != (n > known) {
+		if out := len(l.fixes) == n+1; out != (n > alike) {
 			t.Errorf("second %d: out with the last part: %v", n, out)
 		}
 		l.wait(int64(n)*1e9 + 999*ms)
@@ -282,15 +283,15 @@ func TestSatellites(t *testing.T) {
 		mode       int
 		send       []string
 	}{
-		{"none said", -1, -1, 0, nil},
-		{"one talker, three parts", -1, 11, 0, gsv("GP", "", 11)},
-		{"two talkers", -1, 15, 0, append(gsv("GP", "", 11), gsv("GL", "", 4)...)},
-		{"signals of one talker are the same satellites", -1, 28, 0, many},
-		{"fewer on the second signal", -1, 9, 0, append(gsv("GP", ",1", 9), gsv("GP", ",6", 5)...)},
-		{"signal 0 lists what is heard on no signal", -1, 14, 0, append(gsv("GP", ",1", 9), "GPGSV,2,1,05,21,01,049,,22,04,097,,23,00,204,,25,00,204,,0", "GPGSV,2,2,05,26,01,049,,0")},
-		{"signal 0 stands for all signals", -1, 9, 0, append(gsv("GP", ",1", 7), gsv("GP", ",0", 9)...)},
-		{"an empty sky", -1, 0, 0, []string{"GPGSV,1,1,00"}},
-		{"GGA alone", 12, -1, 0, []string{"GNGGA,123519.00," + place + ",1,12,,,M,,M,,"}},
+		{"none said", -1, -1, 2, nil},
+		{"one talker, three parts", -1, 11, 2, gsv("GP", "", 11)},
+		{"two talkers", -1, 15, 2, append(gsv("GP", "", 11), gsv("GL", "", 4)...)},
+		{"signals of one talker are the same satellites", -1, 28, 2, many},
+		{"fewer on the second signal", -1, 9, 2, append(gsv("GP", ",1", 9), gsv("GP", ",6", 5)...)},
+		{"signal 0 lists what is heard on no signal", -1, 14, 2, append(gsv("GP", ",1", 9), "GPGSV,2,1,05,21,01,049,,22,04,097,,23,00,204,,25,00,204,,0", "GPGSV,2,2,05,26,01,049,,0")},
+		{"signal 0 stands for all signals", -1, 9, 2, append(gsv("GP", ",1", 7), gsv("GP", ",0", 9)...)},
+		{"an empty sky", -1, 0, 2, []string{"GPGSV,1,1,00"}},
+		{"GGA alone", 12, -1, 3, []string{"GNGGA,123519.00," + place + ",1,12,,,M,,M,,"}},
 		{"GSA counts past GGA's 12", 14, -1, 3, []string{
 			"GNGGA,123519.00," + place + ",1,12,,,M,,M,,",
 			"GNGSA,A,3,01,02,03,04,05,06,07,08,09,10,,,1.5,0.9,1.2",
@@ -300,16 +301,17 @@ func TestSatellites(t *testing.T) {
 			"GNGSA,A,3,01,02,,,,,,,,,,,1.5,0.9,1.2,3",
 			"GNGSA,A,3,01,02,,,,,,,,,,,1.5,0.9,1.2,1"}},
 		{"2D", 3, -1, 2, []string{"GPGSA,A,2,01,02,03,,,,,,,,,,1.5,0.9,1.2"}},
+		{"2D, with a height", 9, -1, 2, []string{gga, "GPGSA,A,2,01,02,03,,,,,,,,,,1.5,0.9,1.2"}},
 		{"no fix", 0, -1, 1, []string{"GPGSA,A,1,,,,,,,,,,,,99,99,99"}},
-		{"part beyond the parts", -1, -1, 0, []string{"GPGSV,1,2,04,01,40,083,46"}},
+		{"part beyond the parts", -1, -1, 2, []string{"GPGSV,1,2,04,01,40,083,46"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			l := newLine()
 			l.byteT = 1 // a fast line: the many sentences are one burst
-			l.Feed(AppendSentence(nil, rmc), 0)
+			l.Feed(nmea.AppendSentence(nil, rmc), 0)
 			for _, s := range tt.send {
-				l.Feed(AppendSentence(nil, s), 0)
+				l.Feed(nmea.AppendSentence(nil, s), 0)
 			}
 			f := l.one(t)
 			if f.Used != tt.used || f.Seen != tt.seen || f.Mode != tt.mode {

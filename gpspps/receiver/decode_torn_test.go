@@ -1,4 +1,4 @@
-package nmea
+package receiver
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package nmea
+package receiver
 
 import (
 	"bufio"
@@ -60,8 +60,9 @@ func TestGolden(t *testing.T) {
 
 func show(out *bytes.Buffer, l *line, done *int) {
 	for i, f := range l.fixes[*done:] {
-		fmt.Fprintf(out, "burst %6.1f ms, out %6.1f ms: %s valid %-5v mode %d used %2d seen %2d dropped %d\n",
-			float64(f.Mono)/1e6, float64(l.when[*done+i])/1e6, f.Time.Format("2006-01-02 15:04:05.000"), f.Valid, f.Mode, f.Used, f.Seen, f.Checksum)
+		fmt.Fprintf(out, "burst %6.1f ms, out %6.1f ms: %s valid %-5v mode %d used %2d seen %2d dropped %d at %.6f %.6f %.1f\n",
+			float64(f.Mono)/1e6, float64(l.when[*done+i])/1e6, f.Time.Format("2006-01-02 15:04:05.000"), f.Valid, f.Mode, f.Used, f.Seen, f.Checksum,
+			f.Position.Lat, f.Position.Lon, f.Position.Height)
 	}
 	*done = len(l.fixes)
 }

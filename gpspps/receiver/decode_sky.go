@@ -1,4 +1,6 @@
-package nmea
+package receiver
+
+import "github.com/truechimer/truechimer/gpspps/nmea"
 
 // sky counts satellites over all talkers. Its tables are fixed: what does not
 // fit is not counted.
@@ -14,6 +16,8 @@ type sky struct {
 	gga     int  // GGA's own count, which may stop at 12; -1 none in this epoch
 	used    int  // of the last epoch that said; -1 none
 	usedAge int
+	last    int // mode of the last epoch that said
+	lastAge int
 
 	views     [32]view
 	viewCount int
@@ -28,8 +32,21 @@ type view struct {
 	epoch  uint32 // when it was last said
 }
 
-func (s *sky) addUsed(system, id uint32) {
-	k := system<<16 | id
+func (s *sky) addGSA(g *nmea.GSA) {
+	s.gsa, s.mode = true, max(s.mode, g.Mode)
+	for _, id := range g.IDs {
+		if id > 0 && g.Mode > 1 {
+			s.addUsed(id)
+		}
+	}
+}
+
+func (s *sky) addGSV(g *nmea.GSV, talker uint16) {
+	v := s.view(talker, g.Signal)
+	v.total, v.epoch, v.heard = g.Total, s.epoch, g.Heard || g.Part > 1 && v.heard
+}
+
+func (s *sky) addUsed(k uint32) {
 	for _, x := range s.ids[:s.idCount] {
 		if x == k {
 			return
@@ -75,6 +92,22 @@ func (s *sky) usedNow() int {
 		s.used = -1
 	}
 	return s.used
+}
+
+// modeNow is the mode of an epoch with a fix: what its GSA says, or the last
+// one, if not too old, or what the place that it names tells.
+func (s *sky) modeNow(place int) int {
+	switch {
+	case s.mode != 0:
+		s.last, s.lastAge = s.mode, 0
+		return s.mode
+	case place == 0:
+		return 0
+	}
+	if s.lastAge++; s.last > 1 && s.lastAge <= maxAge {
+		return s.last
+	}
+	return place
 }
 
 // seen sums the talkers' satellites in view; -1 unknown. The same satellites
