@@ -4,7 +4,7 @@
 BOARD ?= vm-arm64
 HTTP  ?= 127.0.0.1:8080
 
-.PHONY: run sim image verify release flash ctl pins test corpus soak bench-update lint fuzz clean
+.PHONY: run sim image verify release flash ctl pins test corpus soak soak-reference bench-update bench-reference lint fuzz clean
 
 run: ## the station image in QEMU, with a receiver, a pulse and servers to judge
 	@go run ./image run -board $(BOARD) -http $(HTTP) -ctl .run/ctl
@@ -50,14 +50,21 @@ corpus: ## what is decoded of gpsd's test logs against what gpsd made of them: m
 soak: ## bad slots on each loader, half an hour; updates, bad releases and power cuts, two hours
 	go test -timeout 4h -count=1 -tags soak -v -run 'TestTrials|TestCommit|TestUpdate|TestBadUpdates' ./image
 
+soak-reference: ## 30 simulated days of honest receivers, three kinds of pulse: minutes
+	go test -timeout 60m -count=1 -tags soak -v -run TestHonestDays ./gpspps
+
 bench-update: ## what updates cost to fetch, for three kinds of change: minutes
 	go test -timeout 60m -count=1 -tags bench -v -run TestUpdateSizes ./image
+
+SECONDS ?= 100000
+bench-reference: ## the reference beside real chronyds fed with the same noise: 2 hours; SECONDS=15000 takes 16 minutes
+	BENCH_SECONDS=$(SECONDS) go test -timeout 150m -count=1 -tags bench -v -run Reference ./gpspps/bench
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt: run gofmt -w on these files"; exit 1; }
 	go vet ./...
 	GOOS=freebsd go vet ./appliance/... ./gpspps/... ./monitor/... ./boards/...
-	go vet -tags soak,bench ./image
+	go vet -tags soak,bench ./image ./gpspps ./gpspps/bench
 	go vet -tags updatetest,corpus ./appliance/...
 	go tool staticcheck ./...
 

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
-	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/pulse"
 )
@@ -36,28 +35,25 @@ const (
 	noPulseEvery = 10 * time.Second
 )
 
-// watch reads the pulse, on whichever line it comes.
+// watch reads the pulse, on whatever it comes.
 func (h hardware) watch(ctx context.Context, in *inbox) error {
-	lines := h.board.Pulse
-	c := h.conf.Receiver
-	switch {
-	case c.Pulse == config.Off:
-		return nil
-	case c.Pulse != config.Auto:
-		lines = []string{c.Pulse}
-	default:
-		if hat, err := boards.HatByName(c.Hat); err == nil && slices.Contains(lines, hat.Pulse) {
-			lines = []string{hat.Pulse}
-		}
-	}
-	if len(lines) == 0 {
-		in.log.Info("no line to look for a pulse on")
+	if h.conf.Receiver.Pulse == config.Off {
 		return nil
 	}
-	l := &listener{in: in, names: lines}
+	l := &listener{
+		in:   in,
+		ways: func() []string { return h.ways(in) },
+		open: func(way string) (pulse.Edges, error) { return h.open(way, in) },
+	}
 	for ctx.Err() == nil {
-		failed := l.listen(ctx, h.openLine)
-		if ctx.Err() == nil && len(failed) > 0 {
+		failed := l.listen(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if len(l.names) == 0 {
+			in.notes.say(slog.LevelInfo, "pulse line", "no line to look for a pulse on")
+			wait(ctx, noPulseEvery)
+		} else if len(failed) > 0 {
 			in.notes.set("pulse", "No pulse line can be used: "+strings.Join(failed, "; ")+".")
 			wait(ctx, again)
 		}
@@ -69,8 +65,12 @@ func (h hardware) watch(ctx context.Context, in *inbox) error {
 // edge a second, and then to that one alone: the interrupts of a line that
 // nothing is connected to would disturb it.
 type listener struct {
-	in    *inbox
-	names []string
+	in   *inbox
+	ways func() []string // what there is to listen to now
+	open func(way string) (pulse.Edges, error)
+
+	names     []string   // what is listened to
+	calibrate func(*ear) // begins it
 
 	came  bool   // a pulse, since fixes were counted
 	fixes uint64 // valid ones, at the last pulse
@@ -78,12 +78,18 @@ type listener struct {
 
 // ear is one line.
 type ear struct {
-	pin     pulse.Pin
+	edges   pulse.Edges
 	source  *pulse.Source
+	ctx     context.Context
 	cancel  context.CancelFunc
-	edges   []gpspps.Pulse // the newest
-	waiting int            // how many of them have not been delivered
-	lost    uint64
+	rank    int // see rank
+	regular int // how many pulses have come a second after those before
+
+	calibrating bool
+	known       bool           // how late its pulses are stamped
+	pulses      []gpspps.Pulse // the newest
+	waiting     int            // how many of them have not been delivered
+	lost        uint64
 }
 
 // edge is what an ear heard; or why it hears no more.
@@ -95,7 +101,7 @@ type edge struct {
 
 // listen delivers pulses until their line fails or falls silent; failed says
 // what is wrong with the lines, if that was the reason.
-func (l *listener) listen(ctx context.Context, open func(string) (pulse.Pin, error)) (failed []string) {
+func (l *listener) listen(ctx context.Context) (failed []string) {
 	ctx, cancel := context.WithCancel(ctx)
 	heard := make(chan edge)
 	var hearing sync.WaitGroup
@@ -105,29 +111,30 @@ func (l *listener) listen(ctx context.Context, open func(string) (pulse.Pin, err
 		hearing.Wait()
 		l.in.found.pulses("")
 	}()
+	l.names = l.ways()
 	for _, name := range l.names {
-		pin, err := open(name)
+		edges, err := l.open(name)
 		if err != nil {
 			failed = append(failed, err.Error())
 			continue
 		}
-		e := &ear{pin: pin, source: pulse.NewSource(pin)}
+		e := &ear{edges: edges, source: pulse.NewSource(edges), rank: rank(name)}
+		e.ctx, e.cancel = context.WithCancel(ctx)
 		ears = append(ears, e)
-		var c context.Context
-		c, e.cancel = context.WithCancel(ctx)
-		hearing.Go(func() { e.hear(c, heard) })
+		hearing.Go(func() { e.hear(e.ctx, heard) })
 	}
 	if len(ears) == 0 {
 		return failed
 	}
 	l.in.notes.set("pulse", "")
 	l.in.notes.say(slog.LevelInfo, "pulse line", "waiting for pulses on "+earNames(ears))
+	l.calibrate = func(e *ear) { hearing.Go(func() { e.calibrate(l.in) }) }
 	return l.follow(ctx, ears, heard, failed)
 }
 
 // hear passes on what a line gives until ctx ends or it gives no more.
 func (e *ear) hear(ctx context.Context, heard chan<- edge) {
-	defer e.pin.Close()
+	defer e.edges.Close()
 	n, begun := 0, time.Now()
 	for {
 		p, err := e.source.Read(ctx)
@@ -158,6 +165,7 @@ func (l *listener) follow(ctx context.Context, ears []*ear, heard <-chan edge, f
 	}
 	first := chosen // the only one with edges so far; nil where there are several
 	some := false   // edges, of any
+	silent := true  // no pulses come
 	silence, look := time.NewTimer(lineSilent), time.NewTicker(noPulseEvery)
 	defer silence.Stop()
 	defer look.Stop()
@@ -166,6 +174,7 @@ func (l *listener) follow(ctx context.Context, ears []*ear, heard <-chan edge, f
 		case <-ctx.Done():
 			return nil
 		case <-silence.C:
+			silent = true
 			l.in.found.pulses("")
 			if len(l.names) > 1 && (some || len(ears) < len(l.names)) {
 				return nil // perhaps it is on another line now
@@ -173,6 +182,9 @@ func (l *listener) follow(ctx context.Context, ears []*ear, heard <-chan edge, f
 			silence.Reset(lineSilent)
 		case <-look.C:
 			l.missPulse(ears)
+			if silent && !slices.Equal(l.names, l.ways()) {
+				return nil // something has been plugged in, or out
+			}
 		case e := <-heard:
 			if e.err != nil {
 				failed = append(failed, e.err.Error())
@@ -192,11 +204,15 @@ func (l *listener) follow(ctx context.Context, ears []*ear, heard <-chan edge, f
 				first = chosen
 			}
 			if regular {
+				e.ear.regular++
+			}
+			if regular && (e.ear == chosen || e.ear.regular > e.ear.rank) {
 				chosen = l.choose(ears, e.ear)
+				silent = false
 				silence.Reset(lineSilent)
 			}
 			// The first pulses are not held back while there is no doubt.
-			if e.ear == chosen || e.ear == first && !e.ear.noisy() {
+			if e.ear == chosen || e.ear == first && e.ear.rank == 0 && !e.ear.noisy() {
 				e.ear.deliver(l.in)
 			}
 		}
@@ -210,9 +226,14 @@ func (l *listener) choose(ears []*ear, chosen *ear) *ear {
 			e.cancel()
 		}
 	}
-	name := chosen.pin.Name()
+	name := chosen.edges.Name()
 	l.came = true
+	if !chosen.calibrating {
+		chosen.calibrating = true
+		l.calibrate(chosen)
+	}
 	l.in.found.pulses(name)
+	l.tellLateness(chosen)
 	l.in.notes.set("no pulse", "")
 	l.in.notes.say(slog.LevelInfo, "pulse found", "pulses come on "+name)
 	return chosen
@@ -222,15 +243,15 @@ func (l *listener) choose(ears []*ear, chosen *ear) *ear {
 // Edges in between do not matter as long as they are few: a doubled pulse is
 // the reference's business, the noise of an open line is not.
 func (e *ear) add(p gpspps.Pulse) bool {
-	if len(e.edges) == edgesKept {
-		e.edges = append(e.edges[:0], e.edges[1:]...)
+	if len(e.pulses) == edgesKept {
+		e.pulses = append(e.pulses[:0], e.pulses[1:]...)
 	}
-	e.edges = append(e.edges, p)
+	e.pulses = append(e.pulses, p)
 	e.waiting = min(e.waiting+1, edgesKept)
 	at, found := p.Mono, 1
-	for i := len(e.edges) - 2; i >= 0 && found < pulseEdges; i-- {
-		if d := at - e.edges[i].Mono - int64(time.Second); -edgeApart <= d && d <= edgeApart {
-			at = e.edges[i].Mono
+	for i := len(e.pulses) - 2; i >= 0 && found < pulseEdges; i-- {
+		if d := at - e.pulses[i].Mono - int64(time.Second); -edgeApart <= d && d <= edgeApart {
+			at = e.pulses[i].Mono
 			found++
 		}
 	}
@@ -239,11 +260,13 @@ func (e *ear) add(p gpspps.Pulse) bool {
 
 // noisy says that a line gives more edges than a pulse has.
 func (e *ear) noisy() bool {
-	return len(e.edges) == edgesKept && e.edges[edgesKept-1].Mono-e.edges[0].Mono < int64(2*time.Second)
+	return len(e.pulses) == edgesKept && e.pulses[edgesKept-1].Mono-e.pulses[0].Mono < int64(2*time.Second)
 }
 
 func (e *ear) deliver(in *inbox) {
-	for _, p := range e.edges[len(e.edges)-e.waiting:] {
+	in.ref.SetPulseError(e.source.PulseError())
+	for _, p := range e.pulses[len(e.pulses)-e.waiting:] {
+		p.Mono -= in.cable.Load()
 		in.ref.AddPulse(p)
 	}
 	e.waiting = 0
@@ -268,7 +291,7 @@ func (l *listener) missPulse(ears []*ear) {
 func earNames(ears []*ear) string {
 	var names []string
 	for _, e := range ears {
-		names = append(names, e.pin.Name())
+		names = append(names, e.edges.Name())
 	}
 	return strings.Join(names, " or ")
 }

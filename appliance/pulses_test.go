@@ -72,7 +72,7 @@ func TestPulseLine(t *testing.T) {
 		line := newEdges("GPIO4")
 		var there atomic.Pointer[edges]
 		there.Store(line)
-		h := hardware{conf: config.Default(), board: boards.Board{Pulse: []string{"GPIO18", "GPIO4"}}, openLine: func(name string) (pulse.Pin, error) {
+		h := hardware{conf: config.Default(), board: boards.Board{Pulse: []string{"GPIO18", "GPIO4"}}, openLine: func(name string) (pulse.Edges, error) {
 			b.note(name)
 			if l := there.Load(); name != "GPIO18" && l != nil {
 				return l, nil
@@ -115,7 +115,7 @@ func lines(t *testing.T, names []string, try func(b *bench, line map[string]*edg
 		b := newBench()
 		ctx, cancel := context.WithCancel(t.Context())
 		line := map[string]*edges{"GPIO18": newEdges("GPIO18"), "GPIO4": newEdges("GPIO4")}
-		h := hardware{conf: config.Default(), board: boards.Board{Pulse: names}, openLine: func(name string) (pulse.Pin, error) {
+		h := hardware{conf: config.Default(), board: boards.Board{Pulse: names}, openLine: func(name string) (pulse.Edges, error) {
 			b.note(name)
 			line[name].open.Add(1)
 			return line[name], nil

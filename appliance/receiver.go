@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
@@ -33,6 +34,8 @@ const (
 type port interface {
 	ReadStamped(b []byte) (n int, first int64, err error)
 	SetReadDeadline(time.Time) error
+	Write(b []byte) (int, error)
+	SetWriteDeadline(time.Time) error
 	ByteTime() time.Duration
 	Close() error
 }
@@ -42,14 +45,17 @@ type hardware struct {
 	conf     config.Config
 	board    boards.Board
 	openPort func(name string, baud int) (port, error)
-	openLine func(name string) (pulse.Pin, error)
+	openLine func(name string) (pulse.Edges, error)
+
+	openCarrier func(path string, line syscall.RawConn) (pulse.Edges, error)
+	devices     func(receiver string) []string // PPS devices; nil: there are none
 }
 
 func newHardware(conf config.Config, board boards.Board) hardware {
 	return hardware{
 		conf: conf, board: board,
 		openPort: func(name string, baud int) (port, error) { return serial.Open(name, baud) },
-		openLine: pulse.Open,
+		openLine: pulse.Open, openCarrier: pulse.OpenCarrier, devices: pulse.Devices,
 	}
 }
 
@@ -108,10 +114,13 @@ func (f *finder) readPort(ctx context.Context, name string, baud int, l limits) 
 	}
 	defer port.Close()
 	defer context.AfterFunc(ctx, func() { port.Close() })()
+	f.in.found.opened(name, port)
 	defer f.in.found.lost()
 	if port.ByteTime() == 0 {
 		baud, l.garbled = 0, 0 // no line, so no speed can be wrong
 	}
+	tune := f.tuning(name, baud, port)
+	defer tune.over()
 	p, count := f.in.parser(port.ByteTime())
 	r := &reading{name: name, baud: baud, begun: time.Now()}
 	var last, fed int64 // when the last read returned, and until when the bytes came
@@ -132,13 +141,17 @@ func (f *finder) readPort(ctx context.Context, name string, baud int, l limits) 
 			return err
 		default:
 			p.Feed(buf[:n], max(first, fed))
+			tune.fed(buf[:n])
 			fed = mono
 			r.came(now)
 		}
 		last = mono
 		count()
-		if s := p.Stats(); f.learn(r, now, s.Sentences, s.Frames) && l.garbled > 0 {
-			l.garbled = patience // it has been right, and a line may have its moments
+		if s := p.Stats(); f.learn(r, now, s.Sentences, s.Frames) {
+			if l.garbled > 0 {
+				l.garbled = patience // it has been right, and a line may have its moments
+			}
+			tune.tick(mono)
 		}
 		if err := r.over(now, l); err != nil {
 			return err

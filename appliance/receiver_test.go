@@ -86,6 +86,8 @@ func (l *line) ReadStamped(b []byte) (int, int64, error) {
 }
 
 func (l *line) SetReadDeadline(t time.Time) error { l.deadline = t; return nil }
+func (*line) Write(b []byte) (int, error)         { return len(b), nil }
+func (*line) SetWriteDeadline(time.Time) error    { return nil }
 func (*line) ByteTime() time.Duration             { return byteTime }
 func (l *line) Close() error                      { l.once.Do(func() { close(l.closed) }); return nil }
 
@@ -271,9 +273,11 @@ func (s *script) ReadStamped(b []byte) (int, int64, error) {
 	return copy(b, r.bytes), r.first, r.err
 }
 
-func (*script) SetReadDeadline(time.Time) error { return nil }
-func (*script) ByteTime() time.Duration         { return byteTime }
-func (*script) Close() error                    { return nil }
+func (*script) SetReadDeadline(time.Time) error  { return nil }
+func (*script) Write(b []byte) (int, error)      { return len(b), nil }
+func (*script) SetWriteDeadline(time.Time) error { return nil }
+func (*script) ByteTime() time.Duration          { return byteTime }
+func (*script) Close() error                     { return nil }
 
 // TestProcessHeldUp: the process does not run for 400 ms in the middle of every
 // burst. A deadline passes although bytes have come in; then they are read, in
@@ -323,7 +327,10 @@ func TestProcessHeldUp(t *testing.T) {
 func TestNothingToLookFor(t *testing.T) {
 	h := newHardware(config.Default(), boards.Board{})
 	in := newBench().in
-	if err := errors.Join(h.listen(t.Context(), in), h.watch(t.Context(), in)); err != nil {
+	over, end := context.WithCancel(t.Context())
+	end()
+	// A pulse may come in ways that are not there yet, so its end is awaited.
+	if err := errors.Join(h.listen(t.Context(), in), h.watch(over, in)); err != nil {
 		t.Error(err)
 	}
 	h.conf.Receiver.Pulse, h.board.Pulse = config.Off, []string{"GPIO18"}

@@ -94,6 +94,7 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 		all.keep(ctx, "pulse", func(ctx context.Context) error { return src.watch(ctx, s.inbox) })
 		all.keep(ctx, partClock, s.keepTime)
 		all.keep(ctx, partMonitor, s.judge)
+		all.keep(ctx, "antenna", s.keepAntenna)
 		if c := s.conf.PTP; c != nil {
 			all.keep(ctx, "PTP clock", func(ctx context.Context) error { return s.readPTP(ctx, *c, openPTP) })
 		}
@@ -200,7 +201,10 @@ func newStation(p *platform, conf config.Config, kernel discipline.Kernel, probe
 	s.parts = &parts{notes: s.notes}
 	s.memory = remember(p.perm, p.build, s.notes)
 	before := s.memory.at
-	s.ref = gpspps.New(gpspps.Config{Build: p.build, LastGood: before.Good, ConfirmUTC: before.confirms, Log: log})
+	s.ref = gpspps.New(gpspps.Config{
+		Build: p.build, LastGood: before.Good, ConfirmUTC: before.confirms, Log: log,
+		Survey: p.surveyed(), MovingAntenna: conf.Receiver.Moving,
+	})
 	s.inbox = &inbox{ref: s.ref, pivot: before.pivot(p.build), notes: s.notes, log: log}
 	return s
 }

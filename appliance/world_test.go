@@ -234,9 +234,11 @@ func (a *antenna) ReadStamped(b []byte) (int, int64, error) {
 	time.Sleep(time.Until(a.w.begun.Add(second + time.Second + 100*time.Millisecond + took)))
 	return n, a.w.mono() - int64(took), nil
 }
-func (*antenna) SetReadDeadline(time.Time) error { return nil }
-func (*antenna) ByteTime() time.Duration         { return byteTime }
-func (a *antenna) Close() error                  { a.closed.Store(true); return nil }
+func (*antenna) SetReadDeadline(time.Time) error  { return nil }
+func (*antenna) Write(b []byte) (int, error)      { return len(b), nil }
+func (*antenna) SetWriteDeadline(time.Time) error { return nil }
+func (*antenna) ByteTime() time.Duration          { return byteTime }
+func (a *antenna) Close() error                   { a.closed.Store(true); return nil }
 
 // seconds is a line with an edge at the top of each.
 type seconds struct {
@@ -285,7 +287,7 @@ func live(t *testing.T, w *world, p *platform, d time.Duration) (status.Status, 
 	h := hardware{
 		conf: conf, board: p.board,
 		openPort: func(string, int) (port, error) { w.opened.Add(1); return &antenna{w: w}, nil },
-		openLine: func(name string) (pulse.Pin, error) {
+		openLine: func(name string) (pulse.Edges, error) {
 			w.opened.Add(1)
 			return &seconds{Pin: gpiotest.Pin{N: name}, w: w}, nil
 		},

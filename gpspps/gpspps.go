@@ -32,6 +32,12 @@
 // source of its own; from then on it can only speak against the receiver
 // (veto.go), where the receiver's contradictions with itself are found, too.
 //
+// What else speaks against a lock is gathered in distrust.go: what the receiver
+// says of its signals, a fixed antenna that is not where it was surveyed
+// (antenna.go), and pulses that do what no oscillator can (astray.go), of
+// which servers may know better by the pace that they kept (pacers.go). It
+// ends in a holdover from before it began.
+//
 // # What is promised
 //
 // A reading in StateLocked or StateHoldover holds the truth in its bound, as

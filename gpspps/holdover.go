@@ -2,7 +2,6 @@ package gpspps
 
 import (
 	"fmt"
-	"math"
 	"time"
 )
 
@@ -64,9 +63,6 @@ func (r *Reference) watch() {
 // nothing any more.
 func (r *Reference) carry() {
 	own := r.own(r.now)
-	if math.Abs(r.moved) <= own.Bound {
-		r.moved = 0
-	}
 	if own.Bound > holdBound {
 		r.drop(fmt.Sprintf("holdover was given up: its bound passed %g s", holdBound))
 		return

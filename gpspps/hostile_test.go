@@ -289,7 +289,7 @@ func FuzzReference(f *testing.F) {
 	f.Add(course)
 	f.Add(append(course, 0, 250, 0, 250, 1, 255, 4, 9, 5, 200, 6, 77, 7, 1))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		ref := gpspps.New(gpspps.Config{})
+		ref := gpspps.New(gpspps.Config{Survey: &gpspps.Survey{}})
 		mono := int64(5e9)
 		finite := func(what string, v ...float64) {
 			for _, x := range v {
@@ -305,7 +305,10 @@ func FuzzReference(f *testing.F) {
 			case 0:
 				ref.AddPulse(gpspps.Pulse{Mono: mono})
 			case 1:
-				ref.AddFix(gpspps.Fix{Mono: mono, Time: utc, Valid: true, LeapUTC: b[i] > 128, Used: -1, Seen: -1})
+				lat := float64(int8(b[i])) // some are no places, and 0 is the antenna's
+				ref.AddFix(gpspps.Fix{Mono: mono, Time: utc, Valid: true, LeapUTC: b[i] > 128, Used: -1, Seen: -1,
+					Jammed: b[i] == 25, Spoofed: b[i] == 33, Leap: int(b[i]) % 20,
+					Position: gpspps.Position{Known: b[i] > 64, Lat: lat, Lon: 2 * lat, Accuracy: lat}})
 			case 2:
 				ref.Tick(mono)
 			case 3:
@@ -318,6 +321,9 @@ func FuzzReference(f *testing.F) {
 				ref.Steered(mono, float64(b[i+1])-128)
 			case 7:
 				ref.SetRealtime(utc.UnixNano() - mono)
+				if b[i] == 255 {
+					ref.Moved()
+				}
 			}
 			for _, at := range []int64{mono, mono - 20e9, mono - 700e9, mono + 3600e9} {
 				r := ref.At(at, "1")

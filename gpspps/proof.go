@@ -7,14 +7,17 @@ import (
 
 // Reasons that code compares or uses more than once.
 const (
-	reasonCold       = "no fix, no pulse"
-	reasonNoFix      = "no fix"
-	reasonFixLost    = "the receiver has lost its fix"
-	reasonNoPulse    = "no pulse"
-	reasonMoved      = "the pulses are not where they should be"
-	reasonUnproven   = "leap seconds unconfirmed"
-	reasonOld        = "date unconfirmed: the station has already seen a later one"
-	leapMost         = 30 // seconds; more than leap seconds could explain
+	reasonCold     = "no fix, no pulse"
+	reasonNoFix    = "no fix"
+	reasonFixLost  = "the receiver has lost its fix"
+	reasonNoPulse  = "no pulse"
+	reasonMoved    = "the pulses are not where they should be"
+	reasonUnproven = "leap seconds unconfirmed"
+	reasonOld      = "date unconfirmed: the station has already seen a later one"
+	leapMost       = 30 // seconds; more than leap seconds could explain
+	// GPS time less UTC since 2017 (IERS, Bulletin C 52). If one should ever be
+	// taken away, servers confirm the count until this is raised.
+	leapKnown        = 18
 	reasonUnnumbered = "pulses not numbered yet"
 	reasonUnsteady   = "pulses too unsteady"
 	wholeSecond      = 1.0
@@ -25,6 +28,9 @@ func (r *Reference) evaluate() {
 	switch r.phase {
 	case StateLocked:
 		r.watch()
+		if r.phase == StateLocked {
+			r.distrust()
+		}
 	case StateHoldover:
 		r.carry()
 	default:
@@ -36,7 +42,7 @@ func (r *Reference) evaluate() {
 // shown is the state for the outside.
 func (r *Reference) shown() State {
 	held := r.phase == StateHoldover
-	if (r.phase == StateLocked || held) && (r.jump != 0 || r.unsettled() != "" || r.disputed != "") || held && r.moved != 0 && !r.backed {
+	if (r.phase == StateLocked || held) && (r.jump != 0 || r.unsettled() != "" || r.disputed != "") || held && r.strayed() && !r.backed || r.untrue() != "" {
 		return StateSuspect
 	}
 	return r.phase
@@ -45,12 +51,14 @@ func (r *Reference) shown() State {
 // told is the reason that goes with it.
 func (r *Reference) told() string {
 	switch {
+	case r.shown() == StateSuspect && r.untrue() != "":
+		return r.untrue()
 	case r.shown() == StateSuspect && r.disputed != "":
 		return r.disputed
 	case r.shown() == StateSuspect && r.unsettled() != "":
 		return r.unsettled()
 	case r.shown() == StateSuspect && r.jump == 0:
-		return fmt.Sprintf("%s: %s by the station's own clock", reasonMoved, lateness(r.moved))
+		return r.stray()
 	case r.shown() == StateSuspect:
 		return fmt.Sprintf("the receiver jumped %s while its pulses ran on", side(float64(r.jump)))
 	case r.after != "":
@@ -154,6 +162,9 @@ func (m majority) confirms(d float64) bool {
 
 // proven says whether the second the receiver names is UTC's, and if not, why.
 func (r *Reference) proven() (ok bool, why string) {
+	if why := r.barred(); why != "" {
+		return false, why
+	}
 	m, asked := r.network(r.candidate)
 	if asked && m.excludes(0, r.allowance()) {
 		return false, contradiction(-m.centre, fmt.Sprintf("%d servers", m.agree))
@@ -187,6 +198,9 @@ func (r *Reference) proven() (ok bool, why string) {
 	f := r.fixes.valid
 	if !r.c.LastGood.IsZero() && f.Time.Before(r.c.LastGood) && continuous < jumpUnconfirmed.Seconds() {
 		return false, reasonOld
+	}
+	if f.Leap != 0 && f.Leap < leapKnown {
+		return false, fmt.Sprintf("%s: the receiver knows of %d, there have been %d", reasonUnproven, f.Leap, leapKnown)
 	}
 	if f.LeapUTC || (r.c.ConfirmUTC != nil && r.c.ConfirmUTC(f)) {
 		return true, ""

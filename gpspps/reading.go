@@ -33,10 +33,11 @@ type label struct {
 	state  State
 	reason string
 	kind   kind
-	run    int  // of kind running: the knots it reads
-	held   knot // of kind holding
-	anchor Fix  // of kind fixing
-	ever   bool // GPS had been locked by then: no quorum
+	run    int     // of kind running: the knots it reads
+	held   knot    // of kind holding
+	unsure float64 // of both: the bound is wider by it, seconds
+	anchor Fix     // of kind fixing
+	ever   bool    // GPS had been locked by then: no quorum
 }
 
 type kind uint8
@@ -98,9 +99,11 @@ func (r *Reference) read(l label, mono int64) Reading {
 	case running:
 		if k, ok := r.knotAt(l.run, mono); ok {
 			r.fill(&out, k)
+			out.Bound += l.unsure
 		}
 	case holding:
 		r.fill(&out, l.held)
+		out.Bound += l.unsure
 	}
 	return out
 }
@@ -143,11 +146,13 @@ func (r *Reference) own(mono int64) Reading {
 	case StateHoldover:
 		out := Reading{Mono: mono}
 		r.fill(&out, r.held)
+		out.Bound += r.doubted()
 		return out
 	case StateLocked:
 		if k, ok := r.knotAt(r.est.run, mono); ok {
 			out := Reading{Mono: mono}
 			r.fill(&out, k)
+			out.Bound += r.doubted()
 			return out
 		}
 	}
@@ -280,9 +285,9 @@ func (r *Reference) mark(from int64) {
 	l := label{from: from, state: r.shown(), reason: r.told(), ever: r.ever}
 	switch r.phase {
 	case StateLocked:
-		l.kind, l.run = running, r.est.run
+		l.kind, l.run, l.unsure = running, r.est.run, r.doubted()
 	case StateHoldover:
-		l.kind, l.held = holding, r.held
+		l.kind, l.held, l.unsure = holding, r.held, r.doubted()
 	case StateNumbering:
 		if r.reason == reasonNoPulse {
 			l.kind, l.anchor = fixing, r.fixes.valid
@@ -296,7 +301,7 @@ func (r *Reference) mark(from int64) {
 	r.labels = r.labels[:i]
 	if i > 0 {
 		p := r.labels[i-1]
-		same := p.state == l.state && p.reason == l.reason && p.kind == l.kind && p.run == l.run && p.held == l.held && p.ever == l.ever
+		same := p.state == l.state && p.reason == l.reason && p.kind == l.kind && p.run == l.run && p.held == l.held && p.unsure == l.unsure && p.ever == l.ever
 		if same && (l.kind != fixing || seconds(p.anchor.Mono, l.anchor.Mono) < 60) {
 			return
 		}

@@ -35,6 +35,12 @@ type Config struct {
 	// ConfirmUTC may vouch for a fix by what was known before the start, such
 	// as a stored count of leap seconds. Nil: nobody does.
 	ConfirmUTC func(Fix) bool
+	// Survey is where the antenna was surveyed to be before the start, as
+	// Reference.Antenna gave it. Nil: the first six stable hours tell.
+	Survey *Survey
+	// MovingAntenna says that the antenna is no fixed one, as in a vehicle:
+	// where it is says nothing.
+	MovingAntenna bool
 	// Log takes changes of state; nil: nowhere.
 	Log *slog.Logger
 }
@@ -77,11 +83,21 @@ type Reference struct {
 	movedAt  int64   // since when they have been where they are
 	backed   bool    // the network says that they are wrong
 
+	jammed  warning
+	spoofed warning
+	antenna antenna
+	astray  astray
+
+	unsure      float64 // seconds that pulses which moved may be wrong by
+	unsureUntil int64
+
 	firstVote int64
 	round     int64 // instant of the last round of votes
 	against   int   // rounds in a row that excluded GPS
 	with      int   // rounds in a row that did not
 	disputed  string
+
+	pulseErrors []errorFrom // Config.PulseError and those told since, each smaller than the one before
 
 	samples  []Sample
 	diff     int64 // CLOCK_REALTIME less CLOCK_MONOTONIC, ns
@@ -108,6 +124,9 @@ func New(c Config) *Reference {
 	}
 	r := &Reference{c: c, voters: voters{}, phase: StateCold, now: math.MinInt64}
 	r.reason = reasonCold
+	if c.Survey != nil && c.Survey.valid() && !c.MovingAntenna {
+		r.antenna.known, r.antenna.at = true, *c.Survey
+	}
 	return r
 }
 
@@ -155,6 +174,7 @@ func (r *Reference) AddFix(f Fix) {
 		r.compare(f)
 		r.leapFix(f)
 	}
+	r.listen(f)
 	r.evaluate()
 }
 

@@ -3,7 +3,6 @@ package gpspps
 import (
 	"fmt"
 	"math"
-	"slices"
 	"time"
 )
 
@@ -67,54 +66,6 @@ func (r *Reference) renumber() bool {
 		return true
 	}
 	return false
-}
-
-// displaced says why the train must not be followed out of a holdover whose
-// bound it lies outside of: one of the two is wrong. The network may say which;
-// without it nobody is judged until the train has stood by itself for as long
-// as it takes to believe a receiver at the start.
-func (r *Reference) displaced(bound float64) (why string) {
-	edges := r.train.from(r.evidence())
-	if len(edges) < edgesLeast {
-		return reasonUnnumbered
-	}
-	edges = edges[len(edges)-edgesLeast:]
-	late := make([]float64, len(edges))
-	for i, x := range edges {
-		_, late[i] = whole(r.own(x.mono).True)
-	}
-	d := median(slices.Clone(late))
-	newest := median(slices.Clone(late[edgesLeast/2:]))
-	if math.Abs(newest) > bound != (math.Abs(d) > bound) {
-		return reasonMoved // they are about to go or to come back
-	}
-	switch off := math.Abs(d) > bound; {
-	case !off:
-		// Those that were off must not count for the lock.
-		r.moved, r.backed = 0, false
-		for i, x := range edges {
-			if math.Abs(late[i]) > bound {
-				r.movedAt = x.mono + 1
-			}
-		}
-		return ""
-	case r.moved == 0 || math.Abs(d-r.moved) > bound+r.allowance():
-		r.moved, r.movedAt = d, edges[0].mono
-	}
-	r.backed = false
-	m, asked := r.network(func(mono int64) int64 { return r.own(mono).True })
-	// The train's time is d behind the station's own.
-	own, train := m.excludes(0, bound), m.excludes(-d, r.allowance())
-	switch {
-	case !asked || !r.voted(r.now) || own == train:
-		if seconds(r.movedAt, r.now) < almanac.Seconds() {
-			return reasonMoved
-		}
-	case train:
-		r.backed = true
-		return fmt.Sprintf("%s: %s, and %d servers agree with the station's own clock", reasonMoved, lateness(d), m.agree)
-	}
-	return ""
 }
 
 // count looks whether a round of votes is complete, and judges the receiver by it.

@@ -49,6 +49,7 @@ type server struct {
 	name, group, upstream string
 	offset, half          float64 // seconds
 	interval              int
+	steady                bool // its path is lopsided, and hardly anything else
 }
 
 func newWorld(t *testing.T, sim *gpstest.Sim, c gpspps.Config) *world {
@@ -142,10 +143,14 @@ func (w *world) run(seconds int) {
 				continue
 			}
 			mono := w.at(float64(n) + 0.2 + 0.01*float64(i))
+			// The truth is anywhere in the interval of an honest server.
+			off := s.half * 0.9 * (2*w.rng.Float64() - 1)
+			if s.steady {
+				off = s.half*0.1*float64(i%9-4) + 3e-4*w.rng.NormFloat64()
+			}
 			v := gpspps.Vote{
 				Server: s.name, Group: s.group, Upstream: s.upstream, Mono: mono, HalfWidth: s.half,
-				// The truth is anywhere in the interval of an honest server.
-				Time: w.truth(mono) + int64((s.offset+s.half*0.9*(2*w.rng.Float64()-1))*1e9),
+				Time: w.truth(mono) + int64((s.offset+off)*1e9),
 			}
 			if w.voting != nil {
 				w.voting(i, &v)

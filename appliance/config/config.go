@@ -57,6 +57,7 @@ const MaxServers = 200
 const (
 	Auto = "auto" // the station looks where the board usually has one
 	Off  = "off"  // there is none
+	DCD  = "dcd"  // the pulse is on the carrier detect pin of the receiver's serial port
 )
 
 // What holds where the file says nothing.
@@ -73,6 +74,8 @@ const (
 	// MinInterval is the least distance of the exchanges that convict a server.
 	MinInterval = 2 * time.Second
 	MaxInterval = 24 * time.Hour
+	// MaxCableDelay, ns, is that of two kilometres.
+	MaxCableDelay = 10_000
 )
 
 // Config is a valid configuration.
@@ -96,7 +99,11 @@ type Receiver struct {
 	Hat    string // Auto or the name of one of boards.Hats
 	Device string // Auto or a path below /dev
 	Baud   int    // bits per second; 0: found by listening
-	Pulse  string // Auto, Off, or a name for pulse.Open
+	Pulse  string // Auto, Off, DCD, or a name for pulse.Open
+	// Configure: the receiver is told what a station needs of it.
+	Configure  bool
+	Moving     bool // its antenna does not stand still
+	CableDelay int  // of its antenna's cable, ns; 0: not given
 }
 
 // Web is for the plain daemon only.
@@ -106,7 +113,7 @@ type Web struct {
 
 // Default is the configuration of a station that was told nothing.
 func Default() Config {
-	return Config{Receiver: Receiver{Hat: Auto, Device: Auto, Pulse: Auto}, Update: Update{Enabled: true}}
+	return Config{Receiver: Receiver{Hat: Auto, Device: Auto, Pulse: Auto, Configure: true}, Update: Update{Enabled: true}}
 }
 
 //go:embed truechimer.toml

@@ -62,7 +62,7 @@ func TestParseFull(t *testing.T) {
 		Name:     "attic",
 		Timezone: "America/Argentina/Buenos_Aires",
 		Wifi:     &Wifi{SSID: "Dachboden über uns", Password: NewSecret("eight+ characters"), Country: "AR", Hidden: true},
-		Receiver: Receiver{Hat: "auto", Device: "/dev/serial/by-id/usb-u-blox_AG_7-if00", Baud: 38400, Pulse: "gpiochip0:18"},
+		Receiver: Receiver{Hat: "auto", Device: "/dev/serial/by-id/usb-u-blox_AG_7-if00", Baud: 38400, Pulse: "gpiochip0:18", Moving: true, CableDelay: 10000},
 		Update:   Update{Enabled: true, Channel: "beta-2", URLs: []string{"https://updates.example.net/truechimer", "http://[2001:db8::9]:8080"}, Window: &Window{22*time.Hour + 30*time.Minute, time.Hour + 5*time.Minute}},
 		Web:      Web{Listen: "[::1]:8080"},
 		Servers: []monitor.Server{
@@ -86,7 +86,7 @@ func TestParseNothing(t *testing.T) {
 			t.Errorf("%q: got %+v, %v", data, got, err)
 		}
 	}
-	if d := Default(); d.Receiver != (Receiver{Hat: "auto", Device: "auto", Pulse: "auto"}) || len(d.Servers) != 0 {
+	if d := Default(); d.Receiver != (Receiver{Hat: "auto", Device: "auto", Pulse: "auto", Configure: true}) || len(d.Servers) != 0 {
 		t.Errorf("the default is %+v", d)
 	}
 }
@@ -203,7 +203,7 @@ func TestDefaultFile(t *testing.T) {
 		Name:     "attic",
 		Timezone: "Europe/Berlin",
 		Wifi:     &Wifi{SSID: "our network", Password: NewSecret("the password"), Country: "DE"},
-		Receiver: Receiver{Hat: "adafruit", Device: "/dev/ttyAMA0", Baud: 9600, Pulse: "GPIO18"},
+		Receiver: Receiver{Hat: "adafruit", Device: "/dev/ttyAMA0", Baud: 9600, Pulse: "GPIO18", Configure: true, CableDelay: 50},
 		Update:   Update{Enabled: true, Channel: "stable", URLs: []string{"https://updates.example.net/truechimer"}, Window: &Window{2 * time.Hour, 5 * time.Hour}},
 		Web:      Web{Listen: "127.0.0.1:8080"},
 		PTP:      &PTP{Device: "/dev/ptp0", Bound: 100e-6, Ahead: 37 * time.Second},
@@ -270,8 +270,19 @@ func FuzzParse(f *testing.F) {
 			}
 			names[s.Name] = true
 		}
-		if len(c.Servers) > MaxServers || c.Receiver.Baud != 0 && c.Receiver.Baud < 4800 || c.Receiver.Hat == "" || c.Receiver.Device == "" || c.Receiver.Pulse == "" {
+		if len(c.Servers) > MaxServers || c.Receiver.Baud != 0 && c.Receiver.Baud < 4800 || c.Receiver.Hat == "" || c.Receiver.Device == "" || c.Receiver.Pulse == "" || c.Receiver.CableDelay < 0 || c.Receiver.CableDelay > MaxCableDelay {
 			t.Errorf("accepted %+v", c)
 		}
 	})
+}
+
+func TestPulseNames(t *testing.T) {
+	for name, good := range map[string]bool{
+		"auto": true, "off": true, "dcd": true, "GPIO18": true, "PIN12": true, "gpiochip0:3": true, "/dev/pps0": true, "/dev/pps12": true,
+		"": false, "gpiochip0": false, "/dev/pps": false, "/dev/pps0/../mem": false, "/dev/ppsx": false, "/dev/mem": false, "pps 0": false,
+	} {
+		if w := checkPulse(name); (w == wrong{}) != good {
+			t.Errorf("%q: %+v", name, w)
+		}
+	}
 }

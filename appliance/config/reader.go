@@ -69,7 +69,7 @@ func (r *reader) config(doc map[string]any) Config {
 
 func (r *reader) receiver(t map[string]any) Receiver {
 	c := Default().Receiver
-	r.known("receiver", "in [receiver]", t, "hat", "device", "baud", "pps")
+	r.known("receiver", "in [receiver]", t, receiverKeys...)
 	if s, ok := r.text(t, "receiver", "hat"); ok {
 		r.atValue("receiver.hat", checkHat(s))
 		c.Hat = s
@@ -90,8 +90,26 @@ func (r *reader) receiver(t map[string]any) Receiver {
 		r.atValue("receiver.pps", checkPulse(s))
 		c.Pulse = s
 	}
+	if _, given := t["configure"]; given {
+		c.Configure = r.flag(t, "receiver", "configure")
+	}
+	if s, ok := r.text(t, "receiver", "antenna"); ok {
+		r.atValue("receiver.antenna", checkAntenna(s))
+		c.Moving = s == antennaMoving
+	}
+	switch n := t["cable_delay_ns"].(type) {
+	case nil:
+	case int64:
+		r.atValue("receiver.cable_delay_ns", checkCableDelay(n))
+		c.CableDelay = int(n)
+	default:
+		r.atValue("receiver.cable_delay_ns", wrong{"cable_delay_ns is " + kind(n), "write a whole number without quotation marks: cable_delay_ns = 50"})
+	}
 	return c
 }
+
+// receiverKeys are those of [receiver].
+var receiverKeys = []string{"hat", "device", "baud", "pps", "configure", "antenna", "cable_delay_ns"}
 
 func (r *reader) servers(doc map[string]any) (servers []monitor.Server, reference string) {
 	value, ok := doc["server"]
@@ -202,7 +220,7 @@ func (r *reader) known(path, where string, t map[string]any, keys ...string) {
 			w.instead = "write [[server]]"
 		case path == "" && slices.Contains([]string{"address", "limit", "interval"}, k):
 			w.instead = "write it below a line [[server]]"
-		case path == "" && slices.Contains([]string{"hat", "device", "baud", "pps"}, k):
+		case path == "" && slices.Contains(receiverKeys, k):
 			w.instead = "write it below a line [receiver]"
 		case path == "" && slices.Contains([]string{"ssid", "password", "country", "hidden"}, k):
 			w.instead = "write it below a line [wifi]"
@@ -222,7 +240,7 @@ func (r *reader) known(path, where string, t map[string]any, keys ...string) {
 // example is what to write for a key whose value is not text.
 var example = map[string]string{
 	"name": "attic", "address": "ntp.example.net", "limit": "25ms", "interval": "64s",
-	"hat": "adafruit", "device": "auto", "pps": "GPIO18", "listen": "127.0.0.1:8080",
+	"hat": "adafruit", "device": "auto", "pps": "GPIO18", "antenna": antennaFixed, "listen": "127.0.0.1:8080",
 	"timezone": "Europe/Berlin", "hostname": "attic", "ssid": "our network", "country": "DE",
 	"channel": "stable", "url": "https://updates.example.net/truechimer",
 	"window": "02:00-05:00", "bound": "100us", "ahead": "37s",

@@ -24,6 +24,7 @@ const maxName = 64
 var (
 	devicePath = regexp.MustCompile(`^/dev/[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.:-]*)*$`)
 	chipLine   = regexp.MustCompile(`^gpiochip[0-9]{1,3}:[0-9]{1,4}$`)
+	ppsDevice  = regexp.MustCompile(`^/dev/pps[0-9]{1,3}$`)
 	pinName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.+/-]*$`)
 	hostLabel  = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?$`)
 	zoneName   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,15}$`) // Linux's own bound on a link's name
@@ -85,11 +86,31 @@ func checkBaud(n int64) wrong {
 }
 
 func checkPulse(s string) wrong {
-	if strings.HasPrefix(s, "gpiochip") && chipLine.MatchString(s) ||
+	if strings.HasPrefix(s, "gpiochip") && chipLine.MatchString(s) || ppsDevice.MatchString(s) ||
 		!strings.HasPrefix(s, "gpiochip") && len(s) <= maxName && pinName.MatchString(s) {
 		return wrong{}
 	}
-	return wrong{"pps " + quoted(s) + " is no line", `write "auto", "off", a name such as "GPIO18", or a chip and a line such as "gpiochip0:18"`}
+	return wrong{"pps " + quoted(s) + " is no line", `write "auto", "off", a name such as "GPIO18", a chip and a line such as "gpiochip0:18", "/dev/pps0" or "dcd"`}
+}
+
+// What an antenna does.
+const (
+	antennaFixed  = "fixed"
+	antennaMoving = "moving"
+)
+
+func checkAntenna(s string) wrong {
+	if s == antennaFixed || s == antennaMoving {
+		return wrong{}
+	}
+	return wrong{"antenna " + quoted(s) + " is not known", "write " + quoted(antennaFixed) + " or " + quoted(antennaMoving)}
+}
+
+func checkCableDelay(n int64) wrong {
+	if n >= 0 && n <= MaxCableDelay {
+		return wrong{}
+	}
+	return wrong{fmt.Sprintf("cable_delay_ns %d is out of bounds", n), fmt.Sprintf("write 0 to %d: 5 for each metre of cable", MaxCableDelay)}
 }
 
 // readDuration reads a time with a unit between least and most. key is what

@@ -91,6 +91,13 @@ type Receiver struct {
 	Protocol *string `json:"protocol"` // one of Protocols
 	Pulse    *string `json:"pulse"`    // name of the line
 	Hat      *string `json:"hat"`      // title of the hat, where truechimer.toml names it
+	Model    *string `json:"model"`    // what it says that it is, with its firmware
+	Setup    *string `json:"setup"`    // one of Setups: what came of configuring it; null where that is not wanted
+
+	// How late the pulse's edges are stamped, seconds, which is taken out of the
+	// stamps, and a 95 % half-width of that; null while it is not known.
+	PulseLate      *float64 `json:"pulse_late_s"`
+	PulseLateError *float64 `json:"pulse_late_error_s"`
 }
 
 // Counters count what came in for the reference and what was wrong with it,

@@ -13,7 +13,15 @@ const (
 	ProtocolUBX  = "ubx"
 )
 
-// Sources, States, Protocols, Families, Verdicts and those of Update are all the words
+// What may come of configuring a receiver.
+const (
+	SetupUnderWay   = "under_way"
+	SetupDone       = "done"
+	SetupPartly     = "partly"     // it did not agree to all of it
+	SetupUnanswered = "unanswered" // it does not answer, and is left as it is
+)
+
+// Sources, States, Protocols, Setups, Families, Verdicts and those of Update are all the words
 // that the fields of the same name may hold. Page, API and tests take them from here.
 var (
 	Sources = []string{
@@ -26,6 +34,7 @@ var (
 		string(gpspps.StateHoldover), string(gpspps.StateSuspect),
 	}
 	Protocols = []string{ProtocolNMEA, ProtocolUBX}
+	Setups    = []string{SetupUnderWay, SetupDone, SetupPartly, SetupUnanswered}
 	Families  = []string{"ipv4", "ipv6"}
 	Verdicts  = []string{
 		string(monitor.OK), string(monitor.Doubtful), string(monitor.Off),

@@ -40,7 +40,7 @@ var (
 	topFields       = []string{"schema", "time", "summary", "station", "reference", "receiver", "clock", "servers", "probe", "update", "notices"}
 	stationFields   = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone", "safe_mode"}
 	referenceFields = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "counters"}
-	receiverFields  = []string{"device", "baud", "protocol", "pulse", "hat"}
+	receiverFields  = []string{"device", "baud", "protocol", "pulse", "pulse_late_s", "pulse_late_error_s", "hat", "model", "setup"}
 	clockFields     = []string{"steered", "synchronized", "estimated_error_s", "greatest_error_s", "steps", "gps_minus_utc_s", "tai_minus_utc_s", "leap_second", "foreign_steps", "foreign_adjustments", "foreign", "foreign_age_s"}
 	leapFields      = []string{"change", "at", "receiver", "servers", "ordered"}
 	counterFields   = []string{"fixes", "fixes_invalid", "fixes_implausible", "checksum", "noise_bytes", "pulses", "pulses_used", "pulses_doubled", "pulses_missing", "pulses_unnumbered", "pulses_lost", "votes", "vetoes"}
@@ -153,6 +153,14 @@ func TestEveryWord(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("protocol %s became %v", protocol, got)
+		}
+	}
+	for _, setup := range append(status.Setups, "upset") {
+		s := wellStation()
+		s.Receiver.Setup = &setup
+		got, known := decode(t, s)["receiver"].(map[string]any)["setup"], setup != "upset"
+		if known != (got == any(setup)) || known && receiver(s.Receiver) == receiver(wellStation().Receiver) {
+			t.Errorf("setup %s became %v, %q", setup, got, receiver(s.Receiver))
 		}
 	}
 	for _, verdict := range status.Verdicts {

@@ -270,6 +270,9 @@ func receiver(r status.Receiver) string {
 	pulse := ""
 	if r.Pulse != nil {
 		pulse = "pulse on " + *r.Pulse
+		if r.PulseLate != nil && r.PulseLateError != nil {
+			pulse += fmt.Sprintf(", stamped %.1f µs late (± %.1f µs)", *r.PulseLate*1e6, *r.PulseLateError*1e6)
+		}
 	}
 	if r.Device == nil {
 		if pulse == "" {
@@ -281,12 +284,24 @@ func receiver(r status.Receiver) string {
 	if r.Hat != nil {
 		out = *r.Hat
 	}
+	switch {
+	case r.Model != nil && r.Hat != nil:
+		out += ", " + *r.Model + ","
+	case r.Model != nil:
+		out = *r.Model
+	}
 	out += " on " + *r.Device
 	if r.Baud != nil {
 		out += " at " + strconv.Itoa(*r.Baud) + " baud"
 	}
 	if r.Protocol != nil && *r.Protocol == status.ProtocolUBX {
 		out += ", speaking UBX only"
+	}
+	if r.Setup != nil {
+		out += map[string]string{
+			status.SetupUnderWay: ", being configured", status.SetupDone: ", configured", status.SetupPartly: ", configured in part",
+			status.SetupUnanswered: ", left as it is since it does not answer",
+		}[*r.Setup]
 	}
 	if pulse == "" {
 		pulse = "no pulse yet"

@@ -80,7 +80,15 @@ func TestReceiverInASentence(t *testing.T) {
 		"Receiver on /dev/ttyACM0, no pulse yet.":                 {Device: said("/dev/ttyACM0"), Protocol: said("nmea")},
 		"Adafruit Ultimate GPS HAT on /dev/ttyS0 at 9600 baud, speaking UBX only, pulse on GPIO4.": {
 			Device: said("/dev/ttyS0"), Baud: whole(9600), Protocol: said("ubx"), Pulse: said("GPIO4"), Hat: said("Adafruit Ultimate GPS HAT")},
-		"A pulse on GPIO4, no receiver is heard.": {Pulse: said("GPIO4")},
+		"u-blox NEO-M8N (SPG 3.01) on /dev/ttyS0 at 9600 baud, configured, pulse on GPIO4.": {
+			Device: said("/dev/ttyS0"), Baud: whole(9600), Pulse: said("GPIO4"), Model: said("u-blox NEO-M8N (SPG 3.01)"), Setup: said("done")},
+		"Adafruit Ultimate GPS HAT, MediaTek PA6H, on /dev/ttyS0, being configured, no pulse yet.": {
+			Device: said("/dev/ttyS0"), Hat: said("Adafruit Ultimate GPS HAT"), Model: said("MediaTek PA6H"), Setup: said("under_way")},
+		"Receiver on /dev/ttyS0, left as it is since it does not answer, no pulse yet.": {Device: said("/dev/ttyS0"), Setup: said("unanswered")},
+		"Receiver on /dev/ttyS0, configured in part, no pulse yet.":                     {Device: said("/dev/ttyS0"), Setup: said("partly")},
+		"A pulse on GPIO4, no receiver is heard.":                                       {Pulse: said("GPIO4")},
+		"A pulse on GPIO4, stamped 11.7 µs late (± 0.6 µs), no receiver is heard.": {
+			Pulse: said("GPIO4"), PulseLate: val(11.68e-6), PulseLateError: val(0.61e-6)},
 	} {
 		if got := receiver(r); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -101,6 +109,7 @@ func TestHostileText(t *testing.T) {
 	s.Station.Name, s.Station.ID, s.Station.Version, s.Station.Board, s.Station.Slot = evil, evil, evil, evil, nil
 	s.Reference.Reason = evil
 	s.Receiver.Device, s.Receiver.Pulse, s.Receiver.Hat, s.Receiver.Protocol = said(evil), said(evil), said(evil), said(evil)
+	s.Receiver.Model, s.Receiver.Setup = said(evil), said(evil)
 	for i := range s.Servers {
 		v := &s.Servers[i]
 		v.ID, v.Name, v.Address, v.Reason = evil, evil, evil, evil

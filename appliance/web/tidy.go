@@ -49,6 +49,10 @@ func tidy(s status.Status) status.Status {
 	if rx.Protocol != nil && !slices.Contains(status.Protocols, *rx.Protocol) {
 		rx.Protocol = nil
 	}
+	rx.Model, rx.Setup = clean(rx.Model, maxReason), clean(rx.Setup, maxWord)
+	if rx.Setup != nil && !slices.Contains(status.Setups, *rx.Setup) {
+		rx.Setup = nil
+	}
 
 	s.Update = tidyUpdate(s.Update)
 	s.Servers = append([]status.Server{}, s.Servers...)

@@ -37,7 +37,7 @@ func TestSmallForeignStep(t *testing.T) {
 // suffer.
 func TestForeignRate(t *testing.T) {
 	for name, do := range map[string]func(k *kernel){
-		"rate":      func(k *kernel) { k.turn(k.rate*1e6 + 50) },
+		"rate":      func(k *kernel) { k.turn(k.rate*1e6 + 5) },
 		"loop":      func(k *kernel) { k.other = true },
 		"leap":      func(k *kernel) { k.order = 1 },
 		"disbelief": func(k *kernel) { k.synced = false },

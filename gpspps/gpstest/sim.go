@@ -36,7 +36,10 @@ type Sim struct {
 	FixDelayS  float64 // earliest, seconds after the second; 0 means 0.06
 	FixJitterS float64 // up to this much later, seconds; 0 means 0.06, negative none
 	FixMissP   float64 // share of seconds without a burst, 0..1
-	LeapUTC    bool    // the receiver vouches for its leap seconds (and is wrong about it under gps leap N)
+	// Where the antenna is, if the receiver says so: degrees, and the standard
+	// deviation of what it says, metres; 0 means that it says nothing.
+	Lat, Lon, PositionM float64
+	LeapUTC             bool // the receiver vouches for its leap seconds (and is wrong about it under gps leap N)
 
 	Faults []Fault
 
@@ -51,6 +54,9 @@ type Fault struct {
 	ShiftS      int     // the sentences name a second this far ahead: a spoofer, or -1024*7*86400 for a rolled over week
 	PulseShiftS float64 // the edge comes this much later, seconds
 	PulseRamp   float64 // the edge comes later and later since From, seconds a second
+	NorthM      float64 // the position is this much further north, metres
+	Jammed      bool    // the receiver says that it is being jammed
+	Spoofed     bool    // the receiver says that its signals are not the satellites'
 }
 
 func (s *Sim) oscillator() *Oscillator {
@@ -126,7 +132,7 @@ func (s *Sim) second(n int) (edges, *gpspps.Fix) {
 	f := healthy()
 	named, late := 0, 0.0
 	for _, x := range s.Faults {
-		if n < x.From || (x.To != 0 && n >= x.To) {
+		if !x.in(n) {
 			continue
 		}
 		if x.Command != "" {
@@ -138,7 +144,12 @@ func (s *Sim) second(n int) (edges, *gpspps.Fix) {
 		late += x.PulseShiftS + x.PulseRamp*float64(n-x.From)
 	}
 	rng := rand.New(rand.NewPCG(uint64(s.Seed), streamSecond+uint64(n)))
-	return s.pulses(n, &f, late, rng), s.fix(n, &f, named, rng)
+	e, fix := s.pulses(n, &f, late, rng), s.fix(n, &f, named, rng)
+	if fix != nil {
+		s.warn(n, fix)
+		s.locate(n, fix, rng)
+	}
+	return e, fix
 }
 
 func (s *Sim) pulses(n int, f *faults, late float64, rng *rand.Rand) (e edges) {

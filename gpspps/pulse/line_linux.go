@@ -29,6 +29,9 @@ type line struct {
 	// take and look are the methods as values, made once: a method value
 	// made for every read would be an allocation for every pulse.
 	take, look func(uintptr) bool
+	spin       func(uintptr)
+	watch      watch
+	value      lineValues // what watch reads
 
 	mu    sync.Mutex // guards the deadline and what follows
 	halts uint64
@@ -36,9 +39,12 @@ type line struct {
 	err   error
 }
 
-var _ Pin = (*line)(nil)
+var (
+	_ Pin     = (*line)(nil)
+	_ Watcher = (*line)(nil)
+)
 
-func newLine(name, chip string, offset uint32, f *os.File, ioctl ioctlFunc) (*line, error) {
+func newLine(name, chip string, offset uint32, f *os.File, ioctl, fast ioctlFunc) (*line, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return nil, fmt.Errorf("pulse: line %d of %s: %w", offset, chip, err)
@@ -48,6 +54,12 @@ func newLine(name, chip string, offset uint32, f *os.File, ioctl ioctlFunc) (*li
 		l.n, l.errn = unix.Read(int(fd), l.buf[:])
 		return true
 	}
+	l.watch.level = func(fd uintptr) (bool, error) {
+		l.value = lineValues{mask: 1}
+		err := fast(fd, ioctlGetValues, unsafe.Pointer(&l.value))
+		return l.value.bits&1 != 0, err
+	}
+	l.spin = l.watch.run
 	l.take = func(fd uintptr) bool {
 		l.look(fd)
 		return l.errn != unix.EAGAIN && l.errn != unix.EINTR
@@ -190,6 +202,21 @@ func (l *line) Read() gpio.Level {
 		return gpio.Low
 	}
 	return v.bits&1 != 0
+}
+
+// Now implements Watcher.
+func (l *line) Now() int64 {
+	var c clock
+	return c.mono()
+}
+
+// Watch implements Watcher.
+func (l *line) Watch(from, until int64) (Crossing, bool) {
+	l.watch.between(from, until)
+	if l.raw.Control(l.spin) != nil {
+		return Crossing{}, false
+	}
+	return l.watch.found, l.watch.ok
 }
 
 func (l *line) control(request uintptr, arg unsafe.Pointer) error {

@@ -16,17 +16,18 @@ import (
 // kernel answers the ioctls of one chip with eight lines; a pipe carries the
 // events.
 type kernel struct {
-	t        *testing.T
+	t        testing.TB
 	dir      string
 	events   int // write end
 	request  lineRequest
 	config   lineConfig
 	high     bool
+	rises    int64 // CLOCK_MONOTONIC from which on the line is high; 0 never
 	refuse   error
 	consumer string
 }
 
-func newKernel(t *testing.T) *kernel {
+func newKernel(t testing.TB) *kernel {
 	k := &kernel{t: t, dir: t.TempDir(), events: -1}
 	if err := os.WriteFile(k.dir+"/gpiochip0", nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -61,7 +62,7 @@ func (k *kernel) ioctl(_ uintptr, request uintptr, arg unsafe.Pointer) error {
 	case ioctlGetValues:
 		v := (*lineValues)(arg)
 		v.bits = 0
-		if k.high {
+		if k.high || k.rises != 0 && new(clock).mono() >= k.rises {
 			v.bits = v.mask
 		}
 	default:
@@ -105,7 +106,7 @@ func (d inDir) line(name string) (string, uint32, bool, error) {
 }
 
 func (k *kernel) open(name string) (*line, error) {
-	return open(name, system{dev: k.dir, names: inDir{named{"GPIO18": 3}, k.dir}, ioctl: k.ioctl})
+	return open(name, system{dev: k.dir, names: inDir{named{"GPIO18": 3}, k.dir}, ioctl: k.ioctl, fast: k.ioctl})
 }
 
 func (k *kernel) mustOpen(name string) *line {
@@ -359,4 +360,57 @@ func FuzzFind(f *testing.F) {
 			t.Errorf("%q became %s, line %d", name, path, offset)
 		}
 	})
+}
+
+// TestWatch on the machine's own clock: wherever the edge is seen, that is where
+// it was, as closely as is said. A machine that is busy may not see it.
+func TestWatch(t *testing.T) {
+	k := newKernel(t)
+	l := k.mustOpen("GPIO18")
+	for seen := 0; seen < 5; {
+		now := l.Now()
+		k.rises = now + int64(3*time.Millisecond)
+		from := now + int64(2*time.Millisecond)
+		c, ok := l.Watch(from, k.rises+int64(5*time.Millisecond))
+		if !ok {
+			continue
+		}
+		seen++
+		if d := c.At - k.rises; c.Gap <= 0 || max(d, -d) > c.Gap/2+1 {
+			t.Errorf("seen %d ns from where it was, in readings that took %d ns", d, c.Gap)
+		}
+	}
+	if _, ok := l.Watch(l.Now(), l.Now()+int64(time.Millisecond)); ok {
+		t.Error("an edge from before the first reading was seen")
+	}
+	k.rises = 0
+	before := l.Now()
+	if _, ok := l.Watch(before, before+int64(time.Millisecond)); ok || l.Now() < before+int64(time.Millisecond) {
+		t.Error("an edge from nowhere, or too short a watch")
+	}
+	l.Close()
+	if _, ok := l.Watch(l.Now(), l.Now()+int64(time.Second)); ok {
+		t.Error("an edge of a closed line")
+	}
+}
+
+func TestWatchAllocatesNothing(t *testing.T) {
+	k := newKernel(t)
+	l := k.mustOpen("GPIO18")
+	if n := testing.AllocsPerRun(20, func() { l.Watch(l.Now(), l.Now()+50_000) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkLine(b *testing.B) {
+	b.ReportAllocs()
+	k := newKernel(b)
+	s := NewSource(k.mustOpen("GPIO18"))
+	edge := eventBytes(1e9, 0)
+	for b.Loop() {
+		k.write(edge)
+		if _, err := s.Read(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -24,15 +24,19 @@ const (
 	eventBuffer = 16
 )
 
-// Open requests the line called name for rising edges with kernel stamps. name
-// is what periph calls the line, which is what the device tree does, such as
-// GPIO18; or a chip and a line number, such as gpiochip0:3, for lines without
-// a name.
+// Open opens what name stands for, for edges that mark the second and have
+// kernel stamps. It is what periph calls a GPIO line, which is what the device
+// tree does, such as GPIO18; or a chip and a line number, such as gpiochip0:3,
+// for lines without a name; or a PPS device such as /dev/pps0. GPIO lines are
+// also Pins and Watchers; of their edges the rising ones are meant.
 //
 // Errors say which names there are and what to write instead.
-func Open(name string) (Pin, error) {
+func Open(name string) (Edges, error) {
 	const dev = "/dev"
-	s := system{dev: dev, names: periph{}, ioctl: ioctl}
+	if strings.HasPrefix(name, dev+"/") {
+		return openPPS(name)
+	}
+	s := system{dev: dev, names: periph{}, ioctl: ioctl, fast: rawIoctl}
 	if aliased(dev) {
 		s.names = chipNames{dev, ioctl}
 	}
@@ -44,6 +48,7 @@ type system struct {
 	dev   string // directory of the devices
 	names names
 	ioctl ioctlFunc
+	fast  ioctlFunc // for reading levels
 }
 
 // periph answers from periph's registry. Only the driver of the character
@@ -140,7 +145,7 @@ func open(name string, s system) (*line, error) {
 		return nil, fmt.Errorf("pulse: %s: line %d of %s: %w", name, offset, path, err)
 	}
 	file := os.NewFile(uintptr(request.fd), path+"#"+name)
-	l, err := newLine(name, path, offset, file, s.ioctl)
+	l, err := newLine(name, path, offset, file, s.ioctl, s.fast)
 	if err != nil {
 		file.Close()
 		return nil, err

@@ -5,9 +5,19 @@ package pulse
 import (
 	"fmt"
 	"runtime"
+	"syscall"
 )
 
-// Open fails: edges with kernel stamps come from Linux's GPIO character device.
-func Open(name string) (Pin, error) {
-	return nil, fmt.Errorf("pulse: %q: GPIO lines are read on Linux only, this is %s; write pps = \"off\"", name, runtime.GOOS)
+// Open fails: edges with kernel stamps come from Linux's GPIO character device
+// and PPS devices.
+func Open(name string) (Edges, error) { return nil, unsupported(name) }
+
+// OpenCarrier fails, too.
+func OpenCarrier(path string, _ syscall.RawConn) (Edges, error) { return nil, unsupported(path) }
+
+// Devices lists the PPS devices of Linux, so none.
+func Devices(string) []string { return nil }
+
+func unsupported(name string) error {
+	return fmt.Errorf("pulse: %q: pulses are read on Linux only, this is %s; write pps = \"off\"", name, runtime.GOOS)
 }

@@ -28,6 +28,9 @@ func Stamped(p gpio.PinIn, mono func() int64) (Pin, error) {
 	return &stamped{PinIn: p, mono: mono}, nil
 }
 
+// wakeLate is what Stamped's comment says, seconds.
+const wakeLate = 1e-3
+
 type stamped struct {
 	gpio.PinIn
 	mono   func() int64
@@ -66,6 +69,9 @@ func (s *stamped) WaitForEdgeAt(timeout time.Duration) (Event, bool) {
 	}
 	return Event{}, false
 }
+
+// Late implements late.
+func (s *stamped) Late() float64 { return wakeLate }
 
 func (s *stamped) fail(err error) { s.broken.CompareAndSwap(nil, &err) }
 

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"periph.io/x/conn/v3"
@@ -187,6 +188,13 @@ func (p *Port) lost(verb string, err error) error {
 // SetReadDeadline makes reads fail with os.ErrDeadlineExceeded from t on, also
 // one under way; the zero time takes it back.
 func (p *Port) SetReadDeadline(t time.Time) error { return p.file.SetReadDeadline(t) }
+
+// SetWriteDeadline does the same for writes, which wait while the line's buffer
+// is full.
+func (p *Port) SetWriteDeadline(t time.Time) error { return p.file.SetWriteDeadline(t) }
+
+// SyscallConn is for what a UART has beside its bytes, such as its modem lines.
+func (p *Port) SyscallConn() (syscall.RawConn, error) { return p.file.SyscallConn() }
 
 // Halt is conn.Resource's: a line that is not written to stands still.
 func (p *Port) Halt() error { return nil }

@@ -25,6 +25,10 @@ type ChronydOptions struct {
 	// Unsynchronized starts it without a time source of any kind: it then
 	// answers with leap indicator 3 and stratum 0.
 	Unsynchronized bool
+
+	// Lines are added to its configuration, such as a reference clock. It
+	// still has to start as Unsynchronized says.
+	Lines []string
 }
 
 // Chronyd is a real chronyd, serving this machine's clock at stratum 1 on a
@@ -145,7 +149,7 @@ func chronydConfig(o ChronydOptions, dir string) string {
 	if !o.Unsynchronized {
 		lines = append(lines, "local stratum 1")
 	}
-	return strings.Join(lines, "\n") + "\n"
+	return strings.Join(append(lines, o.Lines...), "\n") + "\n"
 }
 
 // await asks until the answer is a synchronized server's, or, where that is

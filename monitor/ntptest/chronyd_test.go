@@ -36,6 +36,9 @@ func TestChronyd(t *testing.T) {
 		}
 		t.Skip(err)
 	}
+	if v, err := ChronydVersion(t.Context(), path); err != nil || !strings.Contains(v, " version ") {
+		t.Errorf("it says %q, %v", v, err)
+	}
 	for _, unsynchronized := range []bool{false, true} {
 		t.Run(fmt.Sprintf("unsynchronized %v", unsynchronized), func(t *testing.T) {
 			dir := t.TempDir()
@@ -150,7 +153,7 @@ func TestChronydConfig(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
-	if got := chronydConfig(ChronydOptions{Port: 12345, Unsynchronized: true}, "/x"); strings.Contains(got, "local") {
+	if got := chronydConfig(ChronydOptions{Port: 12345, Unsynchronized: true, Lines: []string{"clockprecision 1e-7"}}, "/x"); strings.Contains(got, "local") || !strings.HasSuffix(got, "\nclockprecision 1e-7\n") {
 		t.Errorf("a time source in\n%s", got)
 	}
 }

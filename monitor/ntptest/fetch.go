@@ -26,6 +26,16 @@ func FetchChronyd(ctx context.Context, cacheDir string) (path string, err error)
 	return fetcher{lookPath: lookPath, run: run}.fetch(ctx, cacheDir)
 }
 
+// ChronydVersion is what the chronyd at path says that it is, one line.
+func ChronydVersion(ctx context.Context, path string) (string, error) {
+	out, err := run(ctx, "", libraryPath(path), path, "-v")
+	if err != nil {
+		return "", err
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(out), "\n")
+	return line, nil
+}
+
 // fetcher has the programs it needs injected.
 type fetcher struct {
 	lookPath func(name string) (string, error)

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/truechimer/truechimer/appliance/durable"
+	"github.com/truechimer/truechimer/gpspps"
+)
+
+const (
+	// antennaName is the file that keeps where the antenna was surveyed to be.
+	// It is the home of whoever hosts the station: mode 0600, and it goes
+	// nowhere else.
+	antennaName = "antenna.json"
+	antennaMost = 256 // bytes
+	// antennaEvery is how often the survey is looked at: it takes hours.
+	antennaEvery = time.Minute
+)
+
+// antennaFile is what is in it.
+type antennaFile struct {
+	Lat, Lon *float64 // degrees
+}
+
+// antennaPath is where the survey is kept; empty where nothing can be.
+func (p *platform) antennaPath() string {
+	if p.perm == "" || p.volatile || p.safe {
+		return ""
+	}
+	return filepath.Join(p.perm, antennaName)
+}
+
+// surveyed is what an earlier start found, nil if there is nothing that can be
+// used: then the antenna is surveyed anew.
+func (p *platform) surveyed() *gpspps.Survey {
+	path := p.antennaPath()
+	if path == "" {
+		return nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	b, err := io.ReadAll(io.LimitReader(file, antennaMost)) // what is cut off is no JSON
+	var at antennaFile
+	if err != nil || json.Unmarshal(b, &at) != nil || at.Lat == nil || at.Lon == nil {
+		return nil
+	}
+	return &gpspps.Survey{Lat: *at.Lat, Lon: *at.Lon}
+}
+
+// keepAntenna has the survey outlast the station's restarts, and forgets it
+// where the antenna was moved by people or is none that stays.
+func (s *station) keepAntenna(ctx context.Context) error {
+	path := s.platform.antennaPath()
+	for path != "" && ctx.Err() == nil {
+		if err := s.writeAntenna(path); err != nil {
+			return fmt.Errorf("where the antenna is cannot be kept: %w", err)
+		}
+		wait(ctx, antennaEvery)
+	}
+	return nil
+}
+
+// writeAntenna has the file at path say what the reference knows.
+func (s *station) writeAntenna(path string) error {
+	at, ok := s.ref.Antenna()
+	kept := s.platform.surveyed()
+	switch {
+	case !ok:
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return durable.Remove(path)
+	case kept != nil && *kept == at:
+		return nil
+	}
+	b, err := json.Marshal(antennaFile{&at.Lat, &at.Lon})
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return durable.WriteFile(path, b)
+}

@@ -1,0 +1,5 @@
+//go:build soak
+
+package gpspps_test
+
+const honestDays = 30
