@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/gpspps"
+	"github.com/truechimer/truechimer/gpspps/discipline"
 	"github.com/truechimer/truechimer/monitor"
 )
 
@@ -34,11 +36,57 @@ func vote(x monitor.Exchange, name string) (v gpspps.Vote, ok bool) {
 		Host:     name,
 		Group:    neighbourhood(x.Addr),
 		Upstream: upstream(x),
+		Leap:     leap(x),
 		Mono:     x.Mono,
 		Time:     x.ServerTime(),
 		// RFC 5905's root distance, with the delay to the server itself.
 		HalfWidth: x.Delay()/2 + x.RootDelay/2 + x.RootDispersion + x.StampError,
 	}, true
+}
+
+// leap is what the server announces for the end of the month: a second more (1)
+// or less (-1), or neither.
+func leap(x monitor.Exchange) int {
+	switch x.Leap { // RFC 5905, figure 9
+	case 1:
+		return 1
+	case 2:
+		return -1
+	}
+	return 0
+}
+
+// clock shows the clock's owner.
+func clock(o discipline.Status, l gpspps.Leap, mono int64) *status.Clock {
+	out := &status.Clock{
+		Steered: !o.Observing, Synchronized: o.Told.Synced,
+		Steps: o.Steps, ForeignSteps: o.ForeignSteps, ForeignAdjustments: o.ForeignAdjustments,
+	}
+	if o.Told.Synced {
+		out.EstimatedError, out.GreatestError = &o.Told.EstError, &o.Told.MaxError
+	}
+	if o.Foreign != "" {
+		age := float64(mono-o.ForeignAt) / 1e9
+		out.Foreign, out.ForeignAge = &o.Foreign, &age
+	}
+	if l.GPSLessUTC != 0 {
+		out.GPSLessUTC = &l.GPSLessUTC
+	}
+	if o.TAI != 0 {
+		out.TAILessUTC = &o.TAI
+	}
+	if l.Next.Change != 0 {
+		out.Leap = &status.Leap{Change: l.Next.Change, At: l.Next.At, Receiver: l.Receiver, Servers: l.Network, Ordered: o.Told.Leap == l.Next.Change}
+	}
+	return out
+}
+
+// contested is what people should know of who else sets the clock.
+func contested(o discipline.Status) string {
+	if !o.Yielded {
+		return ""
+	}
+	return "Something else on this machine keeps setting its clock, so the station has stopped steering it until that is over. Its own verdicts do not suffer."
 }
 
 // mark is what the named reference says in a vote.

@@ -35,6 +35,12 @@ func TestVote(t *testing.T) {
 	if !ok || got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
+	for li, want := range map[uint8]int{0: 0, 1: 1, 2: -1, 3: 0} {
+		x.Leap = li
+		if v, ok := vote(x, ""); !ok || v.Leap != want {
+			t.Errorf("leap indicator %d: %+v, want %d", li, v, want)
+		}
+	}
 	// Half the delay, half the root delay, the root dispersion, the stamps.
 	if w := 0.008 + 0.005 + 0.003 + 1e-5; math.Abs(got.HalfWidth-w) > 1e-12 {
 		t.Errorf("half-width %g, want %g", got.HalfWidth, w)

@@ -161,6 +161,9 @@ func (s *station) judge(ctx context.Context) error {
 // keepTime ticks the reference and steers the clock once a second.
 func (s *station) keepTime(ctx context.Context) error {
 	owner := discipline.New(s.kernel, s.ref, s.log)
+	owner.Expect(s.memory.frequency())
+	s.owner.Store(owner)
+	defer s.memory.end()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	var probed uint64
@@ -176,6 +179,8 @@ func (s *station) keepTime(ctx context.Context) error {
 			s.ref.SetRealtime(diff)
 			s.ref.Tick(mono)
 			owner.Tick(mono)
+			s.memory.tick(s.ref.At(mono, ""), s.ref.Info(mono), s.ref.Leap())
+			s.notes.set("clock owner", contested(owner.Status()))
 			s.live.Beat("time")
 		}
 		select {
@@ -190,14 +195,17 @@ func (s *station) keepTime(ctx context.Context) error {
 func newStation(p *platform, conf config.Config, kernel discipline.Kernel, prober prober, notices []string, log *slog.Logger) *station {
 	s := &station{
 		platform: p, version: version, conf: conf, kernel: kernel, prober: prober,
-		ref: gpspps.New(gpspps.Config{
-			Build: p.build, Log: log, Survey: p.surveyed(), MovingAntenna: conf.Receiver.Moving,
-		}),
 		notes: newNotes(notices, log), live: liveness(p.safe), born: time.Now(), log: log,
 		listen: net.Listen, dial: new(net.Dialer).DialContext, resolver: net.DefaultResolver,
 	}
 	s.parts = &parts{notes: s.notes}
-	s.inbox = &inbox{ref: s.ref, pivot: p.build, notes: s.notes, log: log}
+	s.memory = remember(p.perm, p.build, s.notes)
+	before := s.memory.at
+	s.ref = gpspps.New(gpspps.Config{
+		Build: p.build, LastGood: before.Good, ConfirmUTC: before.confirms, Log: log,
+		Survey: p.surveyed(), MovingAntenna: conf.Receiver.Moving,
+	})
+	s.inbox = &inbox{ref: s.ref, pivot: before.pivot(p.build), notes: s.notes, log: log}
 	return s
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/gpspps"
+	"github.com/truechimer/truechimer/gpspps/discipline"
 )
 
 // busy is a clock on a machine that now and then does not run this process for
@@ -33,9 +34,9 @@ func (b busy) Now() (mono, diff int64, err error) {
 	return time.Now().UnixNano() - diff0, diff0, nil
 }
 
-func (busy) SetFrequency(float64) error          { return nil }
-func (busy) Step(int64) error                    { return nil }
-func (busy) Report(float64, float64, bool) error { return nil }
+func (busy) SetFrequency(float64) error        { return nil }
+func (busy) Step(int64) error                  { return nil }
+func (busy) Report(discipline.Condition) error { return nil }
 
 // TestSimulatedReceiverOnABusyMachine: the simulated line does not suffer from
 // what the machine does otherwise; a real one would not either.

@@ -27,6 +27,8 @@ type station struct {
 	ref      *gpspps.Reference
 	inbox    *inbox
 	kernel   discipline.Kernel
+	owner    atomic.Pointer[discipline.Owner] // of the clock; nil until it runs
+	memory   *clockMemory
 	prober   prober
 	monitor  atomic.Pointer[monitor.Monitor] // nil until it runs
 	page     atomic.Value                    // net.Addr; nothing until it is served
@@ -98,6 +100,9 @@ func (s *station) Status() status.Status {
 	out.Reference = reference(r, info, diff)
 	out.Receiver = s.inbox.found.status(s.conf.Receiver)
 	out.Reference.Counters = counters(info.Counters, &s.inbox.tally)
+	if o := s.owner.Load(); o != nil {
+		out.Clock = clock(o.Status(), s.ref.Leap(), mono)
+	}
 	out.Probe = probed(s.prober.Counters())
 	if m := s.monitor.Load(); m != nil {
 		for _, res := range m.Results() {

@@ -15,6 +15,7 @@ import (
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/gpspps"
+	"github.com/truechimer/truechimer/gpspps/discipline"
 	"github.com/truechimer/truechimer/monitor"
 	"github.com/truechimer/truechimer/monitor/probe"
 )
@@ -30,7 +31,7 @@ type stopped struct {
 func (c stopped) Now() (mono, diff int64, err error) { return c.mono, c.diff, c.err }
 func (stopped) SetFrequency(float64) error           { return nil }
 func (stopped) Step(int64) error                     { return nil }
-func (stopped) Report(float64, float64, bool) error  { return nil }
+func (stopped) Report(discipline.Condition) error    { return nil }
 
 func testStation(t *testing.T, p *platform, kernel stopped) *station {
 	t.Helper()

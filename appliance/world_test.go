@@ -17,6 +17,7 @@ import (
 	"github.com/truechimer/truechimer/appliance/network"
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/boards"
+	"github.com/truechimer/truechimer/gpspps/discipline"
 	"github.com/truechimer/truechimer/gpspps/nmea"
 	"github.com/truechimer/truechimer/gpspps/pulse"
 	"github.com/truechimer/truechimer/monitor"
@@ -95,7 +96,7 @@ func (w *world) Step(by int64) error {
 	w.diff += by
 	return nil
 }
-func (w *world) Report(float64, float64, bool) error { return nil }
+func (w *world) Report(discipline.Condition) error { return nil }
 
 // Probe and Counters implement prober.
 func (w *world) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {

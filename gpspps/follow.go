@@ -114,7 +114,7 @@ func (r *Reference) follow(mono int64) {
 	e.note(n, z)
 	s := Sample{Mono: mono, Offset: math.NaN(), Residual: e.bank[e.best].x - z, Uncertainty: own.Uncertainty, State: r.shown()}
 	if r.diffSet {
-		s.Offset = float64(mono+r.diff-n*1e9) * 1e-9
+		s.Offset = float64(mono+r.diff-(n-r.leaps.by(mono))*1e9) * 1e-9
 	}
 	r.sample(s)
 	if n > r.due+1 {

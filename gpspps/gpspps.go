@@ -105,6 +105,7 @@ type Vote struct {
 	Time      int64   // the server's clock at Mono, UTC ns since the Unix epoch
 	HalfWidth float64 // half the delay + root distance + stamp error, seconds
 	Upstream  string  // the source a server at stratum 2 and above follows; votes with the same upstream count once too; empty: none
+	Leap      int     // it announces that the month ends with a second more (1) or less (-1); 0: with neither
 }
 
 // Source names where true time is taken from.
@@ -149,12 +150,14 @@ type Reading struct {
 
 // Info is what is shown about the reference beside a Reading.
 type Info struct {
-	FrequencyPPM   float64       // of the oscillator left alone, 1e-6; positive: it runs fast; NaN unknown
-	Holdover       time.Duration // age of the holdover, 0 when not in holdover
-	SatellitesUsed int           // -1 unknown
-	SatellitesSeen int           // -1 unknown
-	LastPulse      int64         // CLOCK_MONOTONIC ns; 0 none yet
-	Counters       Counters
+	FrequencyPPM float64 // of the oscillator left alone, 1e-6; positive: it runs fast; NaN unknown
+	// FrequencyUncertaintyPPM is the half-width of its 95 % interval, 1e-6.
+	FrequencyUncertaintyPPM float64
+	Holdover                time.Duration // age of the holdover, 0 when not in holdover
+	SatellitesUsed          int           // -1 unknown
+	SatellitesSeen          int           // -1 unknown
+	LastPulse               int64         // CLOCK_MONOTONIC ns; 0 none yet
+	Counters                Counters
 }
 
 // Counters count what came in and what was wrong with it, since the start.

@@ -59,6 +59,10 @@ func (r *Reference) AddMark(m Mark) {
 	if m.Source == SourceNTP {
 		m.HalfWidth = max(m.HalfWidth, namedLeast)
 	}
+	if r.leaps.near(m.Mono, leapAside) {
+		return
+	}
+	m.Time += r.leaps.by(m.Mono) * 1e9
 	n := &r.named
 	if last, ok := n.last(); ok {
 		switch {

@@ -13,6 +13,7 @@ const (
 	reasonNoPulse  = "no pulse"
 	reasonMoved    = "the pulses are not where they should be"
 	reasonUnproven = "leap seconds unconfirmed"
+	reasonOld      = "date unconfirmed: the station has already seen a later one"
 	leapMost       = 30 // seconds; more than leap seconds could explain
 	// GPS time less UTC since 2017 (IERS, Bulletin C 52). If one should ever be
 	// taken away, servers confirm the count until this is raised.
@@ -41,7 +42,7 @@ func (r *Reference) evaluate() {
 // shown is the state for the outside.
 func (r *Reference) shown() State {
 	held := r.phase == StateHoldover
-	if (r.phase == StateLocked || held) && (r.jump != 0 || r.disputed != "") || held && r.strayed() && !r.backed || r.untrue() != "" {
+	if (r.phase == StateLocked || held) && (r.jump != 0 || r.unsettled() != "" || r.disputed != "") || held && r.strayed() && !r.backed || r.untrue() != "" {
 		return StateSuspect
 	}
 	return r.phase
@@ -54,6 +55,8 @@ func (r *Reference) told() string {
 		return r.untrue()
 	case r.shown() == StateSuspect && r.disputed != "":
 		return r.disputed
+	case r.shown() == StateSuspect && r.unsettled() != "":
+		return r.unsettled()
 	case r.shown() == StateSuspect && r.jump == 0:
 		return r.stray()
 	case r.shown() == StateSuspect:
@@ -188,16 +191,19 @@ func (r *Reference) proven() (ok bool, why string) {
 	if r.counters.Votes != 0 && !r.voted(r.now) {
 		return false, reasonUnproven // those who may know better are being asked
 	}
+	continuous := 0.0
+	if r.fixes.since != 0 {
+		continuous = seconds(r.fixes.since, r.now)
+	}
 	f := r.fixes.valid
+	if !r.c.LastGood.IsZero() && f.Time.Before(r.c.LastGood) && continuous < jumpUnconfirmed.Seconds() {
+		return false, reasonOld
+	}
 	if f.Leap != 0 && f.Leap < leapKnown {
 		return false, fmt.Sprintf("%s: the receiver knows of %d, there have been %d", reasonUnproven, f.Leap, leapKnown)
 	}
 	if f.LeapUTC || (r.c.ConfirmUTC != nil && r.c.ConfirmUTC(f)) {
 		return true, ""
-	}
-	continuous := 0.0
-	if r.fixes.since != 0 {
-		continuous = seconds(r.fixes.since, r.now)
 	}
 	if d, whom := r.opposed(); whom != "" && continuous < jumpUnconfirmed.Seconds() {
 		return false, contradiction(d, whom)

@@ -38,6 +38,9 @@ func (v voters) add(x Vote, now int64) bool {
 		return false
 	}
 	x.HalfWidth = max(x.HalfWidth, leastHalf)
+	if x.Leap != 1 && x.Leap != -1 {
+		x.Leap = 0
+	}
 	if x.Group == "" {
 		x.Group = x.Server
 	}

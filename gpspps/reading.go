@@ -3,6 +3,7 @@ package gpspps
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"time"
 )
@@ -72,6 +73,7 @@ func (r *Reference) At(mono int64, judged string) Reading {
 			out = instead
 		}
 	}
+	out.True -= r.leaps.by(mono) * 1e9
 	out.Final = r.now-mono >= int64(FinalAfter)
 	return out
 }
@@ -174,7 +176,7 @@ func (r *Reference) quorum(mono int64, judged string) (Reading, bool) {
 		return Reading{}, false
 	}
 	age := func(v Vote) float64 { return math.Abs(seconds(v.Mono, mono)) * r.c.OscillatorPPM * 1e-6 }
-	votes := r.voters.at(mono, judged, age)
+	votes := slices.DeleteFunc(r.voters.at(mono, judged, age), func(v Vote) bool { return r.voters.across(v, mono) })
 	if len(votes) == 0 {
 		return Reading{}, false
 	}
@@ -205,9 +207,11 @@ func (r *Reference) Info(mono int64) Info {
 	out := Info{FrequencyPPM: math.NaN(), SatellitesUsed: -1, SatellitesSeen: -1, LastPulse: r.train.last(), Counters: r.counters}
 	switch r.phase {
 	case StateLocked:
-		out.FrequencyPPM = -r.est.bank[r.est.best].y * 1e6
+		s := r.est.bank[r.est.best]
+		out.FrequencyPPM, out.FrequencyUncertaintyPPM = -s.y*1e6, normal95*math.Sqrt(s.pyy)*1e6
 	case StateHoldover:
-		out.FrequencyPPM = -r.held.s.y * 1e6
+		s := r.held.s
+		out.FrequencyPPM, out.FrequencyUncertaintyPPM = -s.y*1e6, normal95*math.Sqrt(s.pyy)*1e6
 		out.Holdover = max(time.Duration(mono-r.heldAt), 1)
 	default:
 		out.FrequencyPPM = r.markedRate(mono)

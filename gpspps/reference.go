@@ -20,6 +20,9 @@ type Config struct {
 	// Build is when this program was made: no earlier date is believed. The
 	// zero value stands for the start of 2025.
 	Build time.Time
+	// LastGood is a time known to be past from an earlier run; zero: none. A
+	// receiver that names an earlier one has servers to confirm it, or a day.
+	LastGood time.Time
 	// PulseError is how late a pulse may be stamped every time, so that no
 	// number of pulses shows it, seconds; 20e-6 if 0 (a Pi's interrupt).
 	PulseError float64
@@ -53,6 +56,7 @@ type Reference struct {
 	train  train
 	fixes  fixes
 	voters voters
+	leaps  leaps
 	named  named
 
 	phase    State // cold, numbering, locked or holdover; suspect is put over it
@@ -146,6 +150,7 @@ func (r *Reference) AddFix(f Fix) {
 		return
 	}
 	r.fixes.last = f
+	f = r.counted(f)
 	switch {
 	case !f.Valid:
 		r.counters.FixesInvalid++
@@ -160,11 +165,14 @@ func (r *Reference) AddFix(f Fix) {
 		}
 	case f.Time.Before(r.c.Build) || f.Time.After(r.c.Build.AddDate(40, 0, 0)):
 		r.counters.FixesImplausible++
+	case r.ambiguous(f):
+		r.fixes.arrived, r.goodFix = r.now, r.now
 	default:
 		r.fixes.gap(f.Mono)
 		r.fixes.match(f, &r.train)
 		r.fixes.valid, r.fixes.arrived = f, r.now
 		r.compare(f)
+		r.leapFix(f)
 	}
 	r.listen(f)
 	r.evaluate()
@@ -202,6 +210,10 @@ func (r *Reference) AddVote(v Vote) {
 	if len(r.labels) == 0 {
 		now = v.Mono // nothing has been heard yet
 	}
+	if r.leaps.near(v.Mono, leapAside) {
+		return
+	}
+	v.Time += r.leaps.by(v.Mono) * 1e9
 	if !r.voters.add(v, now) {
 		return
 	}
@@ -219,6 +231,7 @@ func (r *Reference) Tick(mono int64) {
 	defer r.mu.Unlock()
 	r.heard(mono)
 	r.voters.expire(r.now)
+	r.watchLeap()
 	r.account()
 	r.evaluate()
 	r.settle()

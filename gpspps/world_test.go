@@ -33,8 +33,9 @@ type world struct {
 	// edit may change what the receiver does in a second; stamps are of the
 	// free clock.
 	edit       func(n int, pulses []gpspps.Pulse, fix *gpspps.Fix) ([]gpspps.Pulse, *gpspps.Fix)
-	standStill int     // no ticks before this second
-	late       []event // that come after the tick of their second
+	voting     func(server int, v *gpspps.Vote) // may change what a server says
+	standStill int                              // no ticks before this second
+	late       []event                          // that come after the tick of their second
 }
 
 // event is something that comes in at an instant of the steered clock.
@@ -150,6 +151,9 @@ func (w *world) run(seconds int) {
 			v := gpspps.Vote{
 				Server: s.name, Group: s.group, Upstream: s.upstream, Mono: mono, HalfWidth: s.half,
 				Time: w.truth(mono) + int64((s.offset+off)*1e9),
+			}
+			if w.voting != nil {
+				w.voting(i, &v)
 			}
 			events = append(events, event{mono + 2e7, func() { w.ref.AddVote(v) }})
 		}

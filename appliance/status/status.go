@@ -17,6 +17,7 @@ type Status struct {
 	Station   Station   `json:"station"`
 	Reference Reference `json:"reference"`
 	Receiver  Receiver  `json:"receiver"`
+	Clock     *Clock    `json:"clock"` // null until there is one that is looked after
 	Servers   []Server  `json:"servers"`
 	Probe     Probe     `json:"probe"`
 	Update    *Update   `json:"update"` // null where the station's program does not update itself
@@ -54,6 +55,32 @@ type Reference struct {
 	SatellitesUsed *int     `json:"satellites_used"`
 	SatellitesSeen *int     `json:"satellites_seen"`
 	Counters       Counters `json:"counters"`
+}
+
+// Clock is the station's clock as other programs see it, and who sets it.
+type Clock struct {
+	Steered        bool     `json:"steered"`           // by the station; false: it is only watched
+	Synchronized   bool     `json:"synchronized"`      // other programs are told so
+	EstimatedError *float64 `json:"estimated_error_s"` // that they are told; null while it is not synchronised
+	GreatestError  *float64 `json:"greatest_error_s"`  // likewise
+	Steps          int      `json:"steps"`             // by the station, since the start
+	GPSLessUTC     *int     `json:"gps_minus_utc_s"`   // the count of leap seconds; null while it is not proven
+	TAILessUTC     *int     `json:"tai_minus_utc_s"`   // as the kernel was told
+	Leap           *Leap    `json:"leap_second"`       // the next one; null: none is announced
+
+	ForeignSteps       int      `json:"foreign_steps"`       // of the clock, by something else
+	ForeignAdjustments int      `json:"foreign_adjustments"` // of its rate or of what it says of itself
+	Foreign            *string  `json:"foreign"`             // the last of them in words; null: none
+	ForeignAge         *float64 `json:"foreign_age_s"`
+}
+
+// Leap is a leap second that is announced.
+type Leap struct {
+	Change   int       `json:"change"`   // 1: a second is inserted, -1: one is left out
+	At       time.Time `json:"at"`       // the midnight of UTC before which it is
+	Receiver bool      `json:"receiver"` // announces it
+	Servers  bool      `json:"servers"`  // most of them announce it, which they do on the last day
+	Ordered  bool      `json:"ordered"`  // the clock will make it
 }
 
 // Receiver is where the GPS receiver and its pulse were found. All is null until

@@ -37,10 +37,12 @@ func keys(t *testing.T, what string, v any, want ...string) map[string]any {
 }
 
 var (
-	topFields       = []string{"schema", "time", "summary", "station", "reference", "receiver", "servers", "probe", "update", "notices"}
+	topFields       = []string{"schema", "time", "summary", "station", "reference", "receiver", "clock", "servers", "probe", "update", "notices"}
 	stationFields   = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone", "safe_mode"}
 	referenceFields = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "counters"}
 	receiverFields  = []string{"device", "baud", "protocol", "pulse", "pulse_late_s", "pulse_late_error_s", "hat", "model", "setup"}
+	clockFields     = []string{"steered", "synchronized", "estimated_error_s", "greatest_error_s", "steps", "gps_minus_utc_s", "tai_minus_utc_s", "leap_second", "foreign_steps", "foreign_adjustments", "foreign", "foreign_age_s"}
+	leapFields      = []string{"change", "at", "receiver", "servers", "ordered"}
 	counterFields   = []string{"fixes", "fixes_invalid", "fixes_implausible", "checksum", "noise_bytes", "pulses", "pulses_used", "pulses_doubled", "pulses_missing", "pulses_unnumbered", "pulses_lost", "votes", "vetoes"}
 	probeFields     = []string{"exchanges", "strays", "unstamped", "voided", "panics"}
 	serverFields    = []string{"id", "name", "address", "family", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last"}
@@ -63,6 +65,11 @@ func TestAPIContract(t *testing.T) {
 			t.Errorf("receiver.%s = %v, want %v", field, receiver[field], want)
 		}
 	}
+	clock := keys(t, "clock", full["clock"], clockFields...)
+	leap := keys(t, "leap_second", clock["leap_second"], leapFields...)
+	if clock["tai_minus_utc_s"] != 37.0 || clock["foreign"] != nil || leap["change"] != 1.0 || leap["servers"] != false {
+		t.Errorf("clock %v", clock)
+	}
 	counters := keys(t, "counters", reference["counters"], counterFields...)
 	probe := keys(t, "probe", full["probe"], probeFields...)
 	if counters["fixes"] != 98765.0 || counters["noise_bytes"] != 4021.0 || counters["vetoes"] != 0.0 || probe["strays"] != 7.0 {
@@ -80,6 +87,9 @@ func TestAPIContract(t *testing.T) {
 
 	empty := keys(t, "status", decode(t, status.Status{Servers: []status.Server{{}}}), topFields...)
 	station := keys(t, "station", empty["station"], stationFields...)
+	if empty["clock"] != nil {
+		t.Errorf("clock = %v, want null", empty["clock"])
+	}
 	reference = keys(t, "reference", empty["reference"], referenceFields...)
 	for field, v := range keys(t, "receiver", empty["receiver"], receiverFields...) {
 		if v != nil {

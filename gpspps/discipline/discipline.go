@@ -16,32 +16,6 @@ import (
 	"github.com/truechimer/truechimer/gpspps"
 )
 
-// Kernel is the clock of the operating system. One that also has
-//
-//	Frequency() (ppm float64, err error)
-//
-// to tell what SetFrequency last set, maybe before this process began, is taken
-// over as it runs.
-type Kernel interface {
-	// Now reads CLOCK_MONOTONIC and by how much CLOCK_REALTIME is ahead of it, ns.
-	Now() (mono, diff int64, err error)
-	// SetFrequency makes both clocks run ppm (1e-6) fast by what the
-	// oscillator gives; -500..500, beyond is an error.
-	SetFrequency(ppm float64) error
-	// Step adds ns to CLOCK_REALTIME at once.
-	Step(ns int64) error
-	// Report tells other programs how good the clock is: the estimated and the
-	// greatest possible error, seconds, and whether it is synchronised at all.
-	Report(estError, maxError float64, synced bool) error
-}
-
-// ReferenceSource is what the clock is steered by; *gpspps.Reference is one.
-type ReferenceSource interface {
-	At(mono int64, judged string) gpspps.Reading
-	Info(mono int64) gpspps.Info
-	Steered(mono int64, ppm float64)
-}
-
 const (
 	maxPPM     = 500        // the kernel's MAXFREQ
 	stepPPM    = 1. / 65536 // the kernel's unit of frequency
@@ -64,8 +38,6 @@ const (
 	// when the source has been sure of itself for a while.
 	stepLater  = 0.5 // seconds
 	stepProven = time.Minute
-
-	foreignStep = 1e-3 // seconds; a change of REALTIME that is not the owner's
 )
 
 // Owner owns the clock: one per machine.
@@ -76,7 +48,8 @@ type Owner struct {
 
 	mu        sync.Mutex
 	begun     bool
-	observing bool
+	observing bool    // for want of rights
+	expected  float64 // the oscillator's rate before it is measured, 1e-6; NaN unknown
 	steps     int
 	wasSet    bool    // the clock has been set by GPS or by a quorum
 	ever      bool    // GPS has been locked
@@ -86,9 +59,14 @@ type Owner struct {
 	steered   int64
 	diff      int64 // of the last tick
 	trouble   string
-	synced    bool
+	told      Condition // what was reported last
 	offset    float64
 	known     bool
+
+	foreign foreign
+	leap    planned
+	rearm   int64 // no leap second is planned before this instant
+	tai     int   // as it was set; 0 not yet
 }
 
 // New makes the owner of a clock. A nil log takes nothing.
@@ -96,7 +74,18 @@ func New(k Kernel, ref ReferenceSource, log *slog.Logger) *Owner {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Owner{kernel: k, ref: ref, log: log, offset: math.NaN()}
+	return &Owner{kernel: k, ref: ref, log: log, offset: math.NaN(), expected: math.NaN()}
+}
+
+// Expect tells before the first Tick how fast the oscillator was found to be
+// when it was last measured, 1e-6. A kernel whose rate is not set yet is made
+// to run right by it.
+func (o *Owner) Expect(fast float64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if math.Abs(fast) <= maxPPM {
+		o.expected = fast
+	}
 }
 
 // Steps is how often the clock has been stepped.
@@ -106,12 +95,15 @@ func (o *Owner) Steps() int {
 	return o.steps
 }
 
-// Observing says whether the clock is only watched, for want of rights.
+// Observing says whether the clock is only watched, for want of rights or
+// because something else keeps setting it.
 func (o *Owner) Observing() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.observing
+	return o.watching()
 }
+
+func (o *Owner) watching() bool { return o.observing || o.foreign.yielded }
 
 // Offset is the station's clock less true time at the last tick, seconds;
 // known is false and the offset NaN while no source tells the time.
@@ -132,10 +124,13 @@ func (o *Owner) Tick(mono int64) {
 	}
 	// What the caller says is older than what was read just now.
 	mono = max(mono, now)
+	set := o.set()
+	settings, readable := o.read()
 	if !o.begun {
-		o.begin(mono)
-	} else if moved := float64(diff-o.diff) * 1e-9; math.Abs(moved) > foreignStep {
-		o.log.Warn("something else has stepped the clock", "seconds", moved)
+		o.begin(mono, settings)
+		readable = false // what was read is past
+	} else {
+		o.watch(mono, diff-o.diff, set)
 	}
 	o.diff = diff
 	if s, ok := o.ref.(interface{ SetRealtime(diff int64) }); ok {
@@ -157,9 +152,13 @@ func (o *Owner) Tick(mono int64) {
 	} else {
 		o.locked = 0
 	}
-	if o.observing {
+	if readable {
+		o.compare(mono, settings)
+	}
+	if o.watching() || o.leaping(mono) {
 		return
 	}
+	o.leapPast(mono)
 	if sure {
 		o.step(mono, r)
 	}
@@ -168,29 +167,34 @@ func (o *Owner) Tick(mono int64) {
 	} else {
 		o.release(mono)
 	}
+	leap := o.ref.Leap()
+	o.plan(mono, r, leap, sure && gps)
 	o.report(r, sure)
+	if readable && sure && gps {
+		o.setTAI(mono, settings.TAI, leap.GPSLessUTC)
+	}
 }
 
 // begin takes the clock over with a frequency that is known: what is left of
 // another process, most likely of an earlier run of this one, would look like
 // the oscillator's own. It is kept, since it is better than none.
-func (o *Owner) begin(mono int64) {
+func (o *Owner) begin(mono int64, s Settings) {
 	o.begun = true
 	o.steered = mono
-	ppm := 0.0
-	if k, ok := o.kernel.(interface {
-		Frequency() (ppm float64, err error)
-	}); ok {
-		if f, err := k.Frequency(); !o.failed("reading the clock's rate", err) {
-			ppm = f
-		}
+	ppm := s.PPM
+	if ppm == 0 && !math.IsNaN(o.expected) {
+		ppm = -o.expected
 	}
 	// Set it even so: that shows whether there is the right to.
-	o.set(mono, ppm, ppm)
+	o.setRate(mono, ppm, ppm)
+	if !o.observing {
+		// Whatever it says of itself was said by somebody else.
+		o.tell(Condition{})
+	}
 }
 
-// set makes the clock run ppm fast, level of it to make up for the oscillator.
-func (o *Owner) set(mono int64, ppm, level float64) {
+// setRate makes the clock run ppm fast, level of it to make up for the oscillator.
+func (o *Owner) setRate(mono int64, ppm, level float64) {
 	ppm = math.Round(min(max(ppm, -maxPPM), maxPPM)/stepPPM) * stepPPM
 	if o.failed("steering the clock", o.kernel.SetFrequency(ppm)) {
 		return
@@ -208,7 +212,7 @@ func (o *Owner) set(mono int64, ppm, level float64) {
 // would run away from the truth at the rate that was to bring it there.
 func (o *Owner) release(mono int64) {
 	if math.Abs(o.ppm-o.level) >= steerLeast {
-		o.set(mono, o.level, o.level)
+		o.setRate(mono, o.level, o.level)
 	}
 }
 
@@ -243,6 +247,9 @@ func (o *Owner) step(mono int64, r gpspps.Reading) {
 	o.steps++
 	o.diff += by
 	o.offset = 0
+	o.set() // it was this
+	o.stepped(mono)
+	o.release(mono) // what was to remove the offset would make another
 	o.log.Info("clock stepped", "seconds", float64(by)*1e-9, "source", string(r.Source), "steps", o.steps)
 }
 
@@ -262,23 +269,27 @@ func (o *Owner) steer(mono int64) {
 	}
 	o.steered = mono
 	if ppm := -fast - o.offset/tau*1e6; math.Abs(ppm-o.ppm) >= steerLeast {
-		o.set(mono, ppm, -fast)
+		o.setRate(mono, ppm, -fast)
 	}
 }
 
+// report tells other programs, and with them the kernel, which keeps the
+// battery-backed clock by a synchronised one.
 func (o *Owner) report(r gpspps.Reading, sure bool) {
-	if !sure {
-		if o.synced {
-			o.synced = o.failed("reporting the clock", o.kernel.Report(0, 0, false))
+	off := math.Abs(o.offset)
+	if !sure || off > stepLater { // about to be stepped; nobody should trust it yet
+		if o.told != (Condition{}) {
+			o.tell(Condition{})
 		}
 		return
 	}
-	off := math.Abs(o.offset)
-	if off > stepLater {
-		return // about to be stepped; nobody should trust it yet
+	o.tell(Condition{EstError: off + r.Uncertainty, MaxError: off + r.Bound, Synced: true, Leap: o.leap.change})
+}
+
+func (o *Owner) tell(c Condition) {
+	if !o.failed("reporting the clock", o.kernel.Report(c)) {
+		o.told = c
 	}
-	o.synced = true
-	o.failed("reporting the clock", o.kernel.Report(off+r.Uncertainty, off+r.Bound, true))
 }
 
 // failed logs an error once, until another one comes. Without the rights it

@@ -34,6 +34,12 @@ type kernel struct {
 	est    float64
 	most   float64
 	synced bool
+
+	order int   // the leap second to make: 1, -1 or 0
+	leap  int64 // CLOCK_REALTIME at which it will be made, 0 never
+	tai   int
+	other bool // its own loop is on
+	set   bool // since it was last asked
 }
 
 func (k *kernel) at(time float64) int64 {
@@ -48,7 +54,46 @@ func (k *kernel) offset() float64 {
 	return float64(k.at(k.time)+k.diff-k.sim.Start.UnixNano()-int64(toDuration(k.time))) * 1e-9
 }
 
-func (k *kernel) Now() (int64, int64, error) { return k.at(k.time), k.diff, nil }
+func (k *kernel) Now() (int64, int64, error) {
+	mono := k.at(k.time)
+	if k.leap != 0 && mono+k.diff >= k.leap {
+		k.diff -= int64(k.order) * 1e9
+		k.tai += k.order
+		k.leap, k.set = 0, true
+	}
+	return mono, k.diff, nil
+}
+
+func (k *kernel) Read() (discipline.Settings, error) {
+	return discipline.Settings{PPM: k.rate * 1e6, Synced: k.synced, Leap: k.order, TAI: k.tai, Other: k.other}, nil
+}
+
+func (k *kernel) SetTAI(s int) error {
+	if err := k.refused(); err != nil {
+		return err
+	}
+	k.tai = s
+	return nil
+}
+
+func (k *kernel) WasSet() (was bool) {
+	was, k.set = k.set, false
+	return was
+}
+
+// shove is somebody else setting the clock.
+func (k *kernel) shove(ns int64) {
+	k.diff += ns
+	// The kernel forgets when its leap second was to be (ntp_clear).
+	k.set, k.synced, k.leap = true, false, 0
+}
+
+// turn is somebody else setting its rate.
+func (k *kernel) turn(ppm float64) {
+	k.mono = k.at(k.time)
+	k.free = k.sim.MonoAt(k.sim.Start.Add(toDuration(k.time)))
+	k.rate = ppm * 1e-6
+}
 
 func (k *kernel) refused() error {
 	k.asked++
@@ -65,29 +110,33 @@ func (k *kernel) SetFrequency(ppm float64) error {
 	if !(math.Abs(ppm) <= 500) {
 		return errors.New("out of range")
 	}
-	k.mono = k.at(k.time)
-	k.free = k.sim.MonoAt(k.sim.Start.Add(toDuration(k.time)))
-	k.rate = ppm * 1e-6
+	k.turn(ppm)
 	k.ppm = append(k.ppm, ppm)
 	return nil
 }
-
-func (k *kernel) Frequency() (float64, error) { return k.rate * 1e6, nil }
 
 func (k *kernel) Step(ns int64) error {
 	if err := k.refused(); err != nil {
 		return err
 	}
-	k.diff += ns
+	k.shove(ns)
 	k.steps = append(k.steps, ns)
 	return nil
 }
 
-func (k *kernel) Report(est, most float64, synced bool) error {
+func (k *kernel) Report(c discipline.Condition) error {
 	if err := k.refused(); err != nil {
 		return err
 	}
-	k.est, k.most, k.synced = est, most, synced
+	k.est, k.most, k.synced, k.other = c.EstError, c.MaxError, c.Synced, false
+	if c.Leap != k.order {
+		const day = 86400e9
+		now := k.at(k.time) + k.diff
+		k.order, k.leap = c.Leap, 0
+		if c.Leap != 0 {
+			k.leap = (now/day+1)*day + int64(min(c.Leap, 0))*1e9
+		}
+	}
 	return nil
 }
 
@@ -102,15 +151,20 @@ type loop struct {
 	servers int
 	width   float64 // half-width of their votes, seconds
 	each    func(n int)
+	fix     func(n int, f *gpspps.Fix)  // may change what the receiver says
+	vote    func(n int, v *gpspps.Vote) // and the servers
 }
 
 var start = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
 // newLoop boots with CLOCK_REALTIME wrong by offset seconds.
 func newLoop(t *testing.T, sim *gpstest.Sim, offset float64) *loop {
-	sim.Start, sim.Mono = start, 5e9
+	if sim.Start.IsZero() {
+		sim.Start = start
+	}
+	sim.Mono = 5e9
 	k := &kernel{sim: sim, free: 5e9, mono: 5e9}
-	k.diff = start.UnixNano() - 5e9 + int64(offset*1e9)
+	k.diff = sim.Start.UnixNano() - 5e9 + int64(offset*1e9)
 	l := &loop{t: t, k: k, ref: gpspps.New(gpspps.Config{})}
 	l.owner = discipline.New(k, l.ref, slog.New(slog.NewTextHandler(&l.log, nil)))
 	return l
@@ -132,16 +186,23 @@ func (l *loop) run(seconds int) {
 		if fix != nil {
 			f := *fix
 			f.Mono = stamp(f.Mono)
+			if l.fix != nil {
+				l.fix(n, &f)
+			}
 			l.ref.AddFix(f)
 		}
 		for i := range l.servers {
 			if (n+i)%8 == 0 {
 				at := float64(n) + 0.5
-				l.ref.AddVote(gpspps.Vote{
+				v := gpspps.Vote{
 					Server: fmt.Sprint(i), Mono: l.k.at(at), HalfWidth: max(l.width, 0.01),
 					// All are 5 ms ahead, as behind one lopsided path.
-					Time: start.UnixNano() + int64(at*1e9) + 5e6,
-				})
+					Time: l.k.sim.Start.UnixNano() + int64(at*1e9) + 5e6,
+				}
+				if l.vote != nil {
+					l.vote(n, &v)
+				}
+				l.ref.AddVote(v)
 			}
 		}
 		l.k.time = float64(n) + 0.7

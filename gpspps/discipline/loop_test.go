@@ -120,3 +120,15 @@ func TestSuspectWhileSlewing(t *testing.T) {
 		t.Errorf("set %d times while suspect", l.k.asked-asked)
 	}
 }
+
+// BenchmarkTick is what the clock's owner costs once a second while locked.
+func BenchmarkTick(b *testing.B) {
+	l := newLoop(nil, quiet(), 0)
+	l.servers = 4
+	l.run(120)
+	mono, _, _ := l.k.Now()
+	b.ReportAllocs()
+	for b.Loop() {
+		l.owner.Tick(mono)
+	}
+}

@@ -19,4 +19,4 @@ func (observed) SetFrequency(float64) error { return errObserved }
 
 func (observed) Step(int64) error { return errObserved }
 
-func (observed) Report(float64, float64, bool) error { return errObserved }
+func (observed) Report(Condition) error { return errObserved }

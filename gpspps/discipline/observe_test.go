@@ -44,10 +44,10 @@ func TestBrokenKernel(t *testing.T) {
 
 type broken struct{}
 
-func (broken) Now() (int64, int64, error)          { return 0, 0, errors.New("no clock") }
-func (broken) SetFrequency(float64) error          { return errors.New("no clock") }
-func (broken) Step(int64) error                    { return errors.New("no clock") }
-func (broken) Report(float64, float64, bool) error { return errors.New("no clock") }
+func (broken) Now() (int64, int64, error)        { return 0, 0, errors.New("no clock") }
+func (broken) SetFrequency(float64) error        { return errors.New("no clock") }
+func (broken) Step(int64) error                  { return errors.New("no clock") }
+func (broken) Report(discipline.Condition) error { return errors.New("no clock") }
 
 func TestObserve(t *testing.T) {
 	l := newLoop(t, quiet(), -825e6)

@@ -1,6 +1,7 @@
 package discipline
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -13,10 +14,19 @@ const (
 	adjMaxError  = 0x0004
 	adjEstError  = 0x0008
 	adjStatus    = 0x0010
+	adjTAI       = 0x0080
 	adjSetOffset = 0x0100
 	adjNano      = 0x2000
+	adjTick      = 0x4000
 
+	staPLL    = 0x0001
+	staInsert = 0x0010
+	staDelete = 0x0020
 	staUnsync = 0x0040
+
+	// The clock is ticked on by this many microseconds a USER_HZ, which is
+	// 100 on every machine that a station runs on.
+	nominalTick = 10000
 
 	scaledPPM = 1 << 16 // the kernel's frequency is in 2^-16 ppm
 	// The kernel takes an error of 16 s (NTP_PHASE_LIMIT) for unsynchronised.
@@ -25,9 +35,9 @@ const (
 
 // System is the machine's own clock. Reading it needs no rights; setting it
 // needs CAP_SYS_TIME, else the methods fail with an error that is fs.ErrPermission.
-func System() (Kernel, error) { return system{}, nil }
+func System() (Kernel, error) { return system{watchClock()}, nil }
 
-type system struct{}
+type system struct{ alarm int }
 
 func (system) Now() (mono, diff int64, err error) { return readClocks() }
 
@@ -39,19 +49,46 @@ func (system) SetFrequency(ppm float64) error {
 	return adjust("set the frequency of", tx)
 }
 
-// Frequency implements what Kernel says of it. It needs no rights.
-func (system) Frequency() (ppm float64, err error) {
+// Read implements Settable. It needs no rights.
+func (system) Read() (Settings, error) {
 	var tx unix.Timex // no mode: nothing is set
 	if _, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &tx); err != nil {
-		return 0, fmt.Errorf("cannot read the clock's frequency: %w", err)
+		return Settings{}, fmt.Errorf("cannot read what the clock is set to: %w", err)
 	}
-	return float64(tx.Freq) / scaledPPM, nil
+	return settings(tx), nil
 }
+
+// SetTAI implements Settable.
+func (system) SetTAI(seconds int) error { return adjust("set TAI less UTC of", tai(seconds)) }
 
 func (system) Step(ns int64) error { return adjust("step", step(ns)) }
 
-func (system) Report(estError, maxError float64, synced bool) error {
-	return adjust("report on", report(estError, maxError, synced))
+func (system) Report(c Condition) error { return adjust("report on", report(c)) }
+
+// watchClock makes a timer that is cancelled whenever CLOCK_REALTIME is set
+// (timerfd_create(2)), -1 where there is none.
+func watchClock() int {
+	fd, err := unix.TimerfdCreate(unix.CLOCK_REALTIME, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	if err != nil {
+		return -1
+	}
+	var never unix.ItimerSpec
+	put(&never.Value.Sec, math.MaxInt32) // 2038 or later: what it is due at does not matter
+	if unix.TimerfdSettime(fd, unix.TFD_TIMER_ABSTIME|unix.TFD_TIMER_CANCEL_ON_SET, &never, nil) != nil {
+		unix.Close(fd)
+		return -1
+	}
+	return fd
+}
+
+// WasSet implements Watched.
+func (s system) WasSet() bool {
+	if s.alarm < 0 {
+		return false
+	}
+	var expired [8]byte
+	_, err := unix.Read(s.alarm, expired[:])
+	return errors.Is(err, unix.ECANCELED)
 }
 
 func adjust(doing string, tx unix.Timex) error {
@@ -65,7 +102,8 @@ func frequency(ppm float64) (tx unix.Timex, err error) {
 	if !(math.Abs(ppm) <= maxPPM) {
 		return tx, fmt.Errorf("frequency %g ppm is outside -%d..%d", ppm, maxPPM, maxPPM)
 	}
-	tx.Modes = adjFrequency
+	tx.Modes = adjFrequency | adjTick
+	put(&tx.Tick, nominalTick)
 	put(&tx.Freq, int64(math.Round(ppm*scaledPPM)))
 	return tx, nil
 }
@@ -84,16 +122,51 @@ func step(ns int64) (tx unix.Timex) {
 }
 
 // report: errors are in microseconds, whatever ADJ_NANO says.
-func report(estError, maxError float64, synced bool) (tx unix.Timex) {
+// Every bit of the status is set, so that the kernel's own loop is off. While
+// STA_UNSYNC is clear the kernel sets the battery-backed clock every eleven
+// minutes (CONFIG_RTC_SYSTOHC).
+func report(c Condition) (tx unix.Timex) {
 	tx.Modes = adjStatus
-	if !synced {
+	if !c.Synced {
 		tx.Status = staUnsync
 		return tx
 	}
+	switch c.Leap {
+	case 1:
+		tx.Status = staInsert
+	case -1:
+		tx.Status = staDelete
+	}
 	tx.Modes |= adjMaxError | adjEstError
-	put(&tx.Esterror, micros(estError))
-	put(&tx.Maxerror, micros(maxError))
+	put(&tx.Esterror, micros(c.EstError))
+	put(&tx.Maxerror, micros(c.MaxError))
 	return tx
+}
+
+// tai: the kernel takes it from the field that is otherwise the loop's.
+func tai(seconds int) (tx unix.Timex) {
+	tx.Modes = adjTAI
+	put(&tx.Constant, int64(seconds))
+	return tx
+}
+
+func settings(tx unix.Timex) Settings {
+	if tx.Tick == 0 { // a kernel that is none
+		tx.Tick = nominalTick
+	}
+	s := Settings{
+		PPM:    float64(tx.Freq)/scaledPPM + float64(int64(tx.Tick)-nominalTick)/nominalTick*1e6,
+		Synced: tx.Status&staUnsync == 0,
+		TAI:    int(tx.Tai),
+		Other:  tx.Status&staPLL != 0,
+	}
+	switch {
+	case tx.Status&staInsert != 0:
+		s.Leap = 1
+	case tx.Status&staDelete != 0:
+		s.Leap = -1
+	}
+	return s
 }
 
 func micros(s float64) int64 {

@@ -6,6 +6,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestTimex(t *testing.T) {
@@ -23,7 +25,7 @@ func TestTimex(t *testing.T) {
 	}
 	for ppm, want := range map[float64]int64{0: 0, 1: 65536, -1.5: -98304, 500: 32768000, -500: -32768000} {
 		tx, err := frequency(ppm)
-		if err != nil || int64(tx.Freq) != want || tx.Modes != 2 {
+		if err != nil || int64(tx.Freq) != want || tx.Modes != 0x4002 || tx.Tick != 10000 {
 			t.Errorf("%g ppm: %d, modes %#x, %v", ppm, tx.Freq, tx.Modes, err)
 		}
 	}
@@ -32,14 +34,14 @@ func TestTimex(t *testing.T) {
 			t.Errorf("%g ppm is taken", ppm)
 		}
 	}
-	tx := report(1.2e-6, 5e-3, true)
+	tx := report(Condition{EstError: 1.2e-6, MaxError: 5e-3, Synced: true})
 	if tx.Esterror != 2 || tx.Maxerror != 5000 || tx.Status != 0 || tx.Modes != 0x1c {
 		t.Errorf("report %+v", tx)
 	}
-	if tx := report(math.NaN(), 1e9, true); tx.Maxerror != 15900000 || tx.Esterror != 15900000 {
+	if tx := report(Condition{EstError: math.NaN(), MaxError: 1e9, Synced: true}); tx.Maxerror != 15900000 || tx.Esterror != 15900000 {
 		t.Errorf("report %+v", tx)
 	}
-	if tx := report(0, 0, false); tx.Status != 0x40 || tx.Modes != 0x10 {
+	if tx := report(Condition{Leap: 1}); tx.Status != 0x40 || tx.Modes != 0x10 {
 		t.Errorf("report %+v", tx)
 	}
 }
@@ -73,15 +75,65 @@ func TestNow(t *testing.T) {
 	}
 }
 
-// TestFrequency reads the kernel's rate and does not set it. A sandbox may
-// forbid even that, and must be told from a failure.
-func TestFrequency(t *testing.T) {
-	ppm, err := system{}.Frequency()
+// TestRead reads what the kernel's clock is set to and does not set it. A
+// sandbox may forbid even that, and must be told from a failure.
+func TestRead(t *testing.T) {
+	s, err := system{}.Read()
 	if err != nil && !errors.Is(err, fs.ErrPermission) {
 		t.Fatal(err)
 	}
-	if !(math.Abs(ppm) <= maxPPM) {
-		t.Errorf("%g ppm", ppm)
+	if !(math.Abs(s.PPM) <= maxPPM+1e5) { // a tick may be 10 % off
+		t.Errorf("%g ppm", s.PPM)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	for _, want := range []Settings{
+		{PPM: 42.125, Synced: true, Leap: 1, TAI: 37},
+		{PPM: -100.5, Synced: true, Leap: -1},
+		{TAI: 37, Other: true},
+	} {
+		tx, _ := frequency(want.PPM)
+		tx.Status = report(Condition{Synced: want.Synced, Leap: want.Leap}).Status
+		tx.Tai = int32(tai(want.TAI).Constant)
+		if want.Other {
+			tx.Status |= staPLL
+		}
+		if got := settings(tx); got != want {
+			t.Errorf("%+v becomes %+v", want, got)
+		}
+	}
+	// What another program may have left: 3 ticks of 100 ppm.
+	if got := settings(unix.Timex{Tick: 10003, Freq: -65536}); got.PPM != 299 || !got.Synced {
+		t.Errorf("%+v", got)
+	}
+	if got := settings(unix.Timex{}); got.PPM != 0 {
+		t.Errorf("%+v", got)
+	}
+	if tx := tai(37); tx.Modes != 0x80 || tx.Constant != 37 {
+		t.Errorf("TAI: %+v", tx)
+	}
+}
+
+// TestWasSet: nobody sets this machine's clock, or not often.
+func TestWasSet(t *testing.T) {
+	k, _ := System()
+	s := k.(system)
+	if s.alarm < 0 {
+		t.Skip("this kernel has no timer that is cancelled when the clock is set")
+	}
+	defer unix.Close(s.alarm)
+	n := 0
+	for range 100 {
+		if s.WasSet() {
+			n++
+		}
+	}
+	if n > 1 {
+		t.Errorf("set %d times in no time", n)
+	}
+	if (system{-1}).WasSet() {
+		t.Error("set, without a timer")
 	}
 }
 

@@ -8,7 +8,7 @@ func System() (Kernel, error) { return clocks{}, nil }
 
 type clocks struct{}
 
-func (clocks) Now() (mono, diff int64, err error)  { return readClocks() }
-func (clocks) SetFrequency(float64) error          { return errObserved }
-func (clocks) Step(int64) error                    { return errObserved }
-func (clocks) Report(float64, float64, bool) error { return errObserved }
+func (clocks) Now() (mono, diff int64, err error) { return readClocks() }
+func (clocks) SetFrequency(float64) error         { return errObserved }
+func (clocks) Step(int64) error                   { return errObserved }
+func (clocks) Report(Condition) error             { return errObserved }
