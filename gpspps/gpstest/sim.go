@@ -19,7 +19,7 @@ type Sim struct {
 	Seed  int64
 
 	// The station's clock, as in Oscillator.
-	FreqPPM, RWFM, WFM, ThermalPPB, ThermalPeriodS float64
+	FreqPPM, RWFM, WFM, FlickerFM, DriftPPBDay, ThermalPPB, ThermalPeriodS float64
 
 	// The pulse: its stamp is MonoAt the second, plus these.
 	LatencyS  float64 // always late by this, seconds
@@ -28,6 +28,12 @@ type Sim struct {
 	TailP     float64 // share of pulses, 0..1, that are late by an interrupt held back
 	TailS     float64 // mean of that lateness (exponential), seconds
 	SawtoothS float64 // half the receiver's clock granularity, seconds: a slow sawtooth
+	// Its period, seconds; 0 is the golden ratio's beat, some 26 s. A long one is
+	// what receivers make whose crystal is near a whole multiple of a hertz.
+	SawtoothPeriodS float64
+	// What the receiver says of it, as a share: 0 nothing, 1 the truth, -1 the
+	// truth with the wrong sign.
+	Announced float64
 	MissP     float64 // share of pulses that do not come, 0..1
 	LostP     float64 // share of pulses lost after the source counted them (a gap in Seq), 0..1
 	DoubleP   float64 // share of seconds with a second edge, 0..1
@@ -42,6 +48,11 @@ type Sim struct {
 	LeapUTC             bool // the receiver vouches for its leap seconds (and is wrong about it under gps leap N)
 
 	Faults []Fault
+
+	// BatchP is the share of seconds in which the station begins to stand still
+	// for BatchS seconds: what comes meanwhile is delivered all at once after it.
+	BatchP float64
+	BatchS int
 
 	osc *Oscillator
 	seq []uint32 // edges counted at the source before second n
@@ -61,7 +72,7 @@ type Fault struct {
 
 func (s *Sim) oscillator() *Oscillator {
 	if s.osc == nil {
-		s.osc = &Oscillator{FreqPPM: s.FreqPPM, RWFM: s.RWFM, WFM: s.WFM,
+		s.osc = &Oscillator{FreqPPM: s.FreqPPM, RWFM: s.RWFM, WFM: s.WFM, FlickerFM: s.FlickerFM, DriftPPBDay: s.DriftPPBDay,
 			ThermalPPB: s.ThermalPPB, ThermalPeriodS: s.ThermalPeriodS, Seed: s.Seed}
 	}
 	return s.osc
@@ -161,11 +172,7 @@ func (s *Sim) pulses(n int, f *faults, late float64, rng *rand.Rand) (e edges) {
 	if tail < s.TailP {
 		late += s.TailS * tailS
 	}
-	if s.SawtoothS != 0 {
-		// The golden ratio's beat: it fills the range evenly and never repeats.
-		x := float64(n) * (math.Sqrt(5) - 1) / 2 / 16
-		late += s.SawtoothS * (2*(x-math.Floor(x)) - 1)
-	}
+	late += s.sawtooth(n)
 	count := f.edges()
 	if count == 1 && double < s.DoubleP {
 		count = 2
@@ -180,6 +187,16 @@ func (s *Sim) pulses(n int, f *faults, late float64, rng *rand.Rand) (e edges) {
 		e.stamps = append(e.stamps, s.monoAfter(at+time.Duration(again*1e9), late))
 	}
 	return e
+}
+
+// sawtooth is how late the pulse of second n comes by the receiver's clock.
+func (s *Sim) sawtooth(n int) float64 {
+	// The golden ratio's beat fills the range evenly and never repeats.
+	x := float64(n) * (math.Sqrt(5) - 1) / 2 / 16
+	if s.SawtoothPeriodS != 0 {
+		x = float64(n) / s.SawtoothPeriodS
+	}
+	return s.SawtoothS * (2*(x-math.Floor(x)) - 1)
 }
 
 func (s *Sim) fix(n int, f *faults, named int, rng *rand.Rand) *gpspps.Fix {
@@ -203,6 +220,8 @@ func (s *Sim) fix(n int, f *faults, named int, rng *rand.Rand) *gpspps.Fix {
 		Used:    f.sats,
 		Seen:    f.seen(),
 		LeapUTC: s.LeapUTC && valid,
+		// It is said of the pulse to come.
+		Sawtooth: s.Announced * s.sawtooth(n+1),
 	}
 }
 

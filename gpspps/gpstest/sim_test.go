@@ -169,3 +169,33 @@ func TestRunIsInOrder(t *testing.T) {
 		t.Errorf("%d pulses and %d fixes in 100 s with every other pulse doubled", pulses, fixes)
 	}
 }
+
+func TestDeliveriesAreInOrder(t *testing.T) {
+	s := &gpstest.Sim{Start: start, Seed: 4, DoubleP: 0.5, BatchP: 0.05, BatchS: 5}
+	last, pulses, fixes, ticks, late := int64(-1), 0, 0, 0, 0
+	second := 0
+	s.Deliver(0, 400, func(d gpstest.Delivery) {
+		switch {
+		case d.Pulse != nil:
+			pulses++
+			if d.Pulse.Mono < last {
+				t.Fatalf("a pulse of %d after something of %d", d.Pulse.Mono, last)
+			}
+			last = d.Pulse.Mono
+		case d.Fix != nil:
+			fixes++
+			if d.Fix.Mono > s.MonoAt(start.Add(time.Duration(d.Second)*time.Second))+200e6 {
+				late++
+			}
+		default:
+			ticks++
+			if d.Second < second {
+				t.Fatalf("a tick of second %d after second %d", d.Second, second)
+			}
+			second = d.Second
+		}
+	})
+	if fixes < 395 || pulses < 480 || ticks > 360 || ticks < 300 || late < 40 {
+		t.Errorf("%d pulses, %d fixes (%d late) and %d ticks in 400 s", pulses, fixes, late, ticks)
+	}
+}
