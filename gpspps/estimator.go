@@ -1,28 +1,20 @@
 package gpspps
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 // The oscillator is modelled as a random walk of frequency. How fast it walks
 // is not known beforehand (a crystal in still air, a Pi under load, a virtual
 // machine), so a bank of filters runs and the one whose predictions come true
 // is used. Frequency per root second.
-var walks = [...]float64{1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7, 1e-6}
+var walks = [...]float64{3e-11, 1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7, 1e-6}
 
 const (
-	firstWalk  = 4     // index into walks that is believed before there is evidence
+	firstWalk  = 5     // index into walks that is believed before there is evidence
 	forget     = 0.998 // of the evidence per pulse: a memory of some 500 s
 	clearly    = 1     // by how much another filter's evidence must be greater
 	whitePhase = 1e-20 // s^2 per s: white frequency noise of a good crystal, 1e-10 at 1 s
 	softNIS    = 4     // a squared normalised innovation beyond it weighs less
 	hardNIS    = 16    // and beyond this nothing
-	// A quiet Pi stamps within some 400 ns, and a coarse receiver's pulse steps
-	// by as much every few seconds, which second differences do not show.
-	leastJitter   = 250e-9 // seconds
-	jitterUnknown = 2e-3   // seconds; until three second differences are there
-	jitterWindow  = 64     // pulses
 )
 
 // state is phase and frequency with their covariance: x is true time less
@@ -67,6 +59,7 @@ type knot struct {
 	jitter   float64 // of the pulses, robust standard deviation, seconds
 	z, r     float64 // the measurement and its variance; r is 0 where the pulse was not used
 	smoothed bool
+	past     *experience // of one that a holdover lives on
 }
 
 // estimator is a bank of filters over one run of numbered pulses.
@@ -79,14 +72,8 @@ type estimator struct {
 	run    int
 	second int64 // UTC second of the newest pulse that was used
 	used   int64 // its instant
-	zs     []phase
+	zs     window
 	jitter float64
-}
-
-// phase is one measured phase, used for the spread of the pulses only.
-type phase struct {
-	second int64
-	z      float64
 }
 
 // begin makes all filters start from s at the instant at.
@@ -141,82 +128,4 @@ func (e *estimator) take(z float64, robust bool) float64 {
 
 func (e *estimator) knot(z, r float64) knot {
 	return knot{at: e.at, base: e.base, run: e.run, s: e.bank[e.best], walk: walks[e.best], jitter: e.jitter, z: z, r: r}
-}
-
-// note adds one phase to the window the spread is measured over. Of two edges
-// in a second the later one counts: the first was rejected.
-func (e *estimator) note(second int64, z float64) {
-	if n := len(e.zs); n > 0 && e.zs[n-1].second == second {
-		e.zs = e.zs[:n-1]
-	}
-	if len(e.zs) >= jitterWindow {
-		e.zs = append(e.zs[:0], e.zs[1:]...)
-	}
-	e.zs = append(e.zs, phase{second, z})
-	e.jitter = cautious(spread(e.zs))
-}
-
-// cautious is the spread s from n differences, which may have come out too
-// small by luck: the fewer, the more it counts for.
-func cautious(s float64, n int) float64 {
-	f := 1 / float64(max(n, 1))
-	return s * (1 + 4*f + 40*f*f)
-}
-
-// spread is the standard deviation of white noise on the phases, from the
-// median of n second differences: offset, frequency and single outliers drop
-// out. It is a guess, to be taken as it is, with n so large that cautious
-// changes nothing, if there are not enough.
-func spread(zs []phase) (s float64, n int) {
-	d := make([]float64, 0, jitterWindow)
-	for i := 2; i < len(zs); i++ {
-		if zs[i].second-zs[i-1].second == 1 && zs[i-1].second-zs[i-2].second == 1 {
-			d = append(d, math.Abs(zs[i].z-2*zs[i-1].z+zs[i-2].z))
-		}
-	}
-	if len(d) < 3 {
-		return jitterUnknown, math.MaxInt
-	}
-	const gauss = 1.4826 // standard deviation per median absolute deviation
-	n = len(d)
-	return math.Max(gauss*median(d)/math.Sqrt(6), leastJitter), n
-}
-
-// median sorts v.
-func median(v []float64) float64 {
-	slices.Sort(v)
-	n := len(v)
-	if n%2 == 1 {
-		return v[n/2]
-	}
-	return (v[n/2-1] + v[n/2]) / 2
-}
-
-// inliers tells which of the points (t, z) lie on the line that most of them
-// make (Theil and Sen's estimate), so that a first pulse that came late does
-// not become what all others are measured by.
-func inliers(t, z []float64, jitter float64) []bool {
-	in := make([]bool, len(t))
-	var slopes []float64
-	for i := range t {
-		for j := i + 1; j < len(t); j++ {
-			slopes = append(slopes, (z[j]-z[i])/(t[j]-t[i]))
-		}
-	}
-	if len(slopes) == 0 {
-		for i := range in {
-			in[i] = true
-		}
-		return in
-	}
-	m := median(slopes)
-	rest := make([]float64, len(t))
-	for i := range t {
-		rest[i] = z[i] - m*t[i]
-	}
-	mid := median(slices.Clone(rest))
-	for i := range rest {
-		in[i] = math.Abs(rest[i]-mid) <= 4*jitter
-	}
-	return in
 }

@@ -21,14 +21,14 @@ func (r *Reference) engage() (why string) {
 	if len(edges) < edgesLeast {
 		return reasonUnnumbered
 	}
-	e := estimator{run: r.est.run + 1}
+	e := estimator{run: r.est.run + 1, zs: newWindow()}
 	first := edges[0]
 	e.base = (r.fixes.offset+first.count)*1e9 - first.mono
 	measure := func(x edge) float64 { return r.phaseOf(x, e.base) }
 	for _, x := range r.train.edges {
-		e.zs = append(e.zs, phase{r.fixes.offset + x.count, measure(x)})
+		e.zs.add(phase{second: r.fixes.offset + x.count, z: measure(x)})
 	}
-	e.jitter = cautious(spread(e.zs))
+	e.jitter = e.zs.jitter(false)
 
 	t, z := make([]float64, len(edges)), make([]float64, len(edges))
 	for i, x := range edges {
@@ -75,6 +75,9 @@ func (r *Reference) engage() (why string) {
 	r.delay, _ = r.fixes.delay()
 	r.phase, r.reason, r.after, r.ever = StateLocked, "", "", true
 	r.lockedAt, r.goodFix = r.now, r.now
+	if r.moved != 0 {
+		r.tests.interrupt()
+	}
 	r.jump, r.odd, r.oddCount, r.moved = 0, 0, 0, 0
 	r.against, r.with, r.round = 0, 0, r.now
 	return ""
@@ -109,9 +112,16 @@ func (r *Reference) follow(mono int64) {
 		return
 	}
 	e := &r.est
-	z := float64(n*1e9-mono-e.base)*1e-9 + r.paper.added(mono)
+	added := r.paper.added(mono)
+	z := float64(n*1e9-mono-e.base)*1e-9 + added
 	e.advance(mono, r.paper.between(e.at, mono))
-	e.note(n, z)
+	late, said := r.saw.of(n)
+	e.zs.add(phase{n, z, late, said})
+	r.saw.judge(&e.zs, e.jitter)
+	e.jitter = e.zs.jitter(r.saw.helps)
+	if r.saw.helps {
+		z += late
+	}
 	s := Sample{Mono: mono, Offset: math.NaN(), Residual: e.bank[e.best].x - z, Uncertainty: own.Uncertainty, State: r.shown()}
 	if r.diffSet {
 		s.Offset = float64(mono+r.diff-(n-r.leaps.by(mono))*1e9) * 1e-9
@@ -125,6 +135,10 @@ func (r *Reference) follow(mono int64) {
 		e.second, e.used = n, mono
 		r.counters.PulsesUsed++
 		r.knots = append(r.knots, e.knot(z, v))
+		if seconds(r.lockedAt, mono) >= testAge {
+			b := e.bank[e.best]
+			r.tests.take(start{n, mono, added, e.base, b.x, b.y})
+		}
 	}
 }
 

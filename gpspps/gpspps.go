@@ -141,11 +141,15 @@ type Reading struct {
 	True        int64   // UTC, ns since the Unix epoch
 	Known       bool    // False: True means nothing
 	Uncertainty float64 // half-width of a 95 % interval, seconds
-	Bound       float64 // half-width that truth leaves once in a million, seconds
-	Source      Source
-	State       State
-	Reason      string // for people: why not locked, what it waits for
-	Final       bool   // smoothed; will not change any more
+	// Random is the part of it that noise makes: the half-width of a 95 %
+	// interval around what pulses say in the long run. The rest is what they may
+	// be late by every time. 0 where the two cannot be told apart.
+	Random float64
+	Bound  float64 // half-width that truth leaves once in a million, seconds
+	Source Source
+	State  State
+	Reason string // for people: why not locked, what it waits for
+	Final  bool   // smoothed; will not change any more
 }
 
 // Info is what is shown about the reference beside a Reading.

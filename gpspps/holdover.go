@@ -32,6 +32,7 @@ func (r *Reference) hold(cause int64, reason string) {
 		}
 	}
 	r.knots = r.knots[:keep]
+	k.past = r.tests.experience()
 	r.held, r.heldAt, r.moved, r.movedAt = k, cause, 0, cause
 	r.phase, r.reason = StateHoldover, reason
 	r.mark(max(k.at, r.lockedAt, r.now-int64(backMost)))
@@ -104,6 +105,7 @@ func (r *Reference) carry() {
 // drop gives up what was known and begins again.
 func (r *Reference) drop(why string) {
 	r.phase, r.reason, r.after = StateCold, "", why
+	r.tests.interrupt()
 	r.jump, r.odd, r.oddCount, r.moved = 0, 0, 0, 0
 	r.disputed, r.against, r.with = "", 0, 0
 	r.fixes.since = r.fixes.valid.Mono

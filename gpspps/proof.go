@@ -238,14 +238,14 @@ func (r *Reference) opposed() (d float64, whom string) {
 // allowance is how far the newest pulse may be from true time, seconds: what
 // the bound will be that the network holds against a lock.
 func (r *Reference) allowance() float64 {
-	zs := make([]phase, 0, trainEdges)
+	zs := newWindow()
 	first := r.train.edges[0]
 	base := (r.fixes.offset+first.count)*1e9 - first.mono
 	for _, x := range r.train.edges {
-		zs = append(zs, phase{x.count, r.phaseOf(x, base)})
+		zs.add(phase{second: x.count, z: r.phaseOf(x, base)})
 	}
-	s, _ := spread(zs)
-	return boundTimes * (r.c.PulseError + lateTimes*s)
+	s, _ := zs.spread(1, false)
+	return boundTimes * (r.c.PulseError + lateTimes*max(s, leastJitter))
 }
 
 func contradiction(d float64, whom string) string {

@@ -128,8 +128,29 @@ func (r *Reference) fill(out *Reading, k knot) {
 	s := k.s.predict(dt, k.walk)
 	out.Source, out.Known = SourceGPSPPS, true
 	out.True = out.Mono + k.base + int64(math.Round((s.x-r.paper.added(out.Mono))*1e9))
-	out.Uncertainty = normal95*math.Sqrt(s.pxx) + r.c.PulseError + lateTimes*k.jitter + math.Abs(dt)*r.c.HoldoverPPM*1e-6
-	out.Bound = boundTimes*out.Uncertainty + r.heat(math.Abs(dt))
+	dt = math.Abs(dt)
+	out.Random = normal95 * math.Sqrt(s.pxx)
+	fear := dt * r.c.HoldoverPPM * 1e-6
+	if k.past != nil {
+		out.Random, fear = r.alone(k, dt, out.Random), 0
+	}
+	out.Uncertainty = out.Random + r.c.PulseError + lateTimes*k.jitter + fear
+	out.Bound = boundTimes*out.Uncertainty + r.heat(dt)
+}
+
+// alone is how far off (95 %) the oscillator may be dt seconds into a holdover
+// that began at the knot, seconds: what the tests of the past show, but no less
+// than the model says; beyond the longest test what the model says, as many
+// times as it fell short there, and what is feared of any oscillator.
+func (r *Reference) alone(k knot, dt, model float64) float64 {
+	reach := k.past.reach()
+	if reach > 0 && dt <= reach {
+		return max(model, k.past.at(dt))
+	}
+	if reach > 0 {
+		model *= max(1, k.past.at(reach)/(normal95*math.Sqrt(k.s.predict(reach, k.walk).pxx)))
+	}
+	return model + (dt-reach)*r.c.HoldoverPPM*1e-6
 }
 
 // heat is by how much a change of temperature may carry the oscillator away in

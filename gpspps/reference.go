@@ -65,6 +65,8 @@ type Reference struct {
 	est      estimator
 	knots    []knot
 	labels   []label
+	saw      sawtooth
+	tests    backtests
 	held     knot  // what holdover lives on
 	heldAt   int64 // the last good input before it
 	lockedAt int64
@@ -171,6 +173,7 @@ func (r *Reference) AddFix(f Fix) {
 		r.fixes.gap(f.Mono)
 		r.fixes.match(f, &r.train)
 		r.fixes.valid, r.fixes.arrived = f, r.now
+		r.saw.announce(f)
 		r.compare(f)
 		r.leapFix(f)
 	}
