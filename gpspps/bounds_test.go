@@ -92,3 +92,18 @@ func BenchmarkAddVote(b *testing.B) {
 		r.AddVote(gpspps.Vote{Server: "3", Mono: mono, Time: start.UnixNano() + mono, HalfWidth: 0.01})
 	}
 }
+
+// BenchmarkPulse is what a second costs while locked: the pulse, the fix and
+// the tick that smooths what is old enough.
+func BenchmarkPulse(b *testing.B) {
+	r, _ := busy(1000)
+	b.ReportAllocs()
+	n := 1000
+	for b.Loop() {
+		mono := int64(5e9) + int64(n)*1e9
+		r.AddPulse(gpspps.Pulse{Mono: mono + int64(n*7919%1000)})
+		r.AddFix(gpspps.Fix{Mono: mono + 8e7, Time: start.Add(time.Duration(n) * time.Second), Valid: true, LeapUTC: true, Used: 9, Seen: 14, Sawtooth: 5e-9})
+		r.Tick(mono + 7e8)
+		n++
+	}
+}

@@ -9,12 +9,16 @@ import "math"
 var walks = [...]float64{3e-11, 1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7, 1e-6}
 
 const (
-	firstWalk  = 5     // index into walks that is believed before there is evidence
-	forget     = 0.998 // of the evidence per pulse: a memory of some 500 s
-	clearly    = 1     // by how much another filter's evidence must be greater
-	whitePhase = 1e-20 // s^2 per s: white frequency noise of a good crystal, 1e-10 at 1 s
-	softNIS    = 4     // a squared normalised innovation beyond it weighs less
-	hardNIS    = 16    // and beyond this nothing
+	firstWalk  = 5          // index into walks that is believed before there is evidence
+	forget     = 0.998      // of the evidence per pulse: a memory of some 500 s
+	clearly    = 1          // by how much another filter's evidence must be greater
+	whitePhase = 1e-20      // s^2 per s: white frequency noise of a good crystal, 1e-10 at 1 s
+	leastClean = 0.01       // a pulse weighs no less than this share of others
+	softNIS    = 9          // a squared normalised innovation beyond it weighs less
+	hardNIS    = 16         // and beyond this nothing
+	stepStays  = 3          // pulses in a row in a new place, fewer than make a holdover
+	stepSpread = 6          // times the jitter that they are apart at the most
+	stepForget = 1.0 / 3600 // of a step, a second
 )
 
 // state is phase and frequency with their covariance: x is true time less
@@ -57,6 +61,7 @@ type knot struct {
 	s        state
 	walk     float64
 	jitter   float64 // of the pulses, robust standard deviation, seconds
+	coarse   float64 // half of what the pulses have stepped by, seconds
 	z, r     float64 // the measurement and its variance; r is 0 where the pulse was not used
 	smoothed bool
 	past     *experience // of one that a holdover lives on
@@ -74,6 +79,10 @@ type estimator struct {
 	used   int64 // its instant
 	zs     window
 	jitter float64
+	tails  tails
+	coarse float64 // half of what the pulses have stepped by, seconds; slowly forgotten
+	step   float64 // by which the last pulses have been off, seconds
+	away   int     // how many
 }
 
 // begin makes all filters start from s at the instant at.
@@ -91,6 +100,7 @@ func (e *estimator) advance(at int64, dt float64) {
 		e.bank[i] = e.bank[i].predict(dt, w)
 	}
 	e.at = at
+	e.coarse -= stepForget * e.coarse * dt
 }
 
 // take updates every filter. It returns the variance used, 0 if the pulse was
@@ -98,14 +108,8 @@ func (e *estimator) advance(at int64, dt float64) {
 func (e *estimator) take(z float64, robust bool) float64 {
 	r := e.jitter * e.jitter
 	if robust {
-		b := e.bank[e.best]
-		d := z - b.x
-		nis := d * d / (b.pxx + r)
-		if nis > hardNIS {
+		if r = e.weigh(z); r == 0 {
 			return 0
-		}
-		if nis > softNIS {
-			r *= nis / softNIS
 		}
 	}
 	for i := range e.bank {
@@ -126,6 +130,41 @@ func (e *estimator) take(z float64, robust bool) float64 {
 	return r
 }
 
+// weigh is the variance to use for a phase, 0 if it is to be rejected.
+func (e *estimator) weigh(z float64) float64 {
+	b, r := e.bank[e.best], e.jitter*e.jitter
+	d := z - b.x
+	nis := d * d / (b.pxx + r)
+	clean := e.tails.clean(-d, b.pxx+r)
+	if nis <= hardNIS {
+		e.away = 0
+		return r * max(nis/softNIS, 1/max(clean, leastClean), 1)
+	}
+	if !e.stepped(d) {
+		return 0
+	}
+	for i := range e.bank {
+		e.bank[i].pxx += d * d
+	}
+	return r
+}
+
+// stepped says whether the pulses have moved by as little as a coarse receiver
+// moves them, and stay there. Somewhere in between is the truth, where they will
+// be back: the pulses are followed, and the step is remembered.
+func (e *estimator) stepped(d float64) bool {
+	if e.away == 0 || math.Abs(d-e.step) > stepSpread*e.jitter {
+		e.away, e.step = 0, d
+	}
+	e.away++
+	if e.away < stepStays || math.Abs(e.step) > 2*sawtoothMost {
+		return false
+	}
+	e.away = 0
+	e.coarse = max(e.coarse, math.Abs(e.step)/2)
+	return true
+}
+
 func (e *estimator) knot(z, r float64) knot {
-	return knot{at: e.at, base: e.base, run: e.run, s: e.bank[e.best], walk: walks[e.best], jitter: e.jitter, z: z, r: r}
+	return knot{at: e.at, base: e.base, run: e.run, s: e.bank[e.best], walk: walks[e.best], jitter: e.jitter, coarse: e.coarse, z: z, r: r}
 }

@@ -134,6 +134,7 @@ func (r *Reference) fill(out *Reading, k knot) {
 	if k.past != nil {
 		out.Random, fear = r.alone(k, dt, out.Random), 0
 	}
+	out.Random += k.coarse
 	out.Uncertainty = out.Random + r.c.PulseError + lateTimes*k.jitter + fear
 	out.Bound = boundTimes*out.Uncertainty + r.heat(dt)
 }
@@ -243,20 +244,22 @@ func (r *Reference) Info(mono int64) Info {
 	return out
 }
 
-// samplesKept is ten minutes of pulses.
-const samplesKept = 600
+const (
+	samplesKept = 600 // ten minutes of pulses
+	dropAtOnce  = 64  // old ones that are kept, so that the rest is not moved every second
+)
 
 // Samples are the newest n pulses at the most, oldest first.
 func (r *Reference) Samples(n int) []Sample {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n = min(max(n, 0), len(r.samples))
+	n = min(max(n, 0), len(r.samples), samplesKept)
 	return append([]Sample(nil), r.samples[len(r.samples)-n:]...)
 }
 
 func (r *Reference) sample(s Sample) {
-	if len(r.samples) >= samplesKept {
-		r.samples = append(r.samples[:0], r.samples[1:]...)
+	if len(r.samples) >= samplesKept+dropAtOnce {
+		r.samples = append(r.samples[:0], r.samples[dropAtOnce:]...)
 	}
 	r.samples = append(r.samples, s)
 }
@@ -275,7 +278,7 @@ func (r *Reference) settle() {
 		for end < len(r.knots) && r.knots[end].run == k.run {
 			end++
 		}
-		k.s, k.smoothed = smooth(r.knots[i:end], r.paper.between), true
+		k.s, k.smoothed = r.smoother.smooth(r.knots[i:end], &r.paper), true
 	}
 	oldest := r.now - int64(history)
 	drop := 0
@@ -283,7 +286,7 @@ func (r *Reference) settle() {
 	for drop+1 < len(r.knots) && r.knots[drop+1].at < oldest {
 		drop++
 	}
-	if drop > 0 {
+	if drop >= dropAtOnce {
 		r.knots = append(r.knots[:0], r.knots[drop:]...)
 	}
 	drop = 0

@@ -67,6 +67,7 @@ type Reference struct {
 	labels   []label
 	saw      sawtooth
 	tests    backtests
+	smoother smoother
 	held     knot  // what holdover lives on
 	heldAt   int64 // the last good input before it
 	lockedAt int64

@@ -3,7 +3,8 @@ package gpspps
 import "math"
 
 const (
-	sawtoothMost   = 1e-6 // seconds; no receiver's clock is as coarse
+	sawtoothMost   = 1e-6  // seconds; no receiver's clock is as coarse
+	sawtoothLeast  = 1e-10 // seconds; a smaller change tells nothing
 	sawtoothForget = 1.0 / 4096
 	sawtoothProof  = 3 // standard deviations of what chance does
 )
@@ -16,7 +17,7 @@ type sawtooth struct {
 	late   float64 // seconds
 	helps  bool
 	gain   float64 // by how much it makes squared second differences smaller, s^2
-	chance float64 // the variance of that by the noise alone, s^4
+	chance float64 // the sum of the squares of what makes up the gain, s^4
 }
 
 // announce takes what a valid fix says of the next pulse.
@@ -46,12 +47,17 @@ func (s *sawtooth) judge(w *window, jitter float64) {
 	if !a.said || !b.said || !c.said || c.second-a.second != 2 {
 		return
 	}
+	change := a.saw - 2*b.saw + c.saw
+	if math.Abs(change) < sawtoothLeast {
+		return
+	}
 	// A pulse held up by an interrupt says nothing of the receiver.
 	most := 4 * math.Sqrt(6) * jitter
-	d := min(max(a.z-2*b.z+c.z, -most), most)
-	change := a.saw - 2*b.saw + c.saw
-	s.gain += -2*d*change - change*change - sawtoothForget*s.gain
-	s.chance += 4*d*d*change*change - 2*sawtoothForget*s.chance
+	without := min(math.Abs(a.z-2*b.z+c.z), most)
+	with := min(math.Abs(a.z-2*b.z+c.z+change), most)
+	gain := without*without - with*with
+	s.gain += gain - sawtoothForget*s.gain
+	s.chance += gain*gain - sawtoothForget*s.chance
 	switch deviation := math.Sqrt(s.chance); {
 	case s.gain > sawtoothProof*deviation:
 		s.helps = true

@@ -1,25 +1,32 @@
 package gpspps
 
+// smoother is room for one pass over the knots of FinalAfter: it is used every
+// second.
+type smoother struct {
+	filtered, predicted []state
+	dts                 []float64
+}
+
 // smooth is the estimate at knots[0] with everything up to the last knot taken
 // in: one pass of the same filter forward and one of Rauch, Tung and Striebel
-// back. All knots belong to one run. between gives paper time between instants.
-func smooth(knots []knot, between func(from, to int64) float64) state {
+// back. All knots belong to one run. p gives paper time between instants.
+func (m *smoother) smooth(knots []knot, p *paper) state {
 	walk := knots[len(knots)-1].walk
-	filtered := make([]state, len(knots))
-	predicted := make([]state, len(knots))
-	dts := make([]float64, len(knots))
-	filtered[0] = knots[0].s
+	m.filtered = append(m.filtered[:0], knots[0].s)
+	m.predicted = append(m.predicted[:0], state{})
+	m.dts = append(m.dts[:0], 0)
 	for i := 1; i < len(knots); i++ {
-		dts[i] = between(knots[i-1].at, knots[i].at)
-		predicted[i] = filtered[i-1].predict(dts[i], walk)
-		filtered[i] = predicted[i]
+		dt := p.between(knots[i-1].at, knots[i].at)
+		s := m.filtered[i-1].predict(dt, walk)
+		m.dts, m.predicted = append(m.dts, dt), append(m.predicted, s)
 		if k := knots[i]; k.r > 0 {
-			filtered[i] = predicted[i].update(k.z+float64(k.base-knots[0].base)*1e-9, k.r)
+			s = s.update(k.z+float64(k.base-knots[0].base)*1e-9, k.r)
 		}
+		m.filtered = append(m.filtered, s)
 	}
-	s := filtered[len(knots)-1]
+	s := m.filtered[len(knots)-1]
 	for i := len(knots) - 2; i >= 0; i-- {
-		s = back(filtered[i], predicted[i+1], s, dts[i+1])
+		s = back(m.filtered[i], m.predicted[i+1], s, m.dts[i+1])
 	}
 	return s
 }
