@@ -14,6 +14,7 @@ const (
 	testMost    = 64                // spans remembered, if that is longer
 	testLeast   = 4                 // spans that make an experience
 	testMargin  = 1.25              // times what 95 % of the tests stayed within
+	testFew     = 2                 // over the spans: how much more few tests may have missed
 	binsOctave  = 8                 // bins of a doubling
 	binFirst    = 1e-9              // seconds, the end of the lowest
 	bins        = 30*binsOctave + 1 // up to a second
@@ -42,6 +43,9 @@ func every(length int64) int64 { return max(1, length/testsInSpan) }
 
 // take ends the tests that are due at s and begins others.
 func (b *backtests) take(s start) {
+	if s.second>>testSpans <= 0 {
+		return // no clock that is right says so
+	}
 	for k := range b {
 		length := int64(1) << k
 		step := every(length)
@@ -68,9 +72,12 @@ func (b *backtests) interrupt() {
 // note counts a test that was off by so many seconds, and halves what is known
 // when it becomes more than most.
 func (p *span) note(off float64, most int64) {
-	i := 0
-	if off > binFirst {
-		i = min(1+int(math.Log2(off/binFirst)*binsOctave), bins-1)
+	i := bins - 1
+	switch {
+	case off <= binFirst:
+		i = 0
+	case off < 1:
+		i = 1 + int(math.Log2(off/binFirst)*binsOctave)
 	}
 	p.count[i]++
 	p.total++
@@ -113,7 +120,7 @@ func (b *backtests) experience() *experience {
 		}
 		// Few tests see little of what can happen, nor do longer ones end
 		// nearer to the truth than shorter ones.
-		least = max(least, testMargin*b[k].within()*(1+testLeast/spans))
+		least = max(least, testMargin*b[k].within()*(1+testFew/spans))
 		e.off[k], e.known = least, k+1
 	}
 	return e

@@ -22,10 +22,14 @@
 // taken out. What it knows after each pulse is a knot. Knots between two locks
 // make up a run. A reading (reading.go) is the knot before its instant carried
 // on to it; after 32 s the smoother (smoother.go) has gone over the knot with
-// all that came after it, and the reading is final.
+// all that came after it, and the reading is final. How good the pulses are is
+// measured from themselves: their spread (spread.go), those that an interrupt
+// held up (tails.go), and whether what the receiver says of its clock's
+// granularity makes them any better (sawtooth.go).
 //
 // When fixes or pulses fail, holdover (holdover.go) carries on a knot from
-// before the failure, with a bound that grows. Labels note which of all this
+// before the failure, with a bound that grows: by what the station has found,
+// as long as it was locked, that holdovers are off (backtest.go). Labels note which of all this
 // held from which instant on, so that the past stays what it was.
 //
 // Servers vote on the time (quorum.go). Before the first lock a majority is a

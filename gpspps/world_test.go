@@ -208,7 +208,7 @@ func (w *world) honest(r gpspps.Reading) {
 	if r.State != gpspps.StateLocked && r.State != gpspps.StateHoldover {
 		return
 	}
-	if !r.Known || r.Bound < 2.999999*r.Uncertainty || !(r.Uncertainty > 0) {
+	if !r.Known || r.Bound < 2.999999*r.Uncertainty || !(r.Uncertainty > 0) || !(r.Random >= 0) || r.Random > r.Uncertainty {
 		w.t.Fatalf("second %d: a %s reading without numbers: %+v", w.n, r.State, r)
 	}
 	if e := math.Abs(w.off(r)); e > r.Bound {

@@ -11,13 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/truechimer/truechimer/gpspps/bench"
-	"github.com/truechimer/truechimer/gpspps/gpstest"
 	"github.com/truechimer/truechimer/monitor/ntptest"
 )
 
@@ -39,23 +36,10 @@ func startChrony(path string) func(context.Context, string, []string) (func() er
 	}
 }
 
-// chronyTraces are A to D of the field report on references.
+// chronyTraces are the noise of the scenarios.
 func chronyTraces(seconds int) (list []bench.Trace) {
-	for i, sim := range []gpstest.Sim{
-		{WhiteS: 400e-9, RWFM: 1e-9},
-		{WhiteS: 300e-9, RWFM: 1e-9, TailP: 0.05, TailS: 4e-6, SawtoothS: 21e-9},
-		{WhiteS: 400e-9, RWFM: 5e-10, ThermalPPB: 100},
-		{WhiteS: 30e-9, RWFM: 3e-10},
-	} {
-		sim.Start, sim.Mono, sim.FreqPPM, sim.Seed = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), 7e9, 12.5, int64(i+1)
-		t := bench.Trace{Name: "ABCD"[i : i+1]}
-		for n := range seconds {
-			at := sim.Start.Add(time.Duration(n) * time.Second)
-			t.Clock = append(t.Clock, sim.ErrorAt(at))
-			pulses, _ := sim.Second(n)
-			t.Late = append(t.Late, float64(pulses[0].Mono-sim.MonoAt(at))*1e-9)
-		}
-		list = append(list, t)
+	for _, s := range bench.Scenarios() {
+		list = append(list, s.Trace(seconds))
 	}
 	return list
 }
@@ -76,13 +60,7 @@ const reproduced = 0.15
 // TestChronyReference measures real chronyds; BENCH_SECONDS seconds of each
 // scenario take a sixteenth of that.
 func TestChronyReference(t *testing.T) {
-	seconds := 100000
-	if s := os.Getenv("BENCH_SECONDS"); s != "" {
-		var err error
-		if seconds, err = strconv.Atoi(s); err != nil {
-			t.Fatalf("BENCH_SECONDS: %v", err)
-		}
-	}
+	seconds := benchSeconds(t)
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)

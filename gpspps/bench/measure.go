@@ -21,6 +21,23 @@ type Accuracy struct {
 	MeanBound   float64 // seconds
 }
 
+// With is the accuracy of all readings of a and b.
+func (a Accuracy) With(b Accuracy) Accuracy {
+	n, m := float64(a.Count), float64(b.Count)
+	mean := func(x, y float64) float64 { return (n*x + m*y) / (n + m) }
+	if a.Count == 0 {
+		return b
+	}
+	if b.Count == 0 {
+		return a
+	}
+	return Accuracy{
+		Count: a.Count + b.Count, RMS: math.Sqrt(mean(a.RMS*a.RMS, b.RMS*b.RMS)), Random: mean(a.Random, b.Random),
+		Uncertainty: mean(a.Uncertainty, b.Uncertainty), Bound: mean(a.Bound, b.Bound),
+		MeanRandom: mean(a.MeanRandom, b.MeanRandom), MeanBound: mean(a.MeanBound, b.MeanBound),
+	}
+}
+
 // tally adds up to an Accuracy.
 type tally struct {
 	n, random, uncertainty, bound int
@@ -44,6 +61,9 @@ func (t *tally) add(r gpspps.Reading, truth int64) {
 }
 
 func (t *tally) accuracy() Accuracy {
+	if t.n == 0 {
+		return Accuracy{}
+	}
 	n := float64(t.n)
 	return Accuracy{
 		Count: t.n, RMS: math.Sqrt(t.square / n), Random: float64(t.random) / n, Uncertainty: float64(t.uncertainty) / n,

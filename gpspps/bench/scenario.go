@@ -4,9 +4,7 @@
 package bench
 
 import (
-	"bufio"
-	"fmt"
-	"io"
+	"math"
 	"time"
 
 	"github.com/truechimer/truechimer/gpspps/gpstest"
@@ -32,7 +30,7 @@ func Scenarios() []Scenario {
 	}
 	for i := range list {
 		s := &list[i].Sim
-		s.Start, s.Mono, s.LeapUTC, s.FreqPPM = start, 7e9, true, 12.5
+		s.Start, s.Mono, s.LeapUTC, s.FreqPPM, s.Seed = start, 7e9, true, 12.5, int64(i+1)
 	}
 	return list
 }
@@ -43,37 +41,16 @@ func (s Scenario) Seed(seed int64) Scenario {
 	return s
 }
 
-// Second is the noise of one second, as any clock would be fed with it.
-type Second struct {
-	Clock float64 // the free clock minus true time, seconds
-	Late  float64 // of the pulse's stamp by a perfect clock, seconds
-	Pulse bool    // false: none came
-}
-
-// Record is the noise of the first n seconds.
-func (s Scenario) Record(n int) []Second {
+// Trace is the noise of the first n seconds.
+func (s Scenario) Trace(n int) Trace {
 	sim := s.Sim
-	out := make([]Second, n)
-	for i := range out {
+	t := Trace{Name: s.Name, Clock: make([]float64, n), Late: make([]float64, n)}
+	for i := range n {
 		at := sim.Start.Add(time.Duration(i) * time.Second)
-		out[i].Clock = sim.ErrorAt(at)
+		t.Clock[i], t.Late[i] = sim.ErrorAt(at), math.NaN()
 		if pulses, _ := sim.Second(i); len(pulses) > 0 {
-			out[i].Pulse, out[i].Late = true, float64(pulses[0].Mono-sim.MonoAt(at))*1e-9
+			t.Late[i] = float64(pulses[0].Mono-sim.MonoAt(at)) * 1e-9
 		}
 	}
-	return out
-}
-
-// Write writes one line a second: clock and lateness in seconds, or a dash
-// where no pulse came.
-func Write(w io.Writer, noise []Second) error {
-	b := bufio.NewWriter(w)
-	for _, x := range noise {
-		if x.Pulse {
-			fmt.Fprintf(b, "%.12e %.9e\n", x.Clock, x.Late)
-		} else {
-			fmt.Fprintf(b, "%.12e -\n", x.Clock)
-		}
-	}
-	return b.Flush()
+	return t
 }
