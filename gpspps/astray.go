@@ -134,7 +134,7 @@ func (r *Reference) pace(k knot, edges []edge) (rate, limit, hidden float64) {
 	age := seconds(k.at, edges[len(edges)-1].mono)
 	const ofMedian = 1.2533 // standard error of a median over that of a mean
 	noise := ofMedian * k.jitter * math.Sqrt(2/float64(n)) / min(at[1]-at[0], at[2]-at[1])
-	known := math.Sqrt(k.s.predict(age, k.walk).pyy)
+	known := math.Sqrt(k.s.predict(age, k.model).pyy)
 	hidden = paceSigma * math.Hypot(noise, known)
 	return rate, r.c.HoldoverPPM*1e-6*(1+min(paceHeat*heatRate*age, heatMost)) + hidden, hidden
 }

@@ -26,7 +26,7 @@ type start struct {
 	mono   int64
 	added  float64 // by steering until then, seconds
 	base   int64
-	x, y   float64
+	s      state
 }
 
 // span is the tests of one length.
@@ -56,7 +56,7 @@ func (b *backtests) take(s start) {
 		slot := func(second int64) *start { return &p.starts[second/step%int64(len(p.starts))] }
 		if was := slot(s.second - length); was.second == s.second-length {
 			dt := float64(s.mono-was.mono)*1e-9 - (s.added - was.added)
-			p.note(math.Abs(float64(was.base-s.base)*1e-9+was.x-s.x+was.y*dt), max(testMemory, testMost*length)/step)
+			p.note(math.Abs(float64(was.base-s.base)*1e-9+was.s.alone(dt)-s.s.x), max(testMemory, testMost*length)/step)
 		}
 		*slot(s.second) = s
 	}

@@ -11,7 +11,7 @@ func ageing(b *backtests, from, to int64, drift float64) {
 	for n := from; n < to; n++ {
 		t := float64(n)
 		// Half of the second is steering that the oscillator knows nothing of.
-		b.take(start{second: 2e9 + n, mono: n * 15e8, added: t / 2, base: n * 1000, x: drift*t*t/2 - t*1e-6, y: drift * t})
+		b.take(start{second: 2e9 + n, mono: n * 15e8, added: t / 2, base: n * 1000, s: state{x: drift*t*t/2 - t*1e-6, y: drift * t}})
 	}
 }
 
@@ -73,7 +73,7 @@ func TestExperienceOfNonsense(t *testing.T) {
 	var b backtests
 	for _, second := range []int64{math.MinInt64, -1, 0, 1, 65536, 1 << 17, 1<<17 + 1, math.MaxInt64} {
 		for _, x := range []float64{0, 1, -1, 1e300, math.SmallestNonzeroFloat64} {
-			b.take(start{second: second, mono: second, x: x, y: x})
+			b.take(start{second: second, mono: second, s: state{x: x, y: x, d: x}})
 		}
 	}
 	var p span

@@ -96,6 +96,7 @@ func (r *Reference) untrue() string {
 // from: holdover lives on what was known before it.
 func (r *Reference) forsake(from int64, reason string) {
 	k, _ := r.knew(from - int64(backDate))
+	k.past = r.tests.experience()
 	since := max(k.at, r.lockedAt, r.now-int64(backMost))
 	// What was final remains what it was, and with it the knots it was read from.
 	keep := len(r.knots)

@@ -5,12 +5,26 @@ import "math"
 // The oscillator is modelled as a random walk of frequency. How fast it walks
 // is not known beforehand (a crystal in still air, a Pi under load, a virtual
 // machine), so a bank of filters runs and the one whose predictions come true
-// is used. Frequency per root second.
-var walks = [...]float64{3e-11, 1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7, 1e-6}
+// is used. Some of them know that temperature makes a frequency go one way for
+// minutes: it has a drift, which is forgotten with time.
+type model struct {
+	walk  float64 // of the frequency, per root second
+	drift float64 // how its drift changes, per second and root second; 0 it has none
+}
+
+var models = [...]model{
+	{3e-11, 0}, {1e-10, 0}, {3e-10, 0}, {1e-9, 0}, {3e-9, 0}, {1e-8, 0}, {3e-8, 0}, {1e-7, 0}, {3e-7, 0}, {1e-6, 0},
+	{3e-10, 5e-12}, {1e-9, 1.5e-11}, {3e-9, 5e-11},
+}
 
 const (
-	firstWalk  = 5          // index into walks that is believed before there is evidence
-	forget     = 0.998      // of the evidence per pulse: a memory of some 500 s
+	driftLasts = 600 // seconds
+	driftAlone = 120 // seconds it is trusted in without pulses
+)
+
+const (
+	firstModel = 5          // index into models that is believed before there is evidence
+	forget     = 0.9995     // of the evidence per pulse: a memory of some 2,000 s
 	clearly    = 1          // by how much another filter's evidence must be greater
 	whitePhase = 1e-20      // s^2 per s: white frequency noise of a good crystal, 1e-10 at 1 s
 	leastClean = 0.01       // a pulse weighs no less than this share of others
@@ -21,45 +35,13 @@ const (
 	stepForget = 1.0 / 3600 // of a step, a second
 )
 
-// state is phase and frequency with their covariance: x is true time less
-// paper time less a whole base, seconds; y its rate.
-type state struct {
-	x, y, pxx, pxy, pyy float64
-}
-
-func (s state) predict(dt, walk float64) state {
-	q := walk * walk
-	a := math.Abs(dt)
-	return state{
-		x:   s.x + s.y*dt,
-		y:   s.y,
-		pxx: s.pxx + 2*dt*s.pxy + dt*dt*s.pyy + q*a*a*a/3 + whitePhase*a,
-		pxy: s.pxy + dt*s.pyy + q*dt*a/2,
-		pyy: s.pyy + q*a,
-	}
-}
-
-// update takes in a measured phase z of variance r.
-func (s state) update(z, r float64) state {
-	v := s.pxx + r
-	kx, ky := s.pxx/v, s.pxy/v
-	e := z - s.x
-	return state{
-		x:   s.x + kx*e,
-		y:   s.y + ky*e,
-		pxx: (1 - kx) * s.pxx,
-		pxy: (1 - kx) * s.pxy,
-		pyy: s.pyy - ky*s.pxy,
-	}
-}
-
 // knot is the estimate right after one pulse, and what the smoother needs.
 type knot struct {
 	at       int64 // CLOCK_MONOTONIC
 	base     int64 // ns: true time is paper time + base + x
 	run      int   // knots of one run follow each other without a new start
 	s        state
-	walk     float64
+	model    model
 	jitter   float64 // of the pulses, robust standard deviation, seconds
 	coarse   float64 // half of what the pulses have stepped by, seconds
 	z, r     float64 // the measurement and its variance; r is 0 where the pulse was not used
@@ -69,8 +51,8 @@ type knot struct {
 
 // estimator is a bank of filters over one run of numbered pulses.
 type estimator struct {
-	bank   [len(walks)]state
-	proof  [len(walks)]float64 // discounted log likelihood
+	bank   [len(models)]state
+	proof  [len(models)]float64 // discounted log likelihood
 	best   int
 	base   int64
 	at     int64
@@ -87,17 +69,18 @@ type estimator struct {
 
 // begin makes all filters start from s at the instant at.
 func (e *estimator) begin(at, base int64, s state) {
-	e.at, e.base, e.best = at, base, firstWalk
+	e.at, e.base, e.best = at, base, firstModel
 	for i := range e.bank {
 		e.bank[i] = s
-		e.proof[i] = -0.5 * math.Abs(float64(i-firstWalk))
+		e.bank[i].pdd = models[i].drift * models[i].drift * driftLasts / 2
+		e.proof[i] = -0.5 * math.Abs(float64(i-firstModel))
 	}
 }
 
 // advance moves the bank on by dt seconds to the instant at.
 func (e *estimator) advance(at int64, dt float64) {
-	for i, w := range walks {
-		e.bank[i] = e.bank[i].predict(dt, w)
+	for i, m := range models {
+		e.bank[i] = e.bank[i].predict(dt, m)
 	}
 	e.at = at
 	e.coarse -= stepForget * e.coarse * dt
@@ -166,5 +149,5 @@ func (e *estimator) stepped(d float64) bool {
 }
 
 func (e *estimator) knot(z, r float64) knot {
-	return knot{at: e.at, base: e.base, run: e.run, s: e.bank[e.best], walk: walks[e.best], jitter: e.jitter, coarse: e.coarse, z: z, r: r}
+	return knot{at: e.at, base: e.base, run: e.run, s: e.bank[e.best], model: models[e.best], jitter: e.jitter, coarse: e.coarse, z: z, r: r}
 }

@@ -136,8 +136,7 @@ func (r *Reference) follow(mono int64) {
 		r.counters.PulsesUsed++
 		r.knots = append(r.knots, e.knot(z, v))
 		if seconds(r.lockedAt, mono) >= testAge {
-			b := e.bank[e.best]
-			r.tests.take(start{n, mono, added, e.base, b.x, b.y})
+			r.tests.take(start{n, mono, added, e.base, e.bank[e.best]})
 		}
 	}
 }

@@ -125,7 +125,10 @@ func (r *Reference) knotAt(run int, mono int64) (k knot, ok bool) {
 // fill carries the knot to the reading's instant.
 func (r *Reference) fill(out *Reading, k knot) {
 	dt := r.paper.between(k.at, out.Mono)
-	s := k.s.predict(dt, k.walk)
+	s := k.s.predict(dt, k.model)
+	if k.past != nil {
+		s.x = k.s.alone(dt)
+	}
 	out.Source, out.Known = SourceGPSPPS, true
 	out.True = out.Mono + k.base + int64(math.Round((s.x-r.paper.added(out.Mono))*1e9))
 	dt = math.Abs(dt)
@@ -149,7 +152,7 @@ func (r *Reference) alone(k knot, dt, model float64) float64 {
 		return max(model, k.past.at(dt))
 	}
 	if reach > 0 {
-		model *= max(1, k.past.at(reach)/(normal95*math.Sqrt(k.s.predict(reach, k.walk).pxx)))
+		model *= max(1, k.past.at(reach)/(normal95*math.Sqrt(k.s.predict(reach, k.model).pxx)))
 	}
 	return model + (dt-reach)*r.c.HoldoverPPM*1e-6
 }
