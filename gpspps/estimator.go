@@ -1,6 +1,9 @@
 package gpspps
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // The oscillator is modelled as a random walk of frequency. How fast it walks
 // is not known beforehand (a crystal in still air, a Pi under load, a virtual
@@ -65,6 +68,20 @@ type estimator struct {
 	coarse float64 // half of what the pulses have stepped by, seconds; slowly forgotten
 	step   float64 // by which the last pulses have been off, seconds
 	away   int     // how many
+}
+
+// frequencySpread is the standard deviation of the oscillator's frequency from that
+// of the filter in use, over all filters and by the evidence for each: which one is
+// right is not known for sure.
+func (e *estimator) frequencySpread() float64 {
+	most := slices.Max(e.proof[:])
+	square, all := 0.0, 0.0
+	for i, s := range e.bank {
+		w, d := math.Exp(e.proof[i]-most), s.y-e.bank[e.best].y
+		square += w * (s.pyy + d*d)
+		all += w
+	}
+	return math.Sqrt(square / all)
 }
 
 // begin makes all filters start from s at the instant at.

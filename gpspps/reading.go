@@ -232,8 +232,8 @@ func (r *Reference) Info(mono int64) Info {
 	out := Info{FrequencyPPM: math.NaN(), SatellitesUsed: -1, SatellitesSeen: -1, LastPulse: r.train.last(), Counters: r.counters}
 	switch r.phase {
 	case StateLocked:
-		s := r.est.bank[r.est.best]
-		out.FrequencyPPM, out.FrequencyUncertaintyPPM = -s.y*1e6, normal95*math.Sqrt(s.pyy)*1e6
+		out.FrequencyPPM = -r.est.bank[r.est.best].y * 1e6
+		out.FrequencyUncertaintyPPM = normal95 * r.est.frequencySpread() * 1e6
 	case StateHoldover:
 		s := r.held.s
 		out.FrequencyPPM, out.FrequencyUncertaintyPPM = -s.y*1e6, normal95*math.Sqrt(s.pyy)*1e6
