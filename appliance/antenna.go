@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,7 +21,8 @@ const (
 	// antennaName is the file that keeps where the antenna was surveyed to be.
 	// It is the home of whoever hosts the station: mode 0600, and it goes
 	// nowhere else.
-	antennaName = "antenna.json"
+	antennaName = "antenna"
+	antennaHead = "truechimer antenna 1"
 	antennaMost = 256 // bytes
 	// antennaEvery is how often the survey is looked at: it takes hours.
 	antennaEvery = time.Minute
@@ -50,9 +53,18 @@ func (p *platform) surveyed() *gpspps.Survey {
 		return nil
 	}
 	defer file.Close()
-	b, err := io.ReadAll(io.LimitReader(file, antennaMost)) // what is cut off is no JSON
+	b, err := io.ReadAll(io.LimitReader(file, antennaMost+1))
+	if err != nil {
+		return nil
+	}
+	return parseAntenna(b)
+}
+
+// parseAntenna reads a file that may hold anything.
+func parseAntenna(b []byte) *gpspps.Survey {
+	body, err := unsummed(antennaHead, b, antennaMost)
 	var at antennaFile
-	if err != nil || json.Unmarshal(b, &at) != nil || at.Lat == nil || at.Lon == nil {
+	if err != nil || json.Unmarshal(body, &at) != nil || at.Lat == nil || at.Lon == nil || math.Abs(*at.Lat) > 90 || math.Abs(*at.Lon) > 180 {
 		return nil
 	}
 	return &gpspps.Survey{Lat: *at.Lat, Lon: *at.Lon}
@@ -63,9 +75,11 @@ func (p *platform) surveyed() *gpspps.Survey {
 func (s *station) keepAntenna(ctx context.Context) error {
 	path := s.platform.antennaPath()
 	for path != "" && ctx.Err() == nil {
+		text := ""
 		if err := s.writeAntenna(path); err != nil {
-			return fmt.Errorf("where the antenna is cannot be kept: %w", err)
+			text = fmt.Sprintf("cannot be kept: %v", err) // others tell people of the card
 		}
+		s.notes.say(slog.LevelWarn, "where the antenna is", text)
 		wait(ctx, antennaEvery)
 	}
 	return nil
@@ -91,5 +105,5 @@ func (s *station) writeAntenna(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return durable.WriteFile(path, b)
+	return durable.WriteFile(path, summed(antennaHead, b))
 }

@@ -34,7 +34,7 @@ func TestAntennaIsKept(t *testing.T) {
 	if err := os.MkdirAll(p.perm, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(`{"Lat": -41.28, "Lon": 174.77}`), 0o644); err != nil {
+	if err := os.WriteFile(path, summed(antennaHead, []byte(`{"Lat": -41.28, "Lon": 174.77}`)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	s := start(config.Default())
@@ -63,13 +63,15 @@ func TestAntennaIsKept(t *testing.T) {
 
 // TestAntennaIsNotKept: what cannot be used does no harm.
 func TestAntennaIsNotKept(t *testing.T) {
-	for _, c := range []string{"", "{}", "null", `{"Lat":1}`, `{"Lat":"1","Lon":2}`, "[1,2]", strings.Repeat(" ", antennaMost) + `{"Lat":1,"Lon":2}`} {
+	for _, c := range []string{"", "{}", "null", `{"Lat":1}`, `{"Lat":"1","Lon":2}`, `{"Lat":91,"Lon":2}`, `{"Lat":1,"Lon":-181}`, "[1,2]", strings.Repeat(" ", antennaMost) + `{"Lat":1,"Lon":2}`} {
 		p := &platform{perm: t.TempDir()}
-		if err := os.WriteFile(p.antennaPath(), []byte(c), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if at := p.surveyed(); at != nil {
-			t.Errorf("%.20q is %g %g", c, at.Lat, at.Lon)
+		for _, b := range [][]byte{[]byte(c), summed(antennaHead, []byte(c))} {
+			if err := os.WriteFile(p.antennaPath(), b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if at := p.surveyed(); at != nil {
+				t.Errorf("%.20q is %g %g", c, at.Lat, at.Lon)
+			}
 		}
 	}
 	for _, p := range []*platform{{}, {perm: "/perm", volatile: true}, {perm: "/perm", safe: true}} {
@@ -88,4 +90,17 @@ func TestAntennaIsNotKept(t *testing.T) {
 	if err := s.writeAntenna(p.antennaPath()); err != nil || p.surveyed() != nil {
 		t.Errorf("a vehicle's place is kept: %v, %v", p.surveyed(), err)
 	}
+}
+
+// FuzzAntenna: whatever the file holds, a place is one on the Earth.
+func FuzzAntenna(f *testing.F) {
+	f.Add([]byte(`{"Lat": -41.28, "Lon": 174.77}`))
+	f.Add([]byte(`{"Lat": 1e999}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, b := range [][]byte{b, summed(antennaHead, b)} {
+			if at := parseAntenna(b); at != nil && !(at.Lat >= -90 && at.Lat <= 90 && at.Lon >= -180 && at.Lon <= 180) {
+				t.Errorf("%q is %g %g", b, at.Lat, at.Lon)
+			}
+		}
+	})
 }

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -39,24 +37,20 @@ const (
 	leapMost  = 40  // and this is none
 )
 
-// bytes is the file: a line that says what it is, with the checksum of the rest.
+// bytes is the file.
 func (k kept) bytes() ([]byte, error) {
 	body, err := json.Marshal(k)
 	if err != nil {
 		return nil, err
 	}
-	return fmt.Appendf(nil, "%s %08x\n%s\n", keptHead, crc32.ChecksumIEEE(body), body), nil
+	return summed(keptHead, body), nil
 }
 
 // parseKept reads a file that may hold anything.
 func parseKept(b []byte, build time.Time) (k kept, err error) {
-	if len(b) > keptMost {
-		return k, fmt.Errorf("more than %d bytes", keptMost)
-	}
-	head, body, ok := bytes.Cut(b, []byte("\n"))
-	body = bytes.TrimSuffix(body, []byte("\n"))
-	if !ok || string(head) != fmt.Sprintf("%s %08x", keptHead, crc32.ChecksumIEEE(body)) {
-		return k, errors.New("it is damaged")
+	body, err := unsummed(keptHead, b, keptMost)
+	if err != nil {
+		return k, err
 	}
 	if err := json.Unmarshal(body, &k); err != nil {
 		return kept{}, fmt.Errorf("it is damaged: %w", err)
