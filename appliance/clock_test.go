@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/gpstest"
 	"github.com/truechimer/truechimer/monitor"
@@ -169,6 +170,56 @@ func TestReferenceServer(t *testing.T) {
 					if v.Verdict != want {
 						t.Errorf("%s: %s (%s), want %s", v.Name, v.Verdict, v.Reason, want)
 					}
+				}
+			})
+		})
+	}
+}
+
+// TestReferenceServerJumps: a named server that jumps is suspect within two of its
+// rounds, and nobody is convicted by it: not those who are right, and not itself.
+func TestReferenceServerJumps(t *testing.T) {
+	const (
+		interval = "interval = \"16s\"\n"
+		file     = "[[server]]\nname = \"cellar\"\nreference = true\naddress = \"192.0.2.1\"\n" + interval
+		others   = "[[server]]\naddress = \"198.51.100.1\"\n" + interval + "[[server]]\naddress = \"203.0.113.1\"\n" + interval
+		more     = "[[server]]\naddress = \"198.18.7.1\"\n" + interval
+	)
+	for name, file := range map[string]string{"two others": file + others, "three others": file + others + more} {
+		t.Run(name, func(t *testing.T) {
+			p := &platform{station: true, perm: t.TempDir(), bootDevice: card(t, []byte(file))}
+			synctest.Test(t, func(t *testing.T) {
+				const jump = 30 * time.Minute
+				w := newWorld(lack{mute: true, pulseless: true})
+				w.wrong = func(server string) time.Duration {
+					if server == "cellar" && time.Since(w.begun) > jump {
+						return 75 * time.Millisecond
+					}
+					return 0
+				}
+				var noticed time.Duration
+				right := map[string]bool{}
+				w.each = func(s status.Status) {
+					now := time.Since(w.begun)
+					if s.Reference.State == "suspect" && noticed == 0 {
+						noticed = now - jump
+					}
+					for _, v := range s.Servers {
+						if v.Verdict == "ok" {
+							right[v.Name] = true
+						}
+						// With three others a quorum judges the one that jumped.
+						if v.Verdict == "off" && v.Name != "cellar" || v.Verdict == "doubtful" && v.Name != "cellar" {
+							t.Errorf("after %v: %s is %s (%s)", now, v.Name, v.Verdict, v.Reason)
+						}
+					}
+				}
+				live(t, w, p, jump+10*time.Minute)
+				if noticed <= 0 || noticed > 32*time.Second+2*time.Second {
+					t.Errorf("suspect after %v", noticed)
+				}
+				if len(right) < 2 {
+					t.Errorf("right at some time: %v", right)
 				}
 			})
 		})

@@ -40,8 +40,10 @@ type world struct {
 	pause time.Duration // the longest between two signs
 
 	version  string
-	atEnd    func(*station) // is called before the station ends; nil: nothing is
-	opened   atomic.Int32   // ports and lines
+	atEnd    func(*station)                    // is called before the station ends; nil: nothing is
+	each     func(status.Status)               // sees every second; nil: nobody does
+	wrong    func(server string) time.Duration // how far a server is ahead; nil: none is
+	opened   atomic.Int32                      // ports and lines
 	restarts atomic.Int32
 	replug   func(time.Duration) []stick // what is at USB after a time; nil: nothing
 	pageless atomic.Bool                 // the page does not answer any more
@@ -107,6 +109,9 @@ func (w *world) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 	x := monitor.Exchange{Outcome: monitor.OutcomeOK, T1: w.mono() + diff, Diff: diff, Stratum: 1, Kernel: true, StampError: 1e-5}
 	wait(ctx, 10*time.Millisecond)
 	x.Mono, x.T2 = w.mono(), w.true().UnixNano()
+	if w.wrong != nil {
+		x.T2 += int64(w.wrong(t.Server.Name))
+	}
 	x.T3 = x.T2
 	wait(ctx, 10*time.Millisecond)
 	x.T4 = w.mono() + diff
@@ -303,7 +308,14 @@ func live(t *testing.T, w *world, p *platform, d time.Duration) (status.Status, 
 			return nil
 		}}, part{partUpdater, s.updater.run})
 	}()
-	time.Sleep(d)
+	if w.each == nil {
+		time.Sleep(d)
+	} else {
+		for range d / time.Second {
+			time.Sleep(time.Second)
+			w.each(s.Status())
+		}
+	}
 	out := s.Status()
 	if w.atEnd != nil {
 		w.atEnd(s)
