@@ -48,6 +48,10 @@ func (p *platform) surveyed() *gpspps.Survey {
 	if path == "" {
 		return nil
 	}
+	return readAntenna(path)
+}
+
+func readAntenna(path string) *gpspps.Survey {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil
@@ -88,7 +92,7 @@ func (s *station) keepAntenna(ctx context.Context) error {
 // writeAntenna has the file at path say what the reference knows.
 func (s *station) writeAntenna(path string) error {
 	at, ok := s.ref.Antenna()
-	kept := s.platform.surveyed()
+	kept := readAntenna(path)
 	switch {
 	case !ok:
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
