@@ -196,19 +196,15 @@ func (n *named) doubted(mono int64) (why string, ok bool) {
 // interval that grows with the distance by what is not known of the oscillator's
 // rate; the one that is narrowest at mono counts.
 func (r *Reference) carryMarks(marks []Mark, mono, last int64) (Reading, bool) {
-	first := 0
-	for first < len(marks) && marks[first].Mono < mono-int64(markAge) {
-		first++
+	marks = recent(marks, mono)
+	for len(marks) > 0 && marks[len(marks)-1].Mono > last {
+		marks = marks[:len(marks)-1]
 	}
-	end := len(marks)
-	for end > first && marks[end-1].Mono > last {
-		end--
-	}
-	if marks = marks[first:end]; len(marks) == 0 {
+	if len(marks) == 0 {
 		return Reading{}, false
 	}
 	base := marks[0].Time - marks[0].Mono
-	phase := func(m Mark) float64 { return float64(m.Time-m.Mono-base)*1e-9 + r.paper.added(m.Mono) }
+	phase := r.phases(base)
 	rate, wrong := r.rateOf(marks, phase)
 	var x, half float64
 	source := marks[0].Source
@@ -228,6 +224,19 @@ func (r *Reference) carryMarks(marks []Mark, mono, last int64) (Reading, bool) {
 		out.State, out.Reason = StateHoldover, fmt.Sprintf("the named reference has been silent for %d minutes", age/int64(time.Minute))
 	}
 	return out, true
+}
+
+// recent are the marks that say something of an instant still.
+func recent(marks []Mark, mono int64) []Mark {
+	for len(marks) > 0 && marks[0].Mono < mono-int64(markAge) {
+		marks = marks[1:]
+	}
+	return marks
+}
+
+// phases tells marks on the paper timescale: true time less paper time less base, seconds.
+func (r *Reference) phases(base int64) func(Mark) float64 {
+	return func(m Mark) float64 { return float64(m.Time-m.Mono-base)*1e-9 + r.paper.added(m.Mono) }
 }
 
 // rateOf is the oscillator's rate by two marks that are far apart, and by how much
@@ -276,10 +285,7 @@ func (r *Reference) marked(mono int64, judged string) (Reading, bool) {
 // markedRate is by how much the oscillator runs fast by the named reference, 1e-6;
 // NaN unknown.
 func (r *Reference) markedRate(mono int64) float64 {
-	marks := r.named.marks
-	for len(marks) > 0 && marks[0].Mono < mono-int64(markAge) {
-		marks = marks[1:]
-	}
+	marks := recent(r.named.marks, mono)
 	if len(marks) == 0 {
 		return math.NaN()
 	}
@@ -298,14 +304,7 @@ func (r *Reference) others(scale func(mono int64) (int64, bool)) (majority, bool
 	if last, ok := r.named.last(); ok {
 		server = last.Server
 	}
-	var list []interval
-	for _, v := range r.voters.at(r.now, "", func(Vote) float64 { return 0 }) {
-		if t, ok := scale(v.Mono); ok && (server == "" || v.Host != server) {
-			age := math.Abs(seconds(v.Mono, r.now)) * r.c.OscillatorPPM * 1e-6
-			list = append(list, interval{float64(v.Time-t) * 1e-9, v.HalfWidth + age})
-		}
-	}
-	return agreement(list)
+	return r.poll(server, scale)
 }
 
 // countMarks judges the named reference by a round of votes, as count does the

@@ -141,11 +141,18 @@ func (r *Reference) candidate(mono int64) int64 {
 // network is by how much most servers are ahead of a time scale, whose error
 // grows with the distance from now.
 func (r *Reference) network(scale func(mono int64) int64) (majority, bool) {
-	votes := r.voters.at(r.now, "", func(Vote) float64 { return 0 })
-	list := make([]interval, len(votes))
-	for i, v := range votes {
-		age := math.Abs(seconds(v.Mono, r.now)) * r.c.OscillatorPPM * 1e-6
-		list[i] = interval{float64(v.Time-scale(v.Mono)) * 1e-9, v.HalfWidth + age}
+	return r.poll("", func(mono int64) (int64, bool) { return scale(mono), true })
+}
+
+// poll is the same for a scale that does not know all instants, without the votes
+// of one host; empty: with all.
+func (r *Reference) poll(without string, scale func(mono int64) (t int64, ok bool)) (majority, bool) {
+	var list []interval
+	for _, v := range r.voters.at(r.now, "", func(Vote) float64 { return 0 }) {
+		if t, ok := scale(v.Mono); ok && (without == "" || v.Host != without) {
+			age := math.Abs(seconds(v.Mono, r.now)) * r.c.OscillatorPPM * 1e-6
+			list = append(list, interval{float64(v.Time-t) * 1e-9, v.HalfWidth + age})
+		}
 	}
 	return agreement(list)
 }

@@ -102,7 +102,7 @@ func (p *Parser) Take(c byte, at int64) Event {
 			p.xor ^= c
 		}
 	case inSum1, inSum2:
-		h, ok := hex(c)
+		h, ok := Hex(c)
 		switch {
 		case !ok:
 			return p.drop(&p.stats.Checksum)
@@ -137,7 +137,8 @@ func (p *Parser) drop(count *uint64) Event {
 	return Dropped
 }
 
-func hex(c byte) (byte, bool) {
+// Hex is the value of a hexadecimal digit.
+func Hex(c byte) (byte, bool) {
 	switch {
 	case c >= '0' && c <= '9':
 		return c - '0', true

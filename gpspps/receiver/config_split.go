@@ -34,7 +34,7 @@ func (s *splitter) takeLine(c byte) {
 	case !s.inLine:
 	case c == '\r' || c == '\n':
 		s.inLine = false
-		if n := s.lineN - 3; n > 0 && s.line[n] == '*' && nmea.Checksum(s.line[:n]) == hex(s.line[n+1])<<4|hex(s.line[n+2]) {
+		if n := s.lineN - 3; s.whole(n) {
 			s.sentence(s.line[:n])
 		}
 	case c < ' ' || c > '~' || s.lineN == len(s.line):
@@ -45,18 +45,14 @@ func (s *splitter) takeLine(c byte) {
 	}
 }
 
-// hex is the value of a hexadecimal digit; what is none fits no checksum but
-// by chance, as noise does.
-func hex(c byte) byte {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0'
-	case c >= 'A' && c <= 'F':
-		return c - 'A' + 10
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10
+// whole says whether a sentence ends in its checksum, which begins at n.
+func (s *splitter) whole(n int) bool {
+	if n <= 0 || s.line[n] != '*' {
+		return false
 	}
-	return 0xff
+	high, ok1 := nmea.Hex(s.line[n+1])
+	low, ok2 := nmea.Hex(s.line[n+2])
+	return ok1 && ok2 && nmea.Checksum(s.line[:n]) == high<<4|low
 }
 
 func (s *splitter) takeFrame(c byte) {
