@@ -260,22 +260,28 @@ func (m *machine) pulse(time.Time) {
 }
 
 func (m *machine) setLine(level int) error {
+	_, err := m.test(fmt.Sprintf("set_irq_in %s unnamed-gpio-in %d %d", m.gpio, pulseLine, level))
+	return err
+}
+
+// test has QEMU's test line execute a command and gives what it answered.
+func (m *machine) test(command string) (string, error) {
 	m.qtestMu.Lock()
 	defer m.qtestMu.Unlock()
 	m.qtest.SetDeadline(time.Now().Add(5 * time.Second))
-	if _, err := fmt.Fprintf(m.qtest, "set_irq_in %s unnamed-gpio-in %d %d\n", m.gpio, pulseLine, level); err != nil {
-		return err
+	if _, err := fmt.Fprintln(m.qtest, command); err != nil {
+		return "", err
 	}
 	for {
 		line, err := m.reply.ReadString('\n')
 		if err != nil {
-			return err
+			return "", err
 		}
-		if strings.HasPrefix(line, "OK") {
-			return nil
+		if rest, ok := strings.CutPrefix(line, "OK"); ok {
+			return strings.TrimSpace(rest), nil
 		}
 		if !strings.HasPrefix(line, "IRQ") {
-			return fmt.Errorf("QEMU's test line: %s", strings.TrimSpace(line))
+			return "", fmt.Errorf("QEMU's test line: %s", strings.TrimSpace(line))
 		}
 	}
 }
