@@ -27,7 +27,7 @@ type inbox struct {
 	notes *notes
 	tally tally
 	found found
-	cable atomic.Int64 // ns by which pulses come late that the receiver does not take off itself
+	cable atomic.Int64 // ns by which pulses come late that a receiver does not take off itself
 	log   *slog.Logger
 }
 

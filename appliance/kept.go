@@ -147,7 +147,8 @@ func (m *clockMemory) tick(r gpspps.Reading, info gpspps.Info, l gpspps.Leap) {
 	if r.Known && r.Source == gpspps.SourceQuorum {
 		m.doubt(utc)
 	}
-	if !r.Known || r.Source != gpspps.SourceGPSPPS || r.State != gpspps.StateLocked || !(info.FrequencyUncertaintyPPM <= keptVague) || !(math.Abs(info.FrequencyPPM) <= keptPPM) {
+	pulse := r.Source == gpspps.SourceGPSPPS || r.Source == gpspps.SourcePPS
+	if !r.Known || !pulse || r.State != gpspps.StateLocked || !(info.FrequencyUncertaintyPPM <= keptVague) || !(math.Abs(info.FrequencyPPM) <= keptPPM) {
 		m.since = 0
 		return
 	}

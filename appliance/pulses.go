@@ -40,6 +40,9 @@ func (h hardware) watch(ctx context.Context, in *inbox) error {
 	if h.conf.Receiver.Pulse == config.Off {
 		return nil
 	}
+	if h.conf.Receiver.PulseAlone {
+		in.cable.Store(int64(h.conf.Receiver.CableDelay))
+	}
 	l := &listener{
 		in:   in,
 		ways: func() []string { return h.ways(in) },

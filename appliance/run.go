@@ -204,6 +204,7 @@ func newStation(p *platform, conf config.Config, kernel discipline.Kernel, probe
 	s.ref = gpspps.New(gpspps.Config{
 		Build: p.build, LastGood: before.Good, ConfirmUTC: before.confirms, Log: log,
 		Survey: p.surveyed(), MovingAntenna: conf.Receiver.Moving,
+		PulseAlone: conf.Receiver.PulseAlone,
 	})
 	s.inbox = &inbox{ref: s.ref, pivot: before.pivot(p.build), notes: s.notes, log: log}
 	return s

@@ -98,6 +98,7 @@ func (s *station) Status() status.Status {
 		out.Time = time.Unix(0, r.True).UTC()
 	}
 	out.Reference = reference(r, info, diff)
+	out.Reference.PulseAlone = s.conf.Receiver.PulseAlone
 	out.Receiver = s.inbox.found.status(s.conf.Receiver)
 	out.Reference.Counters = counters(info.Counters, &s.inbox.tally)
 	if o := s.owner.Load(); o != nil {

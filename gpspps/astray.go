@@ -217,11 +217,11 @@ func (r *Reference) place(d float64, at int64, limit float64) {
 // stands says why pulses that moved must not be followed yet.
 func (r *Reference) stands() string {
 	r.backed = false
-	m, asked := r.network(func(mono int64) int64 { return r.own(mono).True })
+	m, whom, asked := r.witness(func(mono int64) int64 { return r.own(mono).True })
 	// The train's time is moved behind the station's own.
 	own, train := m.excludes(0, r.astray.bound), m.excludes(-r.moved, r.allowance())
 	switch {
-	case !asked || !r.voted(r.now) || own == train:
+	case !asked || own == train:
 		if seconds(r.movedAt, r.now) < almanac.Seconds() {
 			return reasonMoved
 		}
@@ -232,7 +232,7 @@ func (r *Reference) stands() string {
 		return ""
 	case train:
 		r.backed = true
-		return fmt.Sprintf("%s: %s, and %d servers agree with the station's own clock", reasonMoved, lateness(r.moved), m.agree)
+		return fmt.Sprintf("%s: %s, and %s with the station's own clock", reasonMoved, lateness(r.moved), whom)
 	}
 	return ""
 }

@@ -72,7 +72,9 @@ func (r *Reference) engage() (why string) {
 	r.est = e
 	last := edges[len(edges)-1]
 	r.due = r.fixes.offset + last.count
-	r.delay, _ = r.fixes.delay()
+	if !r.c.PulseAlone {
+		r.delay, _ = r.fixes.delay()
+	}
 	r.phase, r.reason, r.after, r.ever = StateLocked, "", "", true
 	r.lockedAt, r.goodFix = r.now, r.now
 	if r.moved != 0 {

@@ -15,7 +15,9 @@
 // before it is known which seconds they mark. Fixes number the train by how
 // long after an edge they come (numbering.go). A numbered train is followed
 // (follow.go) once the second it names is proven to be UTC's (proof.go), by
-// the receiver, by servers, or by time.
+// the receiver, by servers, or by time. Where people say that the pulse comes
+// without a receiver, a named reference, servers or the station's own clock
+// number it (alone.go).
 //
 // The estimator (estimator.go) works on the paper timescale (paper.go): that
 // of the oscillator left alone, with what steering has added to the clock
@@ -47,7 +49,8 @@
 // A reading in StateLocked or StateHoldover holds the truth in its bound, as
 // long as one of these does not lie: the receiver with its pulse, steadily and
 // for a quarter of an hour; or most of the networks and upstreams that vote,
-// which are three at the least. Two of three that lie alike are believed. A
+// which are three at the least. Two of three that lie alike are believed. Of a
+// pulse alone it is the pulse that must not lie, and who numbers it. A
 // receiver whose messages always come more than a second after their pulse is
 // numbered wrongly unless servers say so.
 package gpspps
@@ -118,6 +121,7 @@ type Source string
 // The sources.
 const (
 	SourceGPSPPS Source = "gps+pps"
+	SourcePPS    Source = "pps" // a pulse without a receiver
 	SourceGPS    Source = "gps"
 	SourcePTP    Source = "ptp"
 	SourceChrony Source = "chrony"

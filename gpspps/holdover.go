@@ -41,7 +41,7 @@ func (r *Reference) hold(cause int64, reason string) {
 // watch looks after a lock.
 func (r *Reference) watch() {
 	switch {
-	case seconds(r.goodFix, r.now) > silence:
+	case !r.c.PulseAlone && seconds(r.goodFix, r.now) > silence:
 		reason := reasonNoFix
 		if seconds(r.fixes.last.Mono, r.now) <= silence {
 			reason = "the receiver says nothing that makes sense"
@@ -75,12 +75,12 @@ func (r *Reference) carry() {
 	if r.renumber() {
 		return
 	}
-	fresh := seconds(r.fixes.arrived, r.now) <= silence && r.fixes.last.Valid
+	told := r.c.PulseAlone || seconds(r.fixes.arrived, r.now) <= silence && r.fixes.last.Valid && r.fixes.began > 0
 	pulses := r.train.last() > r.heldAt && seconds(r.train.last(), r.now) <= silence
-	if !fresh || !pulses || r.fixes.began <= 0 || r.jump != 0 {
+	if !told || !pulses || r.jump != 0 {
 		return
 	}
-	if ok, why := r.fixes.numbered(&r.train); !ok {
+	if ok, why := r.numbered(); !ok {
 		r.reason = why
 		return
 	}
@@ -107,7 +107,7 @@ func (r *Reference) drop(why string) {
 	r.phase, r.reason, r.after = StateCold, "", why
 	r.tests.interrupt()
 	r.jump, r.odd, r.oddCount, r.moved = 0, 0, 0, 0
-	r.disputed, r.against, r.with = "", 0, 0
+	r.disputed, r.against, r.with, r.solo = "", 0, 0, solo{}
 	r.fixes.since = r.fixes.valid.Mono
 	r.number()
 }

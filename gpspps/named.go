@@ -76,7 +76,9 @@ func (r *Reference) AddMark(m Mark) {
 		}
 	}
 	r.heard(m.Mono)
+	r.leapMark(m)
 	r.weigh(m)
+	r.countAlone(m.Mono)
 }
 
 // last is the newest mark of all.

@@ -23,7 +23,8 @@ const (
 	almanac = 15 * time.Minute
 )
 
-// fixes is the recent past of what the receiver said.
+// fixes is the recent past of what the receiver said. Of a pulse alone the present
+// sequence is that of alone.go.
 type fixes struct {
 	last     Fix   // the newest of all
 	valid    Fix   // the newest plausible one
@@ -93,8 +94,8 @@ func (f *fixes) delay() (mean, sd float64) {
 
 // numbered says whether the train's edges can be numbered, and if not, why.
 func (f *fixes) numbered(t *train) (ok bool, why string) {
-	if t.doubled != 0 && seconds(t.doubled, t.last()) < delaySpan && t.doubled > t.since-1e9 {
-		return false, "more than one pulse a second"
+	if t.twice() {
+		return false, reasonTwice
 	}
 	// One alone is a pulse that was held up.
 	if f.badAt[0] != 0 && seconds(f.badAt[0], f.valid.Mono) < ambiguous {

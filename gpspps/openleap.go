@@ -78,6 +78,10 @@ func (r *Reference) settleLeap() {
 	}
 	m, asked := agreement(list)
 	asked = asked && 2*len(list) > len(votes)
+	if r.c.PulseAlone {
+		r.settleAlone(m, asked, len(votes) < quorumLeast)
+		return
+	}
 	late := r.fixes.since != 0 && seconds(max(o.mono, r.fixes.since), r.now) > almanac.Seconds()
 	switch {
 	case asked && m.confirms(-float64(o.change)):
@@ -115,7 +119,7 @@ func (r *Reference) leapt() {
 	}
 	// All that spoke against it until now was it.
 	r.jump, r.odd, r.oddCount, r.good = 0, 0, 0, 0
-	r.disputed, r.against, r.with = "", 0, 0
+	r.disputed, r.against, r.with, r.solo = "", 0, 0, solo{}
 	r.goodFix = r.now
 	r.c.Log.Info("leap second", "change", x.change, "settled_after_s", seconds(x.mono, r.now))
 }
@@ -136,15 +140,20 @@ func (r *Reference) unsettled() string {
 	if o.change == 0 || r.now < o.mono {
 		return ""
 	}
+	const untold = "nobody has said whether the quarter ended with a leap second"
 	who := "the receiver alone announced"
 	switch {
+	case r.c.PulseAlone && o.network:
+		return "the servers announced a leap second: waiting for what they say after it"
+	case r.c.PulseAlone:
+		return untold
 	case o.receiver:
 	case o.network:
 		who = "the servers alone announced"
 	case o.with >= oddLeast:
 		who = "the receiver alone made"
 	case r.phase == StateHoldover:
-		return "nobody has said whether the quarter ended with a leap second"
+		return untold
 	default:
 		return ""
 	}

@@ -42,10 +42,18 @@ func (r *Reference) evaluate() {
 // shown is the state for the outside.
 func (r *Reference) shown() State {
 	held := r.phase == StateHoldover
-	if (r.phase == StateLocked || held) && (r.jump != 0 || r.unsettled() != "" || r.disputed != "") || held && r.strayed() && !r.backed || r.untrue() != "" {
+	if (r.phase == StateLocked || held) && (r.jump != 0 || r.unsettled() != "" || r.dispute() != "") || held && r.strayed() && !r.backed || r.untrue() != "" {
 		return StateSuspect
 	}
 	return r.phase
+}
+
+// dispute says who contradicts the receiver or the pulse; empty: nobody does.
+func (r *Reference) dispute() string {
+	if r.disputed != "" {
+		return r.disputed
+	}
+	return r.solo.disputed
 }
 
 // told is the reason that goes with it.
@@ -53,8 +61,8 @@ func (r *Reference) told() string {
 	switch {
 	case r.shown() == StateSuspect && r.untrue() != "":
 		return r.untrue()
-	case r.shown() == StateSuspect && r.disputed != "":
-		return r.disputed
+	case r.shown() == StateSuspect && r.dispute() != "":
+		return r.dispute()
 	case r.shown() == StateSuspect && r.unsettled() != "":
 		return r.unsettled()
 	case r.shown() == StateSuspect && r.jump == 0:
@@ -72,6 +80,15 @@ func side(d float64) string {
 	word := "ahead"
 	if d < 0 {
 		word = "back"
+	}
+	return amount(d) + " " + word
+}
+
+// off is the same, of something else.
+func off(d float64) string {
+	word := "ahead of"
+	if d < 0 {
+		word = "behind"
 	}
 	return amount(d) + " " + word
 }
@@ -101,7 +118,7 @@ func amount(d float64) string {
 
 // number is the way to a lock.
 func (r *Reference) number() {
-	fix := r.fixes.arrived != 0 && seconds(r.fixes.arrived, r.now) <= silence
+	fix := r.c.PulseAlone || r.fixes.arrived != 0 && seconds(r.fixes.arrived, r.now) <= silence
 	pulse := r.train.last() != 0 && seconds(r.train.last(), r.now) <= silence
 	r.phase = StateNumbering
 	switch {
@@ -117,11 +134,14 @@ func (r *Reference) number() {
 	case !fix:
 		r.reason = reasonNoFix
 		return
+	case !pulse && r.c.PulseAlone:
+		r.phase, r.reason = StateCold, reasonNoPulse
+		return
 	case !pulse:
 		r.reason = reasonNoPulse
 		return
 	}
-	if ok, why := r.fixes.numbered(&r.train); !ok {
+	if ok, why := r.numbered(); !ok {
 		r.reason = why
 		return
 	}
@@ -132,7 +152,7 @@ func (r *Reference) number() {
 	r.reason = r.engage()
 }
 
-// candidate is the time that fixes and train together claim.
+// candidate is the time that the numbered train claims.
 func (r *Reference) candidate(mono int64) int64 {
 	e := r.train.edges[len(r.train.edges)-1]
 	return (r.fixes.offset+e.count)*1e9 + int64(math.Round(r.paper.between(e.mono, mono)*1e9))
@@ -167,14 +187,19 @@ func (m majority) confirms(d float64) bool {
 	return math.Abs(m.centre-d) < secondsAgree && math.Abs(m.centre-d)+m.half < wholeSecond/2
 }
 
-// proven says whether the second the receiver names is UTC's, and if not, why.
+// proven says whether the second that the train is numbered by is UTC's, and if not, why.
 func (r *Reference) proven() (ok bool, why string) {
 	if why := r.barred(); why != "" {
 		return false, why
 	}
 	m, asked := r.network(r.candidate)
 	if asked && m.excludes(0, r.allowance()) {
-		return false, contradiction(-m.centre, fmt.Sprintf("%d servers", m.agree))
+		return false, r.contradiction(-m.centre, fmt.Sprintf("%d servers", m.agree))
+	}
+	if r.c.PulseAlone {
+		if why := r.opposedAlone(); why != "" {
+			return false, why
+		}
 	}
 	if asked && r.voted(r.now) && m.confirms(0) {
 		return true, ""
@@ -185,15 +210,19 @@ func (r *Reference) proven() (ok bool, why string) {
 			if math.Abs(d) < secondsAgree {
 				return true, ""
 			}
-			return false, contradiction(d, "the station's own clock")
+			return false, r.contradiction(d, "the station's own clock")
 		}
+	}
+	if r.c.PulseAlone {
+		// Who numbers it proves it, unless those who may know better are being asked.
+		return r.counters.Votes == 0 || r.voted(r.now), reasonUnnumbered
 	}
 	if own, ok := r.marked(r.now, ""); ok && own.State == StateLocked {
 		d := float64(r.candidate(r.now)-own.True) * 1e-9
 		if math.Abs(d) < secondsAgree {
 			return true, ""
 		}
-		return false, contradiction(d, "the named reference")
+		return false, r.contradiction(d, "the named reference")
 	}
 	if r.counters.Votes != 0 && !r.voted(r.now) {
 		return false, reasonUnproven // those who may know better are being asked
@@ -213,7 +242,7 @@ func (r *Reference) proven() (ok bool, why string) {
 		return true, ""
 	}
 	if d, whom := r.opposed(); whom != "" && continuous < jumpUnconfirmed.Seconds() {
-		return false, contradiction(d, whom)
+		return false, r.contradiction(d, whom)
 	}
 	if continuous >= almanac.Seconds() {
 		return true, ""
@@ -255,16 +284,13 @@ func (r *Reference) allowance() float64 {
 	return boundTimes * (r.c.PulseError + lateTimes*max(s, leastJitter))
 }
 
-func contradiction(d float64, whom string) string {
-	word := "ahead of"
-	if d < 0 {
-		word = "behind"
-	}
+// contradiction says that the candidate, d seconds ahead of whom, cannot be right.
+func (r *Reference) contradiction(d float64, whom string) string {
 	what := reasonUnproven
 	if math.Abs(d) > leapMost {
 		what = "date unconfirmed"
 	} else if math.Abs(d) < wholeSecond/2 {
 		what = "pulse unconfirmed"
 	}
-	return fmt.Sprintf("%s: the receiver is %s %s %s", what, amount(d), word, whom)
+	return fmt.Sprintf("%s: the %s is %s %s", what, r.who(), off(d), whom)
 }

@@ -69,7 +69,7 @@ func (r *Reference) At(mono int64, judged string) Reading {
 			if instead.Reason != "" {
 				instead.Reason += "; "
 			}
-			instead.Reason += "receiver: " + l.reason
+			instead.Reason += r.who() + ": " + l.reason
 			out = instead
 		}
 	}
@@ -87,7 +87,7 @@ func (r *Reference) labelAt(mono int64) (label, bool) {
 	return r.labels[i], true
 }
 
-// read is what the receiver alone tells.
+// read is what receiver and pulse tell.
 func (r *Reference) read(l label, mono int64) Reading {
 	out := Reading{Mono: mono, State: l.state, Reason: l.reason, Source: SourceNone}
 	switch l.kind {
@@ -130,6 +130,9 @@ func (r *Reference) fill(out *Reading, k knot) {
 		s.x = k.s.alone(dt)
 	}
 	out.Source, out.Known = SourceGPSPPS, true
+	if r.c.PulseAlone {
+		out.Source = SourcePPS
+	}
 	out.True = out.Mono + k.base + int64(math.Round((s.x-r.paper.added(out.Mono))*1e9))
 	dt = math.Abs(dt)
 	out.Random = normal95 * math.Sqrt(s.pxx)

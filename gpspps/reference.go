@@ -41,6 +41,11 @@ type Config struct {
 	// MovingAntenna says that the antenna is no fixed one, as in a vehicle:
 	// where it is says nothing.
 	MovingAntenna bool
+	// PulseAlone says that pulses come from a clock that somebody else keeps on the
+	// seconds of UTC, and that there is no receiver: which seconds they mark is told
+	// by the named reference or by most servers, and fixes are not taken. Only people
+	// can know that: the pulse of a receiver that has lost its fix may run free.
+	PulseAlone bool
 	// Log takes changes of state; nil: nowhere.
 	Log *slog.Logger
 }
@@ -58,6 +63,7 @@ type Reference struct {
 	voters voters
 	leaps  leaps
 	named  named
+	solo   solo
 
 	phase    State // cold, numbering, locked or holdover; suspect is put over it
 	reason   string
@@ -126,7 +132,9 @@ func New(c Config) *Reference {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Reference{c: c, voters: voters{}, phase: StateCold, now: math.MinInt64}
-	r.reason = reasonCold
+	if r.reason = reasonCold; c.PulseAlone {
+		r.reason = reasonNoPulse
+	}
 	if c.Survey != nil && c.Survey.valid() && !c.MovingAntenna {
 		r.antenna.known, r.antenna.at = true, *c.Survey
 	}
@@ -145,6 +153,9 @@ func (r *Reference) heard(mono int64) {
 func (r *Reference) AddFix(f Fix) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.c.PulseAlone {
+		return
+	}
 	r.heard(f.Mono)
 	r.counters.Fixes++
 	r.counters.Checksum += uint64(max(f.Checksum, 0))

@@ -53,6 +53,11 @@ func (t *train) begin(mono int64) {
 	*t = train{edges: append(t.edges[:0], edge{mono, 0}), since: mono, doubled: t.doubled}
 }
 
+// twice says whether edges came lately that did not belong.
+func (t *train) twice() bool {
+	return t.doubled != 0 && seconds(t.doubled, t.last()) < delaySpan && t.doubled > t.since-1e9
+}
+
 // last is the newest edge's instant, 0 if there is none.
 func (t *train) last() int64 {
 	if len(t.edges) == 0 {

@@ -105,12 +105,12 @@ func (r *Reference) count() {
 		if r.disputed == "" {
 			r.counters.Vetoes++
 		}
-		word := "ahead of"
-		if m.centre > 0 {
-			word = "behind"
+		what := "GPS"
+		if r.c.PulseAlone {
+			what = "the pulse"
 		}
-		r.disputed = fmt.Sprintf("reference disputed: GPS (± %s) is %s %s %d of %d servers (± %s)",
-			amount(bound), amount(m.centre), word, m.agree, m.of, amount(m.half))
+		r.disputed = fmt.Sprintf("reference disputed: %s (± %s) is %s %d of %d servers (± %s)",
+			what, amount(bound), off(-m.centre), m.agree, m.of, amount(m.half))
 	}
 	if r.with >= vetoRounds {
 		r.disputed = ""

@@ -100,10 +100,13 @@ type Receiver struct {
 	Device string // Auto or a path below /dev
 	Baud   int    // bits per second; 0: found by listening
 	Pulse  string // Auto, Off, DCD, or a name for pulse.Open
+	// PulseAlone: there is no receiver, and the pulse comes from a clock that
+	// somebody else keeps on the seconds of UTC.
+	PulseAlone bool
 	// Configure: the receiver is told what a station needs of it.
 	Configure  bool
 	Moving     bool // its antenna does not stand still
-	CableDelay int  // of its antenna's cable, ns; 0: not given
+	CableDelay int  // of its antenna's or the pulse's cable, ns; 0: not given
 }
 
 // Web is for the plain daemon only.

@@ -80,6 +80,24 @@ func TestParseFull(t *testing.T) {
 	}
 }
 
+// TestPulseAlone: with whoever can say which second it marks.
+func TestPulseAlone(t *testing.T) {
+	const receiver, server = "[receiver]\npps = \"/dev/pps0\"\npps_alone = true\ncable_delay_ns = 100\n", "[[server]]\naddress = \"192.0.2.%d\"\n"
+	want := Receiver{Hat: Auto, Device: Auto, Pulse: "/dev/pps0", PulseAlone: true, Configure: true, CableDelay: 100}
+	for _, who := range []string{
+		fmt.Sprintf(server, 1) + "reference = true\n",
+		"[ptp]\ndevice = \"/dev/ptp0\"\nbound = \"1us\"\n",
+		fmt.Sprintf(server+server+server, 1, 2, 3),
+	} {
+		if c, err := Parse("f", []byte(receiver+who)); err != nil || c.Receiver != want {
+			t.Errorf("%s: %+v, %v", who, c.Receiver, err)
+		}
+	}
+	if c, err := Parse("f", []byte("[receiver]\npps_alone = false\nhat = \"adafruit\"\n")); err != nil || c.Receiver.PulseAlone {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 func TestParseNothing(t *testing.T) {
 	for _, data := range []string{"", "\xef\xbb\xbf", "\r\n# nothing", "[receiver]\nbaud = 0\n[network]", "[update]\nenabled = true\nurl = \"\""} {
 		if got, err := Parse("f", []byte(data)); err != nil || !reflect.DeepEqual(got, Default()) {

@@ -64,8 +64,29 @@ func (r *reader) config(doc map[string]any) Config {
 			r.atKey("ptp", wrong{"there is a reference already, the server " + quoted(c.Reference), "take away reference = true there, or [ptp]"})
 		}
 	}
+	if c.Receiver.PulseAlone {
+		r.pulseAlone(r.table(doc, "receiver"), c)
+	}
 	return c
 }
+
+// pulseAlone looks whether the rest goes with a pulse without a receiver.
+func (r *reader) pulseAlone(t map[string]any, c Config) {
+	for _, k := range []string{"hat", "device", "baud", "configure", "antenna"} {
+		if _, given := t[k]; given {
+			r.atKey(join("receiver", k), wrong{"pps_alone says that there is no receiver, and " + k + " is about one", "take " + k + " away, or pps_alone"})
+		}
+	}
+	if slices.Contains([]string{Auto, Off, DCD}, c.Receiver.Pulse) {
+		r.atKey("receiver.pps_alone", wrong{"pps does not name the line of this pulse", `write pps = "GPIO18" too, or another line or PPS device`})
+	}
+	if c.Reference == "" && c.PTP == nil && len(c.Servers) < fewestServers {
+		r.atKey("receiver.pps_alone", wrong{"nobody says which second this pulse marks", fmt.Sprintf("write reference = true at a server, or [ptp], or %d servers at the least", fewestServers)})
+	}
+}
+
+// fewestServers can agree on the second.
+const fewestServers = 3
 
 func (r *reader) receiver(t map[string]any) Receiver {
 	c := Default().Receiver
@@ -90,6 +111,7 @@ func (r *reader) receiver(t map[string]any) Receiver {
 		r.atValue("receiver.pps", checkPulse(s))
 		c.Pulse = s
 	}
+	c.PulseAlone = r.flag(t, "receiver", "pps_alone")
 	if _, given := t["configure"]; given {
 		c.Configure = r.flag(t, "receiver", "configure")
 	}
@@ -109,7 +131,7 @@ func (r *reader) receiver(t map[string]any) Receiver {
 }
 
 // receiverKeys are those of [receiver].
-var receiverKeys = []string{"hat", "device", "baud", "pps", "configure", "antenna", "cable_delay_ns"}
+var receiverKeys = []string{"hat", "device", "baud", "pps", "pps_alone", "configure", "antenna", "cable_delay_ns"}
 
 func (r *reader) servers(doc map[string]any) (servers []monitor.Server, reference string) {
 	value, ok := doc["server"]

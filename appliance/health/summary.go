@@ -37,14 +37,18 @@ func Summary(s status.Status) string {
 	return lead + joint + what + "." + updates(s.Update)
 }
 
-// among says whether servers stand in for a receiver that is waited for, and
-// what it lacks. The reference tells so behind the word receiver in its reason:
+// among says whether servers stand in for a receiver, or for a pulse alone, that is
+// waited for, and what it lacks. The reference tells so behind that word in its reason:
 // `5 of 6 servers agree; receiver: no pulse`.
 func among(r status.Reference) (lacks string, ok bool) {
 	if gpspps.Source(r.Source) != gpspps.SourceQuorum || gpspps.State(r.State) != gpspps.StateLocked {
 		return "", false
 	}
-	_, lacks, ok = strings.Cut(r.Reason, "receiver: ")
+	word := "receiver: "
+	if r.PulseAlone {
+		word = "pulse: "
+	}
+	_, lacks, ok = strings.Cut(r.Reason, word)
 	return lacks, ok
 }
 
@@ -52,11 +56,15 @@ func among(r status.Reference) (lacks string, ok bool) {
 // of them is judged.
 func reference(r status.Reference) (lead, unjudged string) {
 	source, state := gpspps.Source(r.Source), gpspps.State(r.State)
+	awaited := waited(source)
+	if awaited == receiver && r.PulseAlone {
+		awaited = "the pulse"
+	}
 	const until = "no server can be judged until then"
 	switch state {
 	case gpspps.StateLocked:
 		if lacks, ok := among(r); ok {
-			return "Waiting for the receiver" + because(lacks), "none has been judged yet"
+			return "Waiting for " + awaited + because(lacks), "none has been judged yet"
 		}
 		return locked(source, r.Uncertainty), "no server has been judged yet"
 	case gpspps.StateHoldover:
@@ -71,9 +79,9 @@ func reference(r status.Reference) (lead, unjudged string) {
 	case gpspps.StateSuspect:
 		return "The time is in doubt" + because(r.Reason), "no server is judged until this is settled"
 	case gpspps.StateNumbering:
-		return "Checking the time of " + waited(source) + because(r.Reason), until
+		return "Checking the time of " + awaited + because(r.Reason), until
 	}
-	return "Waiting for " + waited(source) + because(r.Reason), until
+	return "Waiting for " + awaited + because(r.Reason), until
 }
 
 func locked(source gpspps.Source, uncertainty *float64) string {
@@ -84,6 +92,8 @@ func locked(source gpspps.Source, uncertainty *float64) string {
 	switch source {
 	case gpspps.SourceGPSPPS:
 		return "Locked to GPS" + within
+	case gpspps.SourcePPS:
+		return "Locked to the pulse" + within
 	case gpspps.SourceGPS:
 		return "Locked to GPS without its pulse" + within
 	case gpspps.SourceQuorum:
@@ -95,6 +105,8 @@ func locked(source gpspps.Source, uncertainty *float64) string {
 // origin names a source that can be lost.
 func origin(source gpspps.Source) string {
 	switch source {
+	case gpspps.SourcePPS:
+		return "The pulse"
 	case gpspps.SourcePTP:
 		return "PTP"
 	case gpspps.SourceChrony:
@@ -107,6 +119,9 @@ func origin(source gpspps.Source) string {
 	return "GPS"
 }
 
+// receiver is what is waited for where no source is known.
+const receiver = "the receiver"
+
 // waited names a source as the object of waiting.
 func waited(source gpspps.Source) string {
 	switch source {
@@ -117,7 +132,7 @@ func waited(source gpspps.Source) string {
 	case gpspps.SourceNTP:
 		return "the time server"
 	}
-	return "the receiver"
+	return receiver
 }
 
 // because appends a reason up to its first full stop or semicolon: what follows

@@ -66,6 +66,13 @@ func TestSummary(t *testing.T) {
 			"Locked to GPS; all 3 servers are right."},
 		{"no pulse", with(gps, func(r *status.Reference) { r.Source, r.Uncertainty = "gps", val(0.04) }), ok3,
 			"Locked to GPS without its pulse within 40 ms; all 3 servers are right."},
+		{"a pulse alone", with(gps, func(r *status.Reference) { r.Source = "pps" }), ok3,
+			"Locked to the pulse within 12 µs; all 3 servers are right."},
+		{"a pulse alone, lost", with(gps, func(r *status.Reference) { r.Source, r.State, r.Holdover = "pps", "holdover", val(252) }), ok3,
+			"The pulse was lost 4 min 12 s ago, the time is still known within 12 µs; all 3 servers are right."},
+		{"a pulse alone is waited for", with(quorum, func(r *status.Reference) {
+			r.PulseAlone, r.Reason = true, "3 of 3 servers agree; pulse: pulses not numbered yet"
+		}), ok3, "Waiting for the pulse: pulses not numbered yet; meanwhile servers are judged by each other: all 3 are right."},
 		{"ptp", with(gps, func(r *status.Reference) { r.Source = "ptp" }), ok3,
 			"Locked to PTP within 12 µs; all 3 servers are right."},
 		{"chrony waits", status.Reference{Source: "chrony", State: "cold", Reason: "chrony is not synchronized"}, unjudged,

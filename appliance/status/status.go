@@ -54,6 +54,7 @@ type Reference struct {
 	Holdover       *float64 `json:"holdover_s"`
 	SatellitesUsed *int     `json:"satellites_used"`
 	SatellitesSeen *int     `json:"satellites_seen"`
+	PulseAlone     bool     `json:"pulse_alone"` // truechimer.toml names a pulse without a receiver
 	Counters       Counters `json:"counters"`
 }
 

@@ -25,7 +25,7 @@ const (
 // that the fields of the same name may hold. Page, API and tests take them from here.
 var (
 	Sources = []string{
-		string(gpspps.SourceGPSPPS), string(gpspps.SourceGPS), string(gpspps.SourcePTP),
+		string(gpspps.SourceGPSPPS), string(gpspps.SourcePPS), string(gpspps.SourceGPS), string(gpspps.SourcePTP),
 		string(gpspps.SourceChrony), string(gpspps.SourceNTP), string(gpspps.SourceQuorum),
 		string(gpspps.SourceNone),
 	}

@@ -140,7 +140,7 @@ func newView(s status.Status, samples []status.Sample, b Build) view {
 		Notices:   s.Notices,
 		Reference: newReferenceView(s.Reference, samples),
 	}
-	v.Reference.Receiver = receiver(s.Receiver)
+	v.Reference.Receiver = receiver(s.Receiver, s.Reference.PulseAlone)
 	if v.Name == "" {
 		v.Name = "truechimer"
 	}
@@ -218,6 +218,7 @@ var stateViews = map[gpspps.State]struct {
 
 var sourceNames = map[gpspps.Source]string{
 	gpspps.SourceGPSPPS: "GPS with pulse",
+	gpspps.SourcePPS:    "Pulse without a receiver",
 	gpspps.SourceGPS:    "GPS without pulse",
 	gpspps.SourcePTP:    "PTP",
 	gpspps.SourceChrony: "chrony",
@@ -230,7 +231,7 @@ func newReferenceView(r status.Reference, samples []status.Sample) referenceView
 	sv := stateViews[gpspps.State(r.State)]
 	v := referenceView{State: r.State, Tone: sv.tone, Mark: sv.mark, Meaning: sv.meaning, Reason: r.Reason, Plot: drawPlot(samples), Counts: referenceCounts(r.Counters)}
 	if gpspps.Source(r.Source) == gpspps.SourceQuorum && v.Tone == toneGood {
-		v.Tone, v.Meaning = toneWait, "The time is taken from the servers themselves, which is coarser than a receiver."
+		v.Tone, v.Meaning = toneWait, "The time is taken from the servers themselves, which is coarser than a receiver or a pulse."
 	}
 	add := func(name, value, note string) { v.Facts = append(v.Facts, fact{name, value, note}) }
 	add("Source", sourceNames[gpspps.Source(r.Source)], "")
@@ -265,8 +266,8 @@ func newReferenceView(r status.Reference, samples []status.Sample) referenceView
 	return v
 }
 
-// receiver says where the receiver and its pulse are.
-func receiver(r status.Receiver) string {
+// receiver says where the receiver and its pulse are, or a pulse alone.
+func receiver(r status.Receiver, alone bool) string {
 	pulse := ""
 	if r.Pulse != nil {
 		pulse = "pulse on " + *r.Pulse
@@ -277,6 +278,9 @@ func receiver(r status.Receiver) string {
 	if r.Device == nil {
 		if pulse == "" {
 			return ""
+		}
+		if alone {
+			return "A " + pulse + ", from a clock without a receiver."
 		}
 		return "A " + pulse + ", no receiver is heard."
 	}

@@ -90,9 +90,12 @@ func TestReceiverInASentence(t *testing.T) {
 		"A pulse on GPIO4, stamped 11.7 µs late (± 0.6 µs), no receiver is heard.": {
 			Pulse: said("GPIO4"), PulseLate: val(11.68e-6), PulseLateError: val(0.61e-6)},
 	} {
-		if got := receiver(r); got != want {
+		if got := receiver(r, false); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+	if got, want := receiver(status.Receiver{Pulse: said("GPIO4")}, true), "A pulse on GPIO4, from a clock without a receiver."; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
