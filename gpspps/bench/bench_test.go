@@ -8,6 +8,7 @@ import (
 
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/bench"
+	"github.com/truechimer/truechimer/gpspps/gpstest"
 )
 
 // TestScenarios is make bench-reference in small.
@@ -26,7 +27,10 @@ func TestScenarios(t *testing.T) {
 func TestTrace(t *testing.T) {
 	s := bench.Scenarios()[1]
 	s.Sim.MissP = 0.1
-	noise, again := s.Trace(2000), s.Trace(2000)
+	noise, again := s.Trace(2000, 100), s.Trace(2000, 100)
+	if len(noise.Clock) != 2100 || len(noise.Late) != 2000 {
+		t.Fatalf("%d seconds of clock, %d of pulses", len(noise.Clock), len(noise.Late))
+	}
 	missing, sum := 0, 0.0
 	for i, late := range noise.Late {
 		if noise.Clock[i] != again.Clock[i] || late != again.Late[i] && !math.IsNaN(late) {
@@ -44,5 +48,26 @@ func TestTrace(t *testing.T) {
 	// One in twenty is late by 4 µs in the mean.
 	if mean := sum / float64(2000-missing); mean < 100e-9 || mean > 300e-9 {
 		t.Errorf("late by %.3g s in the mean", mean)
+	}
+}
+
+// Both sides get the same pulses, in whole nanoseconds.
+func TestSame(t *testing.T) {
+	for _, s := range bench.Scenarios() {
+		s.Sim.MissP = 0.01
+		noise := s.Trace(5000, 0)
+		if err := s.Same(noise); err != nil {
+			t.Error(err)
+		}
+		late := noise.Late[4000]
+		for _, other := range []float64{late + 1e-9, math.NaN()} {
+			if noise.Late[4000] = other; s.Same(noise) == nil {
+				t.Errorf("%s: late by %g s instead of %g is the same", s.Name, other, late)
+			}
+		}
+		s.Sim.Faults = []gpstest.Fault{{From: 4000, To: 4001, Command: "pulse off"}}
+		if noise.Late[4000] = late; s.Same(noise) == nil {
+			t.Errorf("%s: no pulse is the same as one", s.Name)
+		}
 	}
 }
