@@ -17,6 +17,14 @@ func TestScenarios(t *testing.T) {
 		live, lagged := s.Locked(20000, 2000, gpspps.Config{})
 		t.Logf("%s: live %.1f ns (95 %% covers %.3f), lagged %.1f ns (%.3f)", s.Name, live.RMS*1e9, live.Random, lagged.RMS*1e9, lagged.Random)
 		locked(t, s.Name, live, lagged, 0.12)
+		for _, a := range []bench.Accuracy{live, lagged} {
+			if !(a.Sigma > a.RMS/200 && a.Sigma < a.RMS/10) {
+				t.Errorf("%s: %.3g ± %.3g s", s.Name, a.RMS, a.Sigma)
+			}
+		}
+		if after := s.Settle(60, gpspps.Config{}); after < 0 || after > 15 {
+			t.Errorf("%s: within %g s after %g s", s.Name, bench.Settled, after)
+		}
 		after := []time.Duration{time.Minute, 10 * time.Minute}
 		for i, a := range s.Holdover(20000, 5000, 500, after, gpspps.Config{}) {
 			alone(t, fmt.Sprintf("%s, %v", s.Name, after[i]), a, 4)

@@ -94,8 +94,8 @@ func (c *chrony) read(cancel context.CancelCauseFunc) {
 	for lines.Scan() {
 		seen := w.seen
 		err := w.line(lines.Text())
-		if w.seen > seen && time.Now().Round(0).Sub(w.start) > time.Duration(w.next)*slot {
-			w.late++
+		if w.seen > seen {
+			w.took(time.Now().Round(0))
 		}
 		if err != nil {
 			cancel(fmt.Errorf("trace %s, poll %d: %w", w.trace.Name, w.poll, err))
@@ -108,6 +108,13 @@ func (c *chrony) read(cancel context.CancelCauseFunc) {
 	}
 	if err := lines.Err(); err != nil { // among them that the run is over
 		cancel(fmt.Errorf("trace %s, poll %d: chronyd's log: %w", w.trace.Name, w.poll, err))
+	}
+}
+
+// took accounts for when the last sample was logged.
+func (w *watch) took(now time.Time) {
+	if now.Sub(w.start) > time.Duration(w.next)*slot {
+		w.late++
 	}
 }
 

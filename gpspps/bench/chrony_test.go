@@ -79,9 +79,13 @@ func TestWatch(t *testing.T) {
 		n := w.pulses - 1 + h
 		lines = append(lines, logged(w, probeID, n, 40e-9-s.Clock[n]))
 	}
-	for _, l := range lines {
+	for i, l := range lines {
 		if err := w.line(l); err != nil {
 			t.Fatal(err)
+		}
+		if i == 0 {
+			w.took(epoch.Add(slot))
+			w.took(epoch.Add(slot + 1))
 		}
 	}
 	if w.probes != asked {
@@ -108,8 +112,8 @@ func TestWatch(t *testing.T) {
 		}
 	}
 	// 99.96 us take one second, at less than the fastest rate.
-	if r.Settle != 101 || r.Lost != 0 {
-		t.Errorf("settled after %g s, lost %d", r.Settle, r.Lost)
+	if r.Settle != 101 || r.Lost != 0 || r.Late != 1 {
+		t.Errorf("settled after %g s, lost %d, late %d", r.Settle, r.Lost, r.Late)
 	}
 }
 

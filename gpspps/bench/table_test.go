@@ -98,9 +98,8 @@ func (r *row) figure(f figure, format string) {
 	r[colRMS], r[colSigma] = fmt.Sprintf(format, f.value), fmt.Sprintf(format, f.sigma)
 }
 
-// rows are the scenario's.
-func (c compared) rows() (out []row) {
-	const nanos = 1e9
+// chronyRows are what chrony makes of the scenario.
+func (c compared) chronyRows() (out []row) {
 	_, best := c.best(clock)
 	for _, r := range c.chrony {
 		line := row{colName: c.name, colWhat: fmt.Sprintf("chrony, poll %d", r.Poll)}
@@ -110,10 +109,10 @@ func (c compared) rows() (out []row) {
 		if r.Poll == best {
 			line[colWhat] += " (best)"
 		}
-		line.figure(figure{r.Clock * nanos, r.ClockSigma * nanos}, "%.1f")
-		line[colBelieved] = fmt.Sprintf("%.1f", r.Estimate*nanos)
+		line.figure(figure{r.Clock * 1e9, r.ClockSigma * 1e9}, "%.1f")
+		line[colBelieved] = fmt.Sprintf("%.1f", r.Estimate*1e9)
 		if want, ok := reported[c.name][r.Poll]; ok {
-			line[colReport] = fmt.Sprintf("%.2f", r.Clock*nanos/want)
+			line[colReport] = fmt.Sprintf("%.2f", r.Clock*1e9/want)
 		}
 		line[colSettled] = fmt.Sprintf("%.0f", r.Settle)
 		for i := range r.Holdover {
@@ -124,40 +123,40 @@ func (c compared) rows() (out []row) {
 		line[colLost] = fmt.Sprintf("%d/%d", r.Lost, r.Late)
 		out = append(out, line)
 	}
-	for _, a := range []struct {
-		what string
-		bench.Accuracy
-	}{{"live", c.live}, {"lagged 32 s", c.lagged}} {
-		line := row{colName: c.name, colWhat: a.what, colRandom: share(a.Random), colUncertainty: share(a.Uncertainty), colBound: fmt.Sprintf("%.6f", a.Bound)}
-		line.figure(figure{a.RMS * nanos, a.Sigma * nanos}, "%.1f")
-		out = append(out, line)
+	return out
+}
+
+// ourRows are what the reference makes of it.
+func (c compared) ourRows() []row {
+	locked := func(what string, a bench.Accuracy) row {
+		line := row{colName: c.name, colWhat: what, colRandom: share(a.Random), colUncertainty: share(a.Uncertainty), colBound: fmt.Sprintf("%.6f", a.Bound)}
+		line.figure(figure{a.RMS * 1e9, a.Sigma * 1e9}, "%.1f")
+		return line
 	}
-	live := &out[len(out)-2]
-	live[colSettled] = fmt.Sprintf("%.0f", c.settle)
-	for i, a := range c.holdover {
-		live[colHeld+i] = micros(a.RMS)
-	}
-	for _, h := range []struct {
-		what string
-		of   func(bench.Accuracy) string
-	}{
-		{"holdover, random covers", func(a bench.Accuracy) string { return share(a.Random) }},
-		{"holdover, uncertainty covers", func(a bench.Accuracy) string { return share(a.Uncertainty) }},
-		{"holdover, bound covers", func(a bench.Accuracy) string { return share(a.Bound) }},
-		{"holdover, random / RMS", times},
-	} {
-		line := row{colName: c.name, colWhat: h.what}
+	holdover := func(line row, of func(bench.Accuracy) string) row {
 		for i, a := range c.holdover {
-			line[colHeld+i] = h.of(a)
+			line[colHeld+i] = of(a)
 		}
-		out = append(out, line)
+		return line
+	}
+	wrong := func(a bench.Accuracy) string { return micros(a.RMS) }
+	random := func(a bench.Accuracy) string { return share(a.Random) }
+	live := locked("live", c.live)
+	live[colSettled] = fmt.Sprintf("%.0f", c.settle)
+	out := []row{
+		holdover(live, wrong),
+		locked("lagged 32 s", c.lagged),
+		holdover(row{colName: c.name, colWhat: "holdover, random covers"}, random),
+		holdover(row{colName: c.name, colWhat: "holdover, uncertainty covers"}, func(a bench.Accuracy) string { return share(a.Uncertainty) }),
+		holdover(row{colName: c.name, colWhat: "holdover, bound covers"}, func(a bench.Accuracy) string { return share(a.Bound) }),
+		holdover(row{colName: c.name, colWhat: "holdover, random / RMS"}, times),
 	}
 	if c.days.Count > 0 {
-		const at = colHeld + len(bench.Horizons) - 1
+		const day = colHeld + len(bench.Horizons) - 1
 		out = append(out,
-			row{colName: c.name, colWhat: "other days", at: micros(c.days.RMS)},
-			row{colName: c.name, colWhat: "other days, random covers", at: share(c.days.Random)},
-			row{colName: c.name, colWhat: "other days, random / RMS", at: times(c.days)})
+			row{colName: c.name, colWhat: "other days", day: wrong(c.days)},
+			row{colName: c.name, colWhat: "other days, random covers", day: random(c.days)},
+			row{colName: c.name, colWhat: "other days, random / RMS", day: times(c.days)})
 	}
 	both := func(f func(float64) int) string { return fmt.Sprintf("%d/%d", f(0.95), f(1)) }
 	return append(out, row{colName: c.name, colWhat: "starts, locked 95 %/all", colSettled: both(c.begun.Lock)},
@@ -247,7 +246,8 @@ func table(all []compared) string {
 	for _, c := range all {
 		r := c.ratios()
 		list = append(list, r)
-		put(c.rows()...)
+		put(c.chronyRows()...)
+		put(c.ourRows()...)
 		put(r.rows(c.name)...)
 		put(row{})
 	}
