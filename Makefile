@@ -57,7 +57,7 @@ bench-update: ## what updates cost to fetch, for three kinds of change: minutes
 	go test -timeout 60m -count=1 -tags bench -v -run TestUpdateSizes ./image
 
 SECONDS ?= 100000
-bench-reference: ## the reference beside real chronyds fed with the same noise: 2 hours; SECONDS=15000 takes 16 minutes
+bench-reference: ## the reference beside real chronyds with the same noise, in one table: 108 minutes; SECONDS=15000 takes 20
 	BENCH_SECONDS=$(SECONDS) go test -timeout 150m -count=1 -tags bench -v -run Reference ./gpspps/bench
 
 lint:

@@ -43,6 +43,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -64,9 +65,9 @@ const (
 	chronyFilter = 64
 
 	// lastWords is how long the last lines of the logs may take.
-	lastWords = 5 * time.Second
-	// lostLimit is the share of samples that a busy machine may lose; chronyd
-	// refuses those older than two polls.
+	lastWords = 30 * time.Second
+	// lostLimit is the share of samples that a busy machine may lose, or be late
+	// with; chronyd refuses those older than two polls.
 	lostLimit = 0.05
 )
 
@@ -78,16 +79,32 @@ type Trace struct {
 	// Clock is the error of the clock when nobody steers it, clock minus true
 	// time, seconds. Late is how late the pulse was stamped, seconds, or NaN
 	// where none came. A clock that runs freely reads Clock[n]+Late[n] at the
-	// pulse of second n. Both have one value a second.
+	// pulse of second n. Both have one value a second. Clock goes on after the
+	// last pulse, for errors in holdover.
 	Clock, Late []float64
+}
+
+// Stamp is how far the clock that runs freely is ahead when it stamps the pulse
+// of second n, whole nanoseconds. False without a pulse.
+func (t Trace) Stamp(n int) (nanos int64, ok bool) {
+	if n >= len(t.Late) || math.IsNaN(t.Late[n]) {
+		return 0, false
+	}
+	return int64(math.Round((t.Clock[n] + t.Late[n]) * 1e9)), true
 }
 
 // Horizons are the times after the last pulse at which the clock's error in
 // holdover is measured, seconds.
-var Horizons = [...]int{60, 600, 3600}
+var Horizons = [...]int{60, 600, 3600, 86400}
 
-// holdoverSeconds is what a trace has left for them after its last pulse.
-const holdoverSeconds = 3600
+const (
+	// asked is for how many of Horizons a chronyd is waited for and asked,
+	// after the last pulse. It changes nothing then, so that the clock alone
+	// tells what comes later.
+	asked = 3
+	// holdoverSeconds is how long that takes.
+	holdoverSeconds = 3600
+)
 
 // ChronyOptions say how chronyds are measured.
 type ChronyOptions struct {
@@ -99,6 +116,21 @@ type ChronyOptions struct {
 	Dir string
 	// Skip is how many seconds at the start count for Settle only.
 	Skip int
+	// Holdover is reckoned from the first update at or after CutFrom, and again
+	// each CutEvery, seconds.
+	CutFrom, CutEvery int
+	// Progress, unless nil, is called every five minutes: how many seconds of
+	// how many have been fed, and how punctually.
+	Progress func(second, of int, f Feeding)
+}
+
+// Feeding is how punctually samples were sent. They carry the instant that they
+// are about, so that a late one tells the same. One that comes after the next
+// was due may be learned with that one, and older than two polls none is taken.
+type Feeding struct {
+	Worst   time.Duration
+	Late    int // of Seconds: sent after the next were due
+	Seconds int
 }
 
 // ChronyResult is what one chronyd made of one trace. Errors are of the
@@ -117,20 +149,22 @@ type ChronyResult struct {
 
 	// Holdover is the RMS of the error at each of Horizons had the pulses ended
 	// after an update, over Cuts updates. chronyd then changes nothing: its
-	// last offset and frequency tell.
+	// last offset and frequency tell. NaN without Cuts: the trace was too short.
 	Holdover [len(Horizons)]float64
 	Cuts     [len(Horizons)]int
-	// AfterEnd is the error at each of Horizons after the pulses did end.
-	AfterEnd [len(Horizons)]float64
 
 	Lost int // samples that chronyd did not take
+	Late int // samples that it took after the next was due
 }
 
 // MeasureChrony feeds one chronyd for each trace and poll (0 to 10), all at
 // once, and returns what they made of it, in that order. It takes a sixteenth
-// of the longest trace. The last hour of a trace is for holdover. What cannot
-// be trusted is an error beside the results.
-func MeasureChrony(ctx context.Context, o ChronyOptions, traces []Trace, polls []int) ([]ChronyResult, error) {
+// of the longest trace's pulses and of an hour. What cannot be trusted is an
+// error beside the results.
+func MeasureChrony(ctx context.Context, o ChronyOptions, traces []Trace, polls []int) ([]ChronyResult, Feeding, error) {
+	if o.CutFrom < o.Skip || o.CutEvery < 1 {
+		return nil, Feeding{}, fmt.Errorf("holdover from second %d, every %d: it starts at %d or later, every second at most", o.CutFrom, o.CutEvery, o.Skip)
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var all []*chrony
@@ -140,17 +174,17 @@ func MeasureChrony(ctx context.Context, o ChronyOptions, traces []Trace, polls [
 		}
 	}()
 	for _, t := range traces {
-		if least := o.Skip + 2*holdoverSeconds; len(t.Clock) < least || len(t.Late) != len(t.Clock) {
-			return nil, fmt.Errorf("trace %s: %d and %d seconds; as many of each are needed, and at least %d",
-				t.Name, len(t.Clock), len(t.Late), least)
+		if least := o.Skip + holdoverSeconds; len(t.Late) < least || len(t.Clock) < len(t.Late)+holdoverSeconds {
+			return nil, Feeding{}, fmt.Errorf("trace %s: %d seconds with pulses, %d with a clock; at least %d and %d more are needed",
+				t.Name, len(t.Late), len(t.Clock), least, holdoverSeconds)
 		}
 		for _, poll := range polls {
 			if poll < 0 || poll > 10 {
-				return nil, fmt.Errorf("poll %d is not within 0 and 10", poll)
+				return nil, Feeding{}, fmt.Errorf("poll %d is not within 0 and 10", poll)
 			}
 			c, err := openChrony(ctx, o, t, poll, filepath.Join(o.Dir, fmt.Sprint(len(all))))
 			if err != nil {
-				return nil, fmt.Errorf("trace %s, poll %d: %w", t.Name, poll, err)
+				return nil, Feeding{}, fmt.Errorf("trace %s, poll %d: %w", t.Name, poll, err)
 			}
 			all = append(all, c)
 		}
@@ -161,8 +195,9 @@ func MeasureChrony(ctx context.Context, o ChronyOptions, traces []Trace, polls [
 		c.watch.start = start
 		go c.read(cancel)
 	}
-	if err := feedChronyds(ctx, start, all); err != nil {
-		return nil, err
+	fed, err := feedChronyds(ctx, start, all, o.Progress)
+	if err != nil {
+		return nil, fed, err
 	}
 	results := make([]ChronyResult, 0, len(all))
 	var wrong []error
@@ -171,9 +206,9 @@ func MeasureChrony(ctx context.Context, o ChronyOptions, traces []Trace, polls [
 		select {
 		case <-c.watch.done:
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, fed, context.Cause(ctx)
 		case <-deadline:
-			return nil, fmt.Errorf("trace %s, poll %d: chronyd's log ends early", c.watch.trace.Name, c.watch.poll)
+			return nil, fed, fmt.Errorf("trace %s, poll %d: chronyd's log ends early", c.watch.trace.Name, c.watch.poll)
 		}
 		r, err := c.watch.result()
 		if err != nil {
@@ -181,7 +216,10 @@ func MeasureChrony(ctx context.Context, o ChronyOptions, traces []Trace, polls [
 		}
 		results = append(results, r)
 	}
-	return results, errors.Join(wrong...)
+	if float64(fed.Late) > lostLimit*float64(fed.Seconds) {
+		wrong = append(wrong, fmt.Errorf("%d of %d seconds were fed late, by %v at worst: this machine is too busy", fed.Late, fed.Seconds, fed.Worst))
+	}
+	return results, fed, errors.Join(wrong...)
 }
 
 // chrony is one chronyd, the pipe that it logs into and the sockets of its two
@@ -195,7 +233,7 @@ type chrony struct {
 }
 
 func openChrony(ctx context.Context, o ChronyOptions, t Trace, poll int, dir string) (_ *chrony, err error) {
-	c := &chrony{watch: newWatch(t, poll, o.Skip)}
+	c := &chrony{watch: newWatch(t, poll, o)}
 	defer func() {
 		if err != nil {
 			c.close()

@@ -4,14 +4,9 @@ package bench_test
 
 import (
 	"context"
-	"fmt"
-	"maps"
-	"math"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/truechimer/truechimer/gpspps/bench"
@@ -36,31 +31,19 @@ func startChrony(path string) func(context.Context, string, []string) (func() er
 	}
 }
 
-// chronyTraces are the noise of the scenarios.
-func chronyTraces(seconds int) (list []bench.Trace) {
-	for _, s := range bench.Scenarios() {
-		list = append(list, s.Trace(seconds))
-	}
-	return list
+// chronyRun is what chronyds make of the noise, measured beside something else.
+type chronyRun struct {
+	version string
+	results []bench.ChronyResult
+	fed     bench.Feeding
+	err     error
+	ended   chan struct{} // closed once the rest is there
 }
 
-// reported are the figures of the field report: RMS of the clock's error, ns,
-// by poll, of chronyd 4.3 and 4.8 over 100,000 s.
-var reported = map[string]map[int]float64{
-	"A": {4: 244, 2: 192, 0: 131},
-	"B": {4: 223, 2: 168, 0: 1035},
-	"C": {4: 272, 2: 197, 0: 131},
-	"D": {4: 52, 2: 21, 0: 15.5},
-}
-
-// reproduced is how far from them a figure may be, beside what chance does in
-// two standard errors.
-const reproduced = 0.15
-
-// TestChronyReference measures real chronyds; BENCH_SECONDS seconds of each
-// scenario take a sixteenth of that.
-func TestChronyReference(t *testing.T) {
-	seconds := benchSeconds(t)
+// runChrony measures real chronyds with these traces in the background, in a
+// sixteenth of their time.
+func runChrony(t *testing.T, o bench.ChronyOptions, traces []bench.Trace) *chronyRun {
+	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
@@ -69,45 +52,26 @@ func TestChronyReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	version, err := ntptest.ChronydVersion(t.Context(), path)
-	if err != nil {
+	r := &chronyRun{ended: make(chan struct{})}
+	if r.version, err = ntptest.ChronydVersion(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
 	// Not t.TempDir, whose name is too long for a socket's address.
-	dir, err := os.MkdirTemp("", "chrony")
-	if err != nil {
+	if o.Dir, err = os.MkdirTemp("", "chrony"); err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
-	o := bench.ChronyOptions{Start: startChrony(path), Dir: dir, Skip: min(5000, seconds/10)}
-	results, err := bench.MeasureChrony(t.Context(), o, chronyTraces(seconds), []int{0, 1, 2, 3, 4})
-	if err != nil {
-		t.Error(err)
+	o.Start = startChrony(path)
+	o.Progress = func(second, of int, f bench.Feeding) {
+		t.Logf("chrony: %d of %d s, %d of them fed late, by %v at worst", second, of, f.Late, f.Worst)
 	}
-
-	t.Log(version)
-	t.Logf("%d s of each, the first %d s and the last hour not counted in RMS", seconds, o.Skip)
-	t.Log("  poll  RMS ns    ±  report  ratio  believed  settled s  holdover us: 1, 10, 60 min, RMS (after the end)  lost")
-	best := map[string]float64{}
-	for _, r := range results {
-		if b, ok := best[r.Trace]; !ok || r.Clock < b {
-			best[r.Trace] = r.Clock
-		}
-		said, ratio := "", ""
-		if want, ok := reported[r.Trace][r.Poll]; ok {
-			got := r.Clock * 1e9
-			said, ratio = fmt.Sprintf("%.4g", want), fmt.Sprintf("%.2f", got/want)
-			if math.Abs(got-want) > reproduced*want+2*r.ClockSigma*1e9 {
-				t.Errorf("%s, poll %d: %.1f ± %.1f ns, reported are %g", r.Trace, r.Poll, got, r.ClockSigma*1e9, want)
-			}
-		}
-		var held strings.Builder
-		for i := range r.Holdover {
-			fmt.Fprintf(&held, "%8.2f (%+.2f)", r.Holdover[i]*1e6, r.AfterEnd[i]*1e6)
-		}
-		t.Logf("%s %4d %7.1f %4.1f %7s %6s %9.1f %10.0f %s %d", r.Trace, r.Poll, r.Clock*1e9, r.ClockSigma*1e9, said, ratio, r.Estimate*1e9, r.Settle, held.String(), r.Lost)
-	}
-	for _, s := range slices.Sorted(maps.Keys(best)) {
-		t.Logf("%s best poll %.1f ns", s, best[s]*1e9)
-	}
+	ctx := t.Context() // over before what follows, also where the test fails early
+	t.Cleanup(func() {
+		<-r.ended
+		os.RemoveAll(o.Dir)
+	})
+	go func() {
+		defer close(r.ended)
+		r.results, r.fed, r.err = bench.MeasureChrony(ctx, o, traces, []int{0, 1, 2, 3, 4})
+	}()
+	return r
 }

@@ -20,6 +20,8 @@ const (
 	// stepLimit is how much this machine's clock may move against the
 	// monotonic one in a slot: 500e-6 of it would be 31 us.
 	stepLimit = 5 * time.Millisecond
+	// progressEvery is five minutes, in seconds of a trace.
+	progressEvery = 300 * Compression
 
 	// sockMagic marks a sample of the SOCK reference clock (chrony.conf(5)).
 	sockMagic = 0x534f434b
@@ -27,10 +29,10 @@ const (
 )
 
 // feedChronyds sends every sample of the traces in its slot, and the probes.
-func feedChronyds(ctx context.Context, start time.Time, all []*chrony) error {
+func feedChronyds(ctx context.Context, start time.Time, all []*chrony, progress func(second, of int, f Feeding)) (fed Feeding, err error) {
 	longest := 0
 	for _, c := range all {
-		longest = max(longest, len(c.watch.trace.Clock))
+		longest = max(longest, c.watch.pulses+holdoverSeconds)
 	}
 	again := time.NewTimer(0)
 	defer again.Stop()
@@ -38,15 +40,19 @@ func feedChronyds(ctx context.Context, start time.Time, all []*chrony) error {
 		// By the wall clock, which chronyd reads, not the monotonic one.
 		at := start.Round(0).Add(time.Duration(n) * slot)
 		now := time.Now()
-		if moved := now.Round(0).Sub(last.Round(0)) - now.Sub(last); moved.Abs() > stepLimit {
-			return fmt.Errorf("this machine's clock was set by %v meanwhile: measure again", moved)
+		if apart(last, now).Abs() > stepLimit {
+			// The two clocks are not read at once; a step is still there.
+			now = time.Now()
+		}
+		if moved := apart(last, now); moved.Abs() > stepLimit {
+			return fed, fmt.Errorf("this machine's clock was set by %v meanwhile: measure again", moved)
 		}
 		last = now
 		again.Reset(at.Add(sendAfter).Sub(now.Round(0)))
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return fed, context.Cause(ctx)
 		}
 		for _, c := range all {
 			conn := c.pulse
@@ -58,11 +64,30 @@ func feedChronyds(ctx context.Context, start time.Time, all []*chrony) error {
 				conn = c.probe
 			}
 			if err := send(conn, at, nanos); err != nil {
-				return fmt.Errorf("trace %s, poll %d: %w", c.watch.trace.Name, c.watch.poll, err)
+				return fed, fmt.Errorf("trace %s, poll %d: %w", c.watch.trace.Name, c.watch.poll, err)
 			}
 		}
+		fed.sent(time.Now().Round(0).Sub(at))
+		if progress != nil && n%progressEvery == 0 && n > 0 {
+			progress(n, longest, fed)
+		}
 	}
-	return nil
+	return fed, nil
+}
+
+// sent accounts for a second's samples, the last of which was sent so long
+// after its instant.
+func (f *Feeding) sent(after time.Duration) {
+	f.Seconds++
+	f.Worst = max(f.Worst, after)
+	if after > slot {
+		f.Late++
+	}
+}
+
+// apart is how much further the wall clock went than the monotonic one.
+func apart(from, to time.Time) time.Duration {
+	return to.Round(0).Sub(from.Round(0)) - to.Sub(from)
 }
 
 // send says that the clock was nanos behind true time at an instant. A chronyd

@@ -20,8 +20,6 @@ const (
 	Settled    = 1e-6
 	settledFor = 10
 
-	// cutEvery is the time between updates that holdover is reckoned from, seconds.
-	cutEvery = 60
 	// parts of a run that say how far its RMS is by chance.
 	parts = 20
 	// holdoverLimit is how far the error in holdover may be from what the
@@ -42,7 +40,9 @@ type watch struct {
 	fresh     bool    // no sample since
 	next      int     // the next sample expected
 	seen      int
-	cut       int // the last second holdover was reckoned from
+	cut       int // the second from which on holdover is reckoned next
+	cutEvery  int
+	late      int // samples logged after the next was due
 	slew      slew
 
 	clock, estimate [parts]square
@@ -50,8 +50,7 @@ type watch struct {
 	quiet           int // seconds in a row within Settled
 	settle          float64
 	probes          int
-	correction      [len(Horizons)]float64 // at the probes, seconds
-	afterEnd        [len(Horizons)]float64
+	correction      [asked]float64 // at the probes, seconds
 }
 
 // square sums squares.
@@ -64,26 +63,24 @@ func (s *square) add(v float64) { s.sum += v * v; s.n++ }
 
 func (s square) rms() float64 { return math.Sqrt(s.sum / float64(s.n)) }
 
-func newWatch(t Trace, poll, skip int) *watch {
+func newWatch(t Trace, poll int, o ChronyOptions) *watch {
 	return &watch{
-		trace: t, poll: poll, skip: skip, pulses: len(t.Clock) - holdoverSeconds,
-		settle: -1, cut: skip - cutEvery, done: make(chan struct{}),
+		trace: t, poll: poll, skip: o.Skip, pulses: len(t.Late),
+		settle: -1, cut: o.CutFrom, cutEvery: o.CutEvery, done: make(chan struct{}),
 	}
 }
 
 // sample is what is said of second n: minus the clock's error, nanoseconds.
 // False without a pulse.
 func (w *watch) sample(n int) (nanos int64, ok bool) {
-	if n >= w.pulses || math.IsNaN(w.trace.Late[n]) {
-		return 0, false
-	}
-	return -int64(math.Round((w.trace.Clock[n] + w.trace.Late[n]) * 1e9)), true
+	ahead, ok := w.trace.Stamp(n)
+	return -ahead, ok
 }
 
 // probe is the same without the pulse's error at one of Horizons after the
 // last pulse, false elsewhere.
 func (w *watch) probe(n int) (nanos int64, ok bool) {
-	for _, h := range Horizons {
+	for _, h := range Horizons[:asked] {
 		if n == w.pulses-1+h && n < len(w.trace.Clock) {
 			return -int64(math.Round(w.trace.Clock[n] * 1e9)), true
 		}
@@ -95,17 +92,29 @@ func (w *watch) probe(n int) (nanos int64, ok bool) {
 func (c *chrony) read(cancel context.CancelCauseFunc) {
 	w, lines := c.watch, bufio.NewScanner(c.log)
 	for lines.Scan() {
-		if err := w.line(lines.Text()); err != nil {
+		seen := w.seen
+		err := w.line(lines.Text())
+		if w.seen > seen {
+			w.took(time.Now().Round(0))
+		}
+		if err != nil {
 			cancel(fmt.Errorf("trace %s, poll %d: %w", w.trace.Name, w.poll, err))
 			return
 		}
-		if w.probes == len(Horizons) {
+		if w.probes == asked {
 			close(w.done)
 			return
 		}
 	}
 	if err := lines.Err(); err != nil { // among them that the run is over
 		cancel(fmt.Errorf("trace %s, poll %d: chronyd's log: %w", w.trace.Name, w.poll, err))
+	}
+}
+
+// took accounts for when the last sample was logged.
+func (w *watch) took(now time.Time) {
+	if now.Sub(w.start) > time.Duration(w.next)*slot {
+		w.late++
 	}
 }
 
@@ -201,8 +210,10 @@ func (w *watch) sampled(n int, correction float64) {
 	part := (n - w.skip) * parts / (w.pulses - w.skip)
 	w.clock[part].add(clock)
 	w.estimate[part].add(estimate)
-	if fresh && n >= w.cut+cutEvery {
-		w.cut = n
+	if fresh && n >= w.cut {
+		for w.cut <= n {
+			w.cut += w.cutEvery
+		}
 		for i, h := range Horizons {
 			if n+h < len(w.trace.Clock) {
 				w.holdover[i].add(w.trace.Clock[n+h] + correction - w.frequency*float64(h))
@@ -213,10 +224,9 @@ func (w *watch) sampled(n int, correction float64) {
 
 // probed accounts for a look at the clock in holdover.
 func (w *watch) probed(n int, correction float64) {
-	for i, h := range Horizons {
+	for i, h := range Horizons[:asked] {
 		if n == w.pulses-1+h {
 			w.correction[i] = correction
-			w.afterEnd[i] = w.trace.Clock[n] + correction
 			w.probes++
 		}
 	}
@@ -225,7 +235,7 @@ func (w *watch) probed(n int, correction float64) {
 // result is what came out, once done is closed; with an error it is not to be
 // trusted.
 func (w *watch) result() (ChronyResult, error) {
-	r := ChronyResult{Trace: w.trace.Name, Poll: w.poll, Settle: w.settle, AfterEnd: w.afterEnd, Lost: -w.seen}
+	r := ChronyResult{Trace: w.trace.Name, Poll: w.poll, Settle: w.settle, Lost: -w.seen, Late: w.late}
 	for n := range w.pulses {
 		if _, ok := w.sample(n); ok {
 			r.Lost++
@@ -239,7 +249,7 @@ func (w *watch) result() (ChronyResult, error) {
 	if float64(r.Lost) > lostLimit*float64(w.pulses) {
 		return r, fmt.Errorf("chronyd lost %d of %d samples: this machine is too busy", r.Lost, w.pulses)
 	}
-	last := len(Horizons) - 1
+	last := asked - 1
 	drift := w.correction[last] - w.correction[0] + w.frequency*float64(Horizons[last]-Horizons[0])
 	if math.Abs(drift) > holdoverLimit {
 		return r, fmt.Errorf("chronyd's correction in holdover is %g s off what its last frequency says", drift)

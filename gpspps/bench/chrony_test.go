@@ -16,9 +16,12 @@ import (
 
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// steady is a trace of a clock that gains 1e-6 and is read without error.
-func steady(seconds int) Trace {
-	s := Trace{Name: "steady", Clock: make([]float64, seconds), Late: make([]float64, seconds)}
+var skipped = ChronyOptions{Skip: 200, CutFrom: 200, CutEvery: 60}
+
+// steady is a trace of a clock that gains 1e-6 and is read without error, with
+// a day after its pulses.
+func steady(pulses int) Trace {
+	s := Trace{Name: "steady", Clock: make([]float64, pulses+86400), Late: make([]float64, pulses)}
 	for n := range s.Clock {
 		s.Clock[n] = 1e-6 * float64(n)
 	}
@@ -47,11 +50,11 @@ func updated(ppm, offset, sd float64) string {
 
 // A chronyd that learns the clock's frequency and 40 ns too much in second 100.
 func TestWatch(t *testing.T) {
-	s := steady(2 * holdoverSeconds)
+	s := steady(holdoverSeconds)
 	for n := range s.Late {
 		s.Late[n] = 500e-9 * float64(n%3-1)
 	}
-	w := newWatch(s, 0, 200)
+	w := newWatch(s, 0, skipped)
 	w.start = epoch
 	s.Late[77], s.Late[3000] = math.NaN(), math.NaN() // no pulse
 	var lines []string
@@ -72,16 +75,20 @@ func TestWatch(t *testing.T) {
 		}
 		lines = append(lines, logged(w, pulseID, n, correction))
 	}
-	for _, h := range Horizons {
+	for _, h := range Horizons[:asked] {
 		n := w.pulses - 1 + h
 		lines = append(lines, logged(w, probeID, n, 40e-9-s.Clock[n]))
 	}
-	for _, l := range lines {
+	for i, l := range lines {
 		if err := w.line(l); err != nil {
 			t.Fatal(err)
 		}
+		if i == 0 {
+			w.took(epoch.Add(slot))
+			w.took(epoch.Add(slot + 1))
+		}
 	}
-	if w.probes != len(Horizons) {
+	if w.probes != asked {
 		t.Fatalf("%d probes", w.probes)
 	}
 	r, err := w.result()
@@ -100,19 +107,18 @@ func TestWatch(t *testing.T) {
 	near("its standard error", r.ClockSigma, 0)
 	for i := range Horizons {
 		near("holdover", r.Holdover[i], 40e-9)
-		near("after the end", r.AfterEnd[i], 40e-9)
 		if r.Cuts[i] != 1 {
 			t.Errorf("%d cuts", r.Cuts[i])
 		}
 	}
 	// 99.96 us take one second, at less than the fastest rate.
-	if r.Settle != 101 || r.Lost != 0 {
-		t.Errorf("settled after %g s, lost %d", r.Settle, r.Lost)
+	if r.Settle != 101 || r.Lost != 0 || r.Late != 1 {
+		t.Errorf("settled after %g s, lost %d, late %d", r.Settle, r.Lost, r.Late)
 	}
 }
 
 func TestWatchRefuses(t *testing.T) {
-	w := newWatch(steady(2*holdoverSeconds), 0, 200)
+	w := newWatch(steady(holdoverSeconds), 0, skipped)
 	w.start = epoch
 	good := logged(w, pulseID, 5, 0)
 	if err := w.line(good); err != nil {
@@ -147,9 +153,9 @@ func TestWatchDoubts(t *testing.T) {
 		"deaf":     {3600, 0, "never followed"},
 		"lost few": {3580, 0, "never followed"},
 	} {
-		w := newWatch(steady(2*holdoverSeconds), 0, 200)
+		w := newWatch(steady(holdoverSeconds), 0, skipped)
 		w.seen = tt.seen
-		w.correction[len(Horizons)-1] = tt.drift
+		w.correction[asked-1] = tt.drift
 		if _, err := w.result(); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -157,13 +163,13 @@ func TestWatchDoubts(t *testing.T) {
 }
 
 func FuzzWatch(f *testing.F) {
-	s := steady(2 * holdoverSeconds)
-	w := newWatch(s, 0, 200)
+	s := steady(holdoverSeconds)
+	w := newWatch(s, 0, skipped)
 	f.Add(logged(w, pulseID, 7, 1e-6))
 	f.Add(logged(w, probeID, w.pulses-1+60, 1e-6))
 	f.Add(updated(3, 1e-6, 1e-7))
 	f.Fuzz(func(t *testing.T, line string) {
-		w := newWatch(s, 0, 200)
+		w := newWatch(s, 0, skipped)
 		w.start = epoch
 		w.line(line)
 		if w.line(line); w.seen > 1 || w.next > w.pulses {
@@ -236,29 +242,45 @@ func TestSend(t *testing.T) {
 	}
 }
 
+func TestFeeding(t *testing.T) {
+	var f Feeding
+	for _, after := range []time.Duration{sendAfter, slot, slot + 1, 3 * slot, 0} {
+		f.sent(after)
+	}
+	if want := (Feeding{Worst: 3 * slot, Late: 2, Seconds: 5}); f != want {
+		t.Errorf("%+v, want %+v", f, want)
+	}
+	now := time.Now()
+	if d := apart(now, now.Add(time.Hour)); d != 0 {
+		t.Errorf("%v apart", d)
+	}
+}
+
 func TestMeasureChronyRefuses(t *testing.T) {
-	good := steady(2 * holdoverSeconds)
+	good := steady(holdoverSeconds)
 	short := good
-	short.Late = short.Late[1:]
+	short.Clock = short.Clock[:7199]
 	broken := errors.New("no chronyd")
 	for name, tt := range map[string]struct {
-		s    Trace
-		poll int
-		skip int
-		want string
+		s     Trace
+		poll  int
+		skip  int
+		every int
+		want  string
 	}{
-		"values":     {short, 0, 0, "7200 and 7199 seconds"},
-		"too short":  {good, 0, 1, "at least 7201"},
-		"poll":       {good, -1, 0, "poll -1"},
-		"no program": {good, 4, 0, "trace steady, poll 4: no chronyd"},
+		"no clock":   {short, 0, 0, 60, "3600 seconds with pulses, 7199 with a clock; at least 3600 and 3600 more"},
+		"too short":  {good, 0, 1, 60, "at least 3601"},
+		"poll":       {good, -1, 0, 60, "poll -1"},
+		"no cuts":    {good, 0, 0, 0, "holdover from second 0, every 0"},
+		"no program": {good, 4, 0, 60, "trace steady, poll 4: no chronyd"},
 	} {
-		o := ChronyOptions{Dir: t.TempDir(), Skip: tt.skip, Start: func(_ context.Context, _ string, lines []string) (func() error, error) {
+		o := ChronyOptions{Dir: t.TempDir(), Skip: tt.skip, CutFrom: tt.skip, CutEvery: tt.every, Start: func(_ context.Context, _ string, lines []string) (func() error, error) {
 			if got := strings.Join(lines, "\n"); !strings.Contains(got, " poll 0 filter 16\n") || !strings.Contains(got, "\nmaxclockerror 16\n") {
 				t.Errorf("configured with\n%s", got)
 			}
 			return nil, broken
 		}}
-		if _, err := MeasureChrony(t.Context(), o, []Trace{tt.s}, []int{tt.poll}); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, _, err := MeasureChrony(t.Context(), o, []Trace{tt.s}, []int{tt.poll}); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -296,7 +318,7 @@ func TestMeasureChronyEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	_, err = MeasureChrony(t.Context(), ChronyOptions{Dir: dir, Start: start}, []Trace{steady(2 * holdoverSeconds)}, []int{4})
+	_, _, err = MeasureChrony(t.Context(), ChronyOptions{Dir: dir, CutEvery: 60, Start: start}, []Trace{steady(holdoverSeconds)}, []int{4})
 	if err == nil || !strings.HasSuffix(err.Error(), `trace steady, poll 4: chronyd logs something else than its manual says: "40 bytes"`) {
 		t.Errorf("%v", err)
 	}

@@ -14,6 +14,7 @@ import (
 type Accuracy struct {
 	Count       int
 	RMS         float64 // seconds
+	Sigma       float64 // standard error of RMS, from 20 parts of the run; 0 where it is not known
 	Random      float64 // share inside of the random part of the uncertainty
 	Uncertainty float64 // share inside of the uncertainty
 	Bound       float64 // share inside of the bound
@@ -44,7 +45,8 @@ type tally struct {
 	square, width, most           float64
 }
 
-func (t *tally) add(r gpspps.Reading, truth int64) {
+// add returns the size of the error, seconds.
+func (t *tally) add(r gpspps.Reading, truth int64) float64 {
 	e := math.Abs(float64(r.True-truth) * 1e-9)
 	count := func(n *int, inside bool) {
 		if inside {
@@ -58,6 +60,7 @@ func (t *tally) add(r gpspps.Reading, truth int64) {
 	count(&t.random, e <= r.Random)
 	count(&t.uncertainty, e <= r.Uncertainty)
 	count(&t.bound, e <= r.Bound)
+	return e
 }
 
 func (t *tally) accuracy() Accuracy {
@@ -88,11 +91,14 @@ func feed(ref *gpspps.Reference, d gpstest.Delivery) {
 }
 
 // Locked is the accuracy of the present and of the smoothed past over n
-// seconds, without the first skip.
+// seconds, without the first skip. Readings of the present are taken in the
+// middle of each second: that is the mean over it, as chronyd's error at the
+// pulse is, whose polls fall anywhere in a second.
 func (s Scenario) Locked(n, skip int, c gpspps.Config) (live, lagged Accuracy) {
 	sim := s.Sim
 	ref := gpspps.New(c)
 	var present, past tally
+	var squares [2][parts]square
 	sim.Deliver(0, n, func(d gpstest.Delivery) {
 		feed(ref, d)
 		if d.Pulse != nil || d.Fix != nil || d.Second < skip {
@@ -100,14 +106,17 @@ func (s Scenario) Locked(n, skip int, c gpspps.Config) (live, lagged Accuracy) {
 		}
 		mono := sim.MonoAt(sim.Start.Add(time.Duration(d.Second)*time.Second + middle))
 		if r := ref.At(mono, ""); r.State == gpspps.StateLocked {
-			present.add(r, sim.TrueAt(mono))
+			squares[0][(d.Second-skip)*parts/(n-skip)].add(present.add(r, sim.TrueAt(mono)))
 		}
 		mono -= int64(gpspps.FinalAfter + time.Second)
 		if r := ref.At(mono, ""); r.Final && r.State == gpspps.StateLocked {
-			past.add(r, sim.TrueAt(mono))
+			squares[1][(d.Second-skip)*parts/(n-skip)].add(past.add(r, sim.TrueAt(mono)))
 		}
 	})
-	return present.accuracy(), past.accuracy()
+	live, lagged = present.accuracy(), past.accuracy()
+	_, live.Sigma = total(squares[0])
+	_, lagged.Sigma = total(squares[1])
+	return live, lagged
 }
 
 // Holdover is the accuracy so long after each of many losses of the antenna:
@@ -142,6 +151,28 @@ func (s Scenario) Holdover(n, skip, every int, after []time.Duration, c gpspps.C
 		out[i] = tallies[i].accuracy()
 	}
 	return out
+}
+
+// Settle is what ChronyResult.Settle is, of the reference: seconds after the
+// first pulse, at most n; negative if never.
+func (s Scenario) Settle(n int, c gpspps.Config) float64 {
+	sim := s.Sim
+	ref := gpspps.New(c)
+	quiet, settled := 0, -1
+	sim.Deliver(0, n, func(d gpstest.Delivery) {
+		feed(ref, d)
+		if d.Pulse != nil || d.Fix != nil || settled >= 0 {
+			return
+		}
+		mono := sim.MonoAt(sim.Start.Add(time.Duration(d.Second)*time.Second + middle))
+		r := ref.At(mono, "")
+		if r.State != gpspps.StateLocked || math.Abs(float64(r.True-sim.TrueAt(mono)))*1e-9 >= Settled {
+			quiet = 0
+		} else if quiet++; quiet == settledFor {
+			settled = d.Second - settledFor + 1
+		}
+	})
+	return float64(settled)
 }
 
 // Start is how long it takes from the first fix and pulse, in seconds: until

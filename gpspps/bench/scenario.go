@@ -4,6 +4,7 @@
 package bench
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -41,16 +42,46 @@ func (s Scenario) Seed(seed int64) Scenario {
 	return s
 }
 
-// Trace is the noise of the first n seconds.
-func (s Scenario) Trace(n int) Trace {
+// Trace is the noise of the first n seconds, and the clock for so many more.
+func (s Scenario) Trace(n, after int) Trace {
 	sim := s.Sim
-	t := Trace{Name: s.Name, Clock: make([]float64, n), Late: make([]float64, n)}
-	for i := range n {
+	t := Trace{Name: s.Name, Clock: make([]float64, n+after), Late: make([]float64, n)}
+	for i := range t.Clock {
 		at := sim.Start.Add(time.Duration(i) * time.Second)
-		t.Clock[i], t.Late[i] = sim.ErrorAt(at), math.NaN()
+		t.Clock[i] = sim.ErrorAt(at)
+		if i >= n {
+			continue
+		}
+		t.Late[i] = math.NaN()
 		if pulses, _ := sim.Second(i); len(pulses) > 0 {
 			t.Late[i] = float64(pulses[0].Mono-sim.MonoAt(at)) * 1e-9
 		}
 	}
 	return t
+}
+
+// Same is an error where a pulse that the reference is given in this scenario
+// is another than those of a trace, by a nanosecond or more: chronyd is told
+// the same whole nanoseconds.
+func (s Scenario) Same(t Trace) error {
+	sim := s.Sim
+	given := make([]bool, len(t.Late))
+	var wrong error
+	// One second more, in which the last pulse may still come.
+	sim.Deliver(0, len(t.Late)+1, func(d gpstest.Delivery) {
+		if d.Pulse == nil || d.Second >= len(t.Late) || wrong != nil {
+			return
+		}
+		nanos, ok := t.Stamp(d.Second)
+		if got := d.Pulse.Mono - sim.Mono - int64(d.Second)*int64(time.Second); !ok || got != nanos || given[d.Second] {
+			wrong = fmt.Errorf("scenario %s, second %d: the reference is given a pulse at %d ns, the trace has %d ns (%v)", s.Name, d.Second, got, nanos, ok)
+		}
+		given[d.Second] = true
+	})
+	for n := range given {
+		if _, ok := t.Stamp(n); ok && !given[n] && wrong == nil {
+			wrong = fmt.Errorf("scenario %s, second %d: the reference is given no pulse, the trace has one", s.Name, n)
+		}
+	}
+	return wrong
 }
