@@ -46,10 +46,12 @@ func (w *plainWire) send(b []byte) error {
 	return err
 }
 
-func (w *plainWire) receive(b []byte) (int, error) {
-	n, err := w.c.Read(b)
-	w.t4 = w.clock.Realtime()
-	return n, classifyErrno(err, nil)
+func (w *plainWire) receive(s *sieve) error {
+	return sift(s, func(b []byte) (int, error) {
+		n, err := w.c.Read(b)
+		w.t4 = w.clock.Realtime()
+		return n, classifyErrno(err, nil)
+	})
 }
 
 func (w *plainWire) stamps(bool) stamps {

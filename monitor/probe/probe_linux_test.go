@@ -55,14 +55,34 @@ func TestKernelStamps(t *testing.T) {
 	}
 }
 
-func TestKeeperWantsStamps(t *testing.T) {
-	k, ok := openKeeper().(*os.File)
-	if !ok {
-		t.Fatal("no socket kept")
+func TestSocketOptions(t *testing.T) {
+	k, err := openSystem()
+	if err != nil {
+		t.Fatal(err)
 	}
-	defer k.Close()
-	if got, err := unix.GetsockoptInt(int(k.Fd()), unix.SOL_SOCKET, unix.SO_TIMESTAMPING_NEW); err != nil || got != stampFlags {
-		t.Errorf("stamps wanted: %#x, %v; want %#x", got, err, stampFlags)
+	defer k.close()
+	for _, v6 := range []bool{false, true} {
+		s, err := k.open(v6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.close()
+		want := [][3]int{{unix.SOL_SOCKET, unix.SO_TIMESTAMPING_NEW, stampFlags}, {unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1}}
+		if v6 {
+			want = append(want, [3]int{unix.SOL_IPV6, unix.IPV6_RECVERR, 1}, [3]int{unix.SOL_IPV6, unix.IPV6_RECVHOPLIMIT, 1}, [3]int{unix.SOL_IPV6, unix.IPV6_V6ONLY, 1})
+		} else {
+			want = append(want, [3]int{unix.SOL_IP, unix.IP_RECVERR, 1}, [3]int{unix.SOL_IP, unix.IP_RECVTTL, 1})
+		}
+		for _, o := range want {
+			if got, err := unix.GetsockoptInt(s.(*udp).fd, o[0], o[1]); err != nil || got != o[2] {
+				t.Errorf("ipv6 %v, option %d of level %d: %#x, %v; want %#x", v6, o[1], o[0], got, err, o[2])
+			}
+		}
+		if sa, err := unix.Getsockname(s.(*udp).fd); err != nil {
+			t.Error(err)
+		} else if a, ok := sa.(*unix.SockaddrInet4); ok && a.Port == 0 {
+			t.Error("no port")
+		}
 	}
 }
 
@@ -85,25 +105,34 @@ func TestImplausibleStamps(t *testing.T) {
 	const now = int64(2e18)
 	for _, tt := range []struct {
 		name           string
-		wanted         bool
 		tx, rx         int64
 		kernel         bool
 		wantT1, wantT4 int64
 		wantErr        float64
 	}{
-		{"both", true, now + 5e3, now + 90e3, true, now + 5e3, now + 90e3, kernelStampError},
-		{"no transmit stamp", false, 0, now + 90e3, false, now, now + 90e3, kernelStampError + 20e-6},
-		{"no receive stamp", false, now + 5e3, 0, false, now + 5e3, now + 100e3, userReceiveError},
-		{"none", false, 0, 0, false, now, now + 100e3, userReceiveError},
-		{"sent before the call", true, now - 1e6, now + 90e3, false, now, now + 90e3, kernelStampError + 20e-6},
-		{"sent after the reply", true, now + 1e6, now + 90e3, false, now, now + 90e3, kernelStampError + 20e-6},
-		{"received after it was read", true, now + 5e3, now + 1e6, false, now + 5e3, now + 100e3, userReceiveError},
-		{"received before it was sent", true, now + 5e3, now - 1e6, false, now + 5e3, now + 100e3, userReceiveError},
+		{"both", now + 5e3, now + 90e3, true, now + 5e3, now + 90e3, kernelStampError},
+		{"no transmit stamp", 0, now + 90e3, false, now, now + 90e3, kernelStampError + 20e-6},
+		{"no receive stamp", now + 5e3, 0, false, now + 5e3, now + 100e3, userReceiveError},
+		{"none", 0, 0, false, now, now + 100e3, userReceiveError},
+		{"sent before the call", now - 1e6, now + 90e3, false, now, now + 90e3, kernelStampError + 20e-6},
+		{"sent after the reply", now + 1e6, now + 90e3, false, now, now + 90e3, kernelStampError + 20e-6},
+		{"received after it was read", now + 5e3, now + 1e6, false, now + 5e3, now + 100e3, userReceiveError},
+		{"received before it was sent", now + 5e3, now - 1e6, false, now + 5e3, now + 100e3, userReceiveError},
 	} {
-		w := &kernelWire{wanted: tt.wanted, before: now, after: now + 20e3, read: now + 100e3, tx: tt.tx, rx: tt.rx}
-		s := w.stamps(true)
+		s := kernelStamps(now, now+20e3, tt.tx, tt.rx, now+100e3)
 		if s.kernel != tt.kernel || s.t1 != tt.wantT1 || s.t4 != tt.wantT4 || math.Abs(s.err-tt.wantErr) > 1e-12 {
 			t.Errorf("%s: got %+v, want T1 +%d, T4 +%d, error %g", tt.name, s, tt.wantT1-now, tt.wantT4-now, tt.wantErr)
+		}
+	}
+}
+
+// The driver runs within the send call or soon after.
+func TestQueuedBeforeTheDriver(t *testing.T) {
+	const now = int64(2e18)
+	for late, want := range map[int64]bool{0: true, txLate: true, txLate + 1: false} {
+		s := kernelStamps(now, now+20e3, now+20e3+late, now+9e6, now+9.1e6)
+		if s.kernel != want || want && s.t1 != now+20e3+late || !want && s.t1 != now {
+			t.Errorf("%d ns late: %+v", late, s)
 		}
 	}
 }
@@ -241,7 +270,9 @@ func FuzzControlMessages(f *testing.F) {
 		f.Add(unhex(f, s))
 	}
 	f.Fuzz(func(t *testing.T, oob []byte) {
-		for _, ns := range []int64{receiveStamp(oob), parseQueued(oob).stamp} {
+		var d datagram
+		parseReceived(oob, &d)
+		for _, ns := range []int64{d.stamp, parseQueued(oob).stamp} {
 			if ns < 0 || ns > (1<<33+1)*1e9 {
 				t.Errorf("stamp %d", ns)
 			}
