@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -46,11 +47,13 @@ type stamps struct {
 // sieve finds the reply among the packets that come from the server's address.
 type sieve struct {
 	cookie uint64 // the request's transmit time stamp, a random number
+	second uint64 // its receive time stamp, another one; 0 if interleaved mode is not asked for
 
 	strays int
 	short  bool             // a packet too short to carry a cookie came
 	cut    bool             // one came that carries it and is no whole header
 	got    bool             // the reply came
+	inter  bool             // in interleaved mode
 	n      int              // length of the last packet that was short, cut or the reply
 	raw    [packetSize]byte // raw[:n] is what came of the reply
 }
@@ -59,19 +62,23 @@ type sieve struct {
 // not answer the request is skipped, and so is an answer that is cut short: it
 // is only remembered, in case nothing better comes.
 func (s *sieve) take(b []byte) (over bool) {
+	var origin uint64
+	if len(b) >= offOrigin+8 {
+		origin = binary.BigEndian.Uint64(b[offOrigin:])
+	}
 	switch {
 	case len(b) < offOrigin+8:
 		s.strays++ // nothing to know it by
 		if !s.cut {
 			s.short, s.n = true, len(b)
 		}
-	case binary.BigEndian.Uint64(b[offOrigin:]) != s.cookie:
+	case origin != s.cookie && (origin != s.second || s.second == 0):
 		s.strays++
 	case len(b) < packetSize:
 		s.strays++
 		s.cut, s.n = true, copy(s.raw[:], b)
 	default:
-		s.got, s.n = true, len(b)
+		s.got, s.n, s.inter = true, len(b), origin != s.cookie
 		copy(s.raw[:], b)
 		return true
 	}
@@ -111,6 +118,7 @@ type conn struct {
 	st stamps
 	sieve
 	sendErr error
+	was     *past // what interleaved mode is asked for with, nil if it is not
 }
 
 func (c *conn) Write(b []byte) (int, error) {
@@ -118,8 +126,15 @@ func (c *conn) Write(b []byte) (int, error) {
 		c.sendErr = errors.New("request cut short")
 		return 0, c.sendErr
 	}
+	request := [packetSize]byte(b)
 	c.cookie = binary.BigEndian.Uint64(b[offTransmit:])
-	if err := c.w.send(b); err != nil {
+	if c.was != nil {
+		// The server knows the reply that is asked for by its receive time stamp.
+		binary.BigEndian.PutUint64(request[offOrigin:], c.was.receive)
+		rand.Read(request[offReceive : offReceive+8])
+		c.second = binary.BigEndian.Uint64(request[offReceive:])
+	}
+	if err := c.w.send(request[:]); err != nil {
 		c.sendErr = err
 		return 0, err
 	}
@@ -138,6 +153,11 @@ func (c *conn) Read(b []byte) (int, error) {
 	}
 	safe := c.raw
 	sanitise(safe[:])
+	if c.inter {
+		// Beevik knows basic mode alone.
+		safe = basic(safe)
+		binary.BigEndian.PutUint64(safe[offOrigin:], c.cookie)
+	}
 	return copy(b, safe[:]), nil
 }
 

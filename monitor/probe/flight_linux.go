@@ -95,6 +95,9 @@ func newSky() sky {
 // add takes a flight that was sent.
 func (s *sky) add(f *flight) {
 	s.cookies[f.cookie] = f
+	if f.second != 0 {
+		s.cookies[f.second] = f
+	}
 	f.beside = s.servers[f.to]
 	s.servers[f.to] = f
 	s.waiting.push(f)
@@ -106,8 +109,10 @@ func (s *sky) remove(f *flight) {
 	if f.on != nil && f.on.stamped[f.id] == f {
 		delete(f.on.stamped, f.id)
 	}
-	if s.cookies[f.cookie] == f {
-		delete(s.cookies, f.cookie)
+	for _, cookie := range [...]uint64{f.cookie, f.second} {
+		if s.cookies[cookie] == f {
+			delete(s.cookies, cookie)
+		}
 	}
 	for at := s.servers[f.to]; at != nil; at = at.beside {
 		switch {
@@ -178,14 +183,22 @@ func (m *memory) add(f *flight, now time.Time) {
 	if m.known == nil {
 		m.known = map[uint64]ended{}
 	}
+	e := ended{from: f.to, answered: f.got, until: now.Add(lateFor)}
+	m.keep(f.cookie, e)
+	if f.second != 0 {
+		m.keep(f.second, e)
+	}
+}
+
+func (m *memory) keep(cookie uint64, e ended) {
 	if len(m.order) < memories {
-		m.order = append(m.order, f.cookie)
+		m.order = append(m.order, cookie)
 	} else {
 		delete(m.known, m.order[m.at])
-		m.order[m.at] = f.cookie
+		m.order[m.at] = cookie
 		m.at = (m.at + 1) % memories
 	}
-	m.known[f.cookie] = ended{from: f.to, answered: f.got, until: now.Add(lateFor)}
+	m.known[cookie] = e
 }
 
 // recall says whether a packet answers an exchange that is over, and whether

@@ -32,12 +32,12 @@ func dialPlain(ctx context.Context, t monitor.Target, clock Clock, timeout time.
 		return nil, err
 	}
 	w := &plainWire{c: c, clock: clock}
-	w.stop = context.AfterFunc(ctx, func() { c.SetDeadline(past) })
+	w.stop = context.AfterFunc(ctx, func() { c.SetDeadline(longAgo) })
 	return w, nil
 }
 
-// past ends a wait.
-var past = time.Unix(1, 0)
+// longAgo ends a wait.
+var longAgo = time.Unix(1, 0)
 
 func (w *plainWire) send(b []byte) error {
 	w.t1 = w.clock.Realtime()

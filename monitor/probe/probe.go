@@ -11,6 +11,9 @@
 // extension fields). The outcome is drawn from the raw reply and from the
 // kernel's own time stamps, never from beevik's verdict.
 //
+// Where the server offers interleaved mode (RFC 9769), the exchange before is
+// measured anew with the server's own kernel or hardware stamp: interleave.go.
+//
 // A reply is judged leniently where the law of RFC 5905 leaves room and
 // strictly where it contradicts itself: nothing here convicts a server of what
 // the exchange does not prove. Whether time stamps of both sides go together is
@@ -43,6 +46,8 @@ type Prober struct {
 	dial    dialer
 	shared  io.Closer // what the exchanges share, nil if nothing
 	count   counters
+
+	partners *partners // servers that interleaved mode may be had with, nil for none
 }
 
 // dialer prepares the connection for one exchange, without sending anything.
@@ -134,7 +139,7 @@ func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 	x := monitor.Exchange{Target: t.ID, Addr: t.Addr}
 	before := readDiff(p.clock)
 
-	c := &conn{}
+	c := &conn{was: p.partners.ask(t.Addr, p.clock.Monotonic())}
 	resp, err := p.query(ctx, t, c)
 	// The wire outlives beevik's Close: stamps are read from it now.
 	if c.w != nil {
@@ -158,6 +163,7 @@ func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 		x.Detail = fmt.Sprintf("the station's clock was set by %v during the exchange", time.Duration(moved))
 		x.Diff, x.Mono = after.diff, p.clock.Monotonic()
 	}
+	p.partners.learn(&x, c)
 	return x
 }
 
@@ -227,7 +233,11 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *
 		if c.st.wanted && !c.st.kernel {
 			p.count.noStamp.Add(1)
 		}
-		classify(x, c.header(), c.st)
+		raw := c.raw
+		if c.inter {
+			raw, x.Interleaved = basic(raw), true
+		}
+		classify(x, raw[:], c.st)
 		x.Rejected = err != nil && x.Outcome != monitor.OutcomeOK
 		if x.Outcome == monitor.OutcomeOK && err != nil && !errors.Is(err, ntp.ErrServerTickedBackwards) {
 			// beevik compares T2 and T3 as plain numbers, which is wrong

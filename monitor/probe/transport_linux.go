@@ -109,7 +109,7 @@ func (p *Prober) share() {
 		return
 	}
 	t := newTransport(k, p.clock, p.timeout, &p.count)
-	p.dial, p.shared = t.dial, t
+	p.dial, p.shared, p.partners = t.dial, t, newPartners()
 }
 
 func newTransport(k kernel, clock Clock, timeout time.Duration, count *counters) *transport {
@@ -146,6 +146,7 @@ type seat struct {
 func (s *seat) send(b []byte) error {
 	copy(s.f.request[:], b)
 	s.f.cookie = binary.BigEndian.Uint64(b[offTransmit:])
+	s.f.second = binary.BigEndian.Uint64(b[offReceive:])
 	return s.t.submit(s.f)
 }
 

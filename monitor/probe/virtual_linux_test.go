@@ -242,7 +242,7 @@ func inTheAir(t *testing.T, sent func(*antenna, *flight), f func(t *testing.T, p
 func overAir(a *air, c *bubbleClock) *Prober {
 	p := &Prober{timeout: DefaultTimeout, clock: c}
 	tr := newTransport(a, c, p.timeout, &p.count)
-	p.dial, p.shared = tr.dial, tr
+	p.dial, p.shared, p.partners = tr.dial, tr, newPartners()
 	return p
 }
 
