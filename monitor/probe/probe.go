@@ -47,6 +47,7 @@ type Prober struct {
 	shared  io.Closer // what the exchanges share, nil if nothing
 	count   counters
 
+	basic    bool
 	partners *partners // servers that interleaved mode may be had with, nil for none
 }
 
@@ -92,6 +93,9 @@ func WithClock(c Clock) Option { return func(p *Prober) { p.clock = c } }
 // Plain takes the stamps of beevik/ntp, made in user space, even where the
 // kernel could do better.
 func Plain() Option { return func(p *Prober) { p.dial = dialPlain } }
+
+// Basic keeps to basic mode: interleaved mode is never asked for.
+func Basic() Option { return func(p *Prober) { p.basic = true } }
 
 // New returns a Prober: with kernel time stamps on Linux, with user-space
 // stamps elsewhere.

@@ -3,7 +3,9 @@ package probe
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"math"
+	"net/netip"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -44,6 +46,9 @@ func TestKernelStamps(t *testing.T) {
 			// Kernel stamps are the server's as well, so causes precede effects.
 			if x.T1 > x.T2 || x.T2 > x.T3 || x.T3 > x.T4 {
 				t.Errorf("%s: T1 to T4 out of order: %d %d %d %d", addr, x.T1, x.T2, x.T3, x.T4)
+			}
+			if x.TTL != 64 || x.Version != 4 || x.Precision != -20 || x.ReferenceTime < x.T2-2e9 || x.ReferenceTime > x.T2 {
+				t.Errorf("%s: ttl %d, version %d, precision %d, reference time %d ns before T2", addr, x.TTL, x.Version, x.Precision, x.T2-x.ReferenceTime)
 			}
 			if x.StampError < kernelStampError || x.StampError > kernelStampError+stepTolerance/1e9 {
 				t.Errorf("%s: stamp error %g", addr, x.StampError)
@@ -98,6 +103,75 @@ func TestRefusedBy(t *testing.T) {
 			t.Errorf("got %q, want %q", x.Detail, want)
 		}
 	}
+}
+
+// Where the kernel numbers the stamps, what it refuses to send shifts none.
+func TestCountedStamps(t *testing.T) {
+	k, err := openSystem()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.number = false
+	p := &Prober{timeout: DefaultTimeout, clock: SystemClock()}
+	tr := newTransport(k, p.clock, p.timeout, &p.count)
+	p.dial, p.shared = tr.dial, tr
+	defer p.Close()
+	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
+		s := serve(t, addr)
+		warm(t, p, target(s))
+		var wg sync.WaitGroup
+		for i := range 200 {
+			wg.Go(func() {
+				if i%3 == 0 {
+					w, err := tr.dial(context.Background(), monitor.Target{Addr: netip.AddrPortFrom(s.Addr().Addr(), 0)}, nil, 0)
+					if err == nil {
+						err = w.send(make([]byte, packetSize))
+					}
+					if err == nil {
+						err = w.receive(&sieve{})
+					}
+					if se := (*sendError)(nil); !errors.As(err, &se) {
+						t.Errorf("sent to port 0: %v", err)
+					}
+					return
+				}
+				x := p.Probe(context.Background(), target(s))
+				// A stamp that is not its own would be one of a packet sent before or after.
+				if x.Outcome != monitor.OutcomeOK || x.T1 > x.T2 {
+					t.Errorf("%s %s, T2-T1 %d ns", x.Outcome, x.Detail, x.T2-x.T1)
+				}
+			})
+		}
+		wg.Wait()
+		if x := p.Probe(context.Background(), target(s)); !x.Kernel {
+			t.Errorf("%s: no kernel stamps any more", addr)
+		}
+	}
+}
+
+// Of many exchanges on one socket, a refusal ends its own and no other.
+func TestRefusalsAreTheirOwn(t *testing.T) {
+	p := prober(t)
+	var wg sync.WaitGroup
+	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
+		good, closed, gone := serve(t, addr), serve(t, addr), serve(t, addr)
+		closed.Close()
+		gone.Close()
+		for _, s := range []*ntptest.Server{good, closed, gone} {
+			want := monitor.OutcomeRefused
+			if s == good {
+				want = monitor.OutcomeOK
+			}
+			for range 40 {
+				wg.Go(func() {
+					if x := p.Probe(context.Background(), target(s)); x.Outcome != want {
+						t.Errorf("%s: %s %s, want %s", s.Addr(), x.Outcome, x.Detail, want)
+					}
+				})
+			}
+		}
+	}
+	wg.Wait()
 }
 
 // A stamp that cannot be true is not believed, and user-space stamps serve.

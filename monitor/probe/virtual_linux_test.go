@@ -31,6 +31,7 @@ type air struct {
 	openErr error
 	counts  bool // stamps are numbered by the packets sent
 	waits   int
+	stall   time.Duration // how long the process is stopped, once
 
 	// refuse is asked before a packet is sent, sent is told after.
 	refuse func(s *antenna, f *flight) error
@@ -82,8 +83,13 @@ func (a *air) wait(list []*port, d time.Duration) {
 				p.ready, ready = true, true
 			}
 		}
+		stall := a.stall
+		if ready {
+			a.stall = 0
+		}
 		a.mu.Unlock()
 		if ready {
+			time.Sleep(stall)
 			return
 		}
 		select {
@@ -500,6 +506,25 @@ func TestReports(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A process that is stopped, as a starved one is, does not take the replies that
+// came meanwhile for silence.
+func TestStoppedMeanwhile(t *testing.T) {
+	inTheAir(t, func(s *antenna, f *flight) {
+		s.air.mu.Lock()
+		s.air.stall = 10 * time.Second
+		s.air.mu.Unlock()
+		good(s, f)
+		s.air.wake()
+	}, func(t *testing.T, p *Prober, a *air, c *bubbleClock) {
+		begun := time.Now()
+		x := ask(p, one)
+		wantOutcome(t, x, monitor.OutcomeOK)
+		if time.Since(begun) < 10*time.Second || !x.Kernel || x.Delay() != 0.02 {
+			t.Errorf("after %v: %+v", time.Since(begun), x)
+		}
+	})
 }
 
 func TestCancelShared(t *testing.T) {
