@@ -86,6 +86,7 @@ type sky struct {
 	stamping line // for their transmit stamp alone
 	cookies  map[uint64]*flight
 	servers  map[endpoint]*flight
+	n        int // flights
 }
 
 func newSky() sky {
@@ -101,10 +102,14 @@ func (s *sky) add(f *flight) {
 	f.beside = s.servers[f.to]
 	s.servers[f.to] = f
 	s.waiting.push(f)
+	s.n++
 }
 
 // remove takes a flight out, wherever it is.
 func (s *sky) remove(f *flight) {
+	if f.in != nil {
+		s.n--
+	}
 	f.leave()
 	if f.on != nil && f.on.stamped[f.id] == f {
 		delete(f.on.stamped, f.id)

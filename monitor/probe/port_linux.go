@@ -128,16 +128,20 @@ const (
 type pace struct {
 	since time.Time
 	n     int
+	most  int     // under way at once since then
 	rate  float64 // requests a second
+	alone bool    // one at a time: whoever sends the next waits for this one
 }
 
-// gap counts n more requests and returns how long to wait, 0 for not at all.
-func (p *pace) gap(n int, now time.Time) time.Duration {
-	p.n += n
+// gap counts n more requests, with which so many are under way, and returns
+// how long to wait, 0 for not at all.
+func (p *pace) gap(n, flying int, now time.Time) time.Duration {
+	p.n, p.most = p.n+n, max(p.most, n, flying)
 	if d := now.Sub(p.since); d >= paceWindow {
-		p.rate, p.since, p.n = float64(p.n)/d.Seconds(), now, 0
+		p.rate, p.alone = float64(p.n)/d.Seconds(), p.most <= 1
+		p.since, p.n, p.most = now, 0, 0
 	}
-	if p.rate < paceFrom {
+	if p.rate < paceFrom || p.alone {
 		return 0
 	}
 	d := min(time.Duration(gathered/p.rate*float64(time.Second)), gatherMost)

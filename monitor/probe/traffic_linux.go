@@ -104,8 +104,7 @@ func (t *transport) refused(fam int, p *port, f *flight, err error, now time.Tim
 	}
 	t.end(f, &sendError{os.NewSyscallError("send", err)})
 	switch no {
-	case syscall.EAGAIN, syscall.EPERM, syscall.EACCES, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENOBUFS, syscall.ECONNREFUSED:
-	default:
+	case syscall.EADDRNOTAVAIL, syscall.ENETDOWN, syscall.ENODEV, syscall.ENXIO, syscall.EPIPE, syscall.EBADF, syscall.ENOTSOCK:
 		// The interface is gone, or the address, or the socket is broken.
 		p.suspect = true
 	}

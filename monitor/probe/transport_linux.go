@@ -176,14 +176,14 @@ func (t *transport) cancel(f *flight) {
 	t.rouse()
 }
 
-// rouse unlocks t.mu and wakes the loop if it sleeps.
+// rouse wakes the loop if it sleeps and unlocks t.mu, in this order: the kernel
+// is there for as long as the loop may be asleep.
 func (t *transport) rouse() {
-	asleep := t.asleep
-	t.asleep = false
-	t.mu.Unlock()
-	if asleep {
+	if t.asleep {
+		t.asleep = false
 		t.kernel.wake()
 	}
+	t.mu.Unlock()
 }
 
 // Close ends the loop and every exchange under way, and waits for that.
@@ -253,7 +253,7 @@ func (t *transport) turn() bool {
 	t.expire(now)
 	t.retire(now)
 
-	if d := t.pace.gap(given, now); d > 0 && !more {
+	if d := t.pace.gap(given, t.sky.n, now); d > 0 && !more {
 		t.kernel.wait(nil, d) // whatever comes meanwhile is dealt with together
 	}
 	t.mu.Lock()

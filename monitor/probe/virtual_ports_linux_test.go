@@ -307,25 +307,24 @@ func TestMemoryIsBounded(t *testing.T) {
 
 func TestPace(t *testing.T) {
 	for _, tt := range []struct {
-		rate int
-		want time.Duration
-	}{{0, 0}, {10, 0}, {190, 0}, {300, gatherMost}, {1000, 4 * ms}, {10000, 400 * time.Microsecond}, {50000, 0}} {
+		rate   int // a second
+		flying int
+		want   time.Duration
+	}{
+		{0, 5, 0}, {10, 5, 0}, {150, 5, 0}, {300, 5, gatherMost}, {1000, 5, 4 * ms}, {1000, 1, 0}, {10000, 5, 400 * time.Microsecond}, {50000, 5, 0},
+	} {
 		var p pace
 		now := time.Unix(1e9, 0)
-		var got time.Duration
-		p.gap(0, now)
-		for range 1000 {
+		got, due := time.Duration(0), 0.0
+		for range 2000 {
 			now = now.Add(ms)
-			n := tt.rate / 1000
-			if tt.rate < 1000 && now.UnixMilli()%1000 < int64(tt.rate) {
-				n = 1
-			}
-			got = p.gap(n, now)
+			due += float64(tt.rate) / 1000
+			n := min(int(due), max(tt.flying, tt.rate/1000))
+			due -= float64(n)
+			got = p.gap(n, tt.flying, now)
 		}
-		if tt.rate >= 1000 || tt.rate == 0 {
-			if got < tt.want*9/10 || got > tt.want*11/10 {
-				t.Errorf("%d a second: %v, want %v", tt.rate, got, tt.want)
-			}
+		if got < tt.want*9/10 || got > tt.want*11/10 {
+			t.Errorf("%d a second, %d at once: %v, want %v", tt.rate, tt.flying, got, tt.want)
 		}
 	}
 }
