@@ -115,7 +115,7 @@ const (
 	paceFrom = 200
 	// gathered is how many are to be dealt with together then, as long as
 	// none of them waits for longer than gatherMost.
-	gathered   = 4
+	gathered   = 8
 	gatherMost = 10 * time.Millisecond
 	gatherMin  = 200 * time.Microsecond
 	paceWindow = 250 * time.Millisecond

@@ -113,10 +113,7 @@ func (s *system) wait(list []*port, d time.Duration) {
 		ts := unix.NsecToTimespec(int64(d))
 		limit = &ts
 	}
-	fds := s.polled[:0]
-	if list != nil {
-		fds = append(fds, unix.PollFd{Fd: int32(s.event), Events: unix.POLLIN})
-	}
+	fds := append(s.polled[:0], unix.PollFd{Fd: int32(s.event), Events: unix.POLLIN})
 	for _, p := range list {
 		fds = append(fds, unix.PollFd{Fd: int32(p.sock.(*udp).fd), Events: unix.POLLIN})
 	}

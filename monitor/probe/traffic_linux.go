@@ -140,7 +140,7 @@ func (t *transport) read(now time.Time) (more bool) {
 func (t *transport) readErrors(p *port) (all int) {
 	for range rounds {
 		n, err := p.sock.errors(func(q *queued) { t.report(p, q) })
-		if err != nil && p.broken == nil {
+		if err != nil && p.broken == nil && structural(err) {
 			p.broken = err
 		}
 		if all += n; n < batch {

@@ -254,7 +254,7 @@ func (t *transport) turn() bool {
 	t.retire(now)
 
 	if d := t.pace.gap(given, t.sky.n, now); d > 0 && !more {
-		t.kernel.wait(nil, d) // whatever comes meanwhile is dealt with together
+		time.Sleep(d) // whatever comes meanwhile is dealt with together
 	}
 	t.mu.Lock()
 	t.asleep = !more && !t.closed && len(t.submitted) == 0 && len(t.cancelled) == 0

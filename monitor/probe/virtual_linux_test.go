@@ -62,10 +62,6 @@ func (a *air) open(v6 bool) (socket, error) {
 }
 
 func (a *air) wait(list []*port, d time.Duration) {
-	if list == nil {
-		time.Sleep(d)
-		return
-	}
 	var limit <-chan time.Time
 	if d >= 0 {
 		t := time.NewTimer(d)

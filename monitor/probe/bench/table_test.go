@@ -105,7 +105,7 @@ func TestProbe(t *testing.T) {
 		f.add("rate", float64(got.Sent)/got.Seconds)
 		f.add("rate cores", got.CPU/got.Seconds)
 		f.add("rate lost", float64(got.Lost))
-		w.child(w.near, role{Do: "targets", Method: "interleaved", N: targets * 5 / 2, Rate: targets / 16 * 2, Workers: 256}, &got)
+		w.child(w.near, role{Do: "targets", Method: "interleaved", N: targets * 2, Rate: targets / 16, Workers: 160}, &got)
 		f.add("rss", got.RSS)
 		f.add("rss lost", float64(got.Lost))
 	}
