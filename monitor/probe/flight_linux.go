@@ -45,7 +45,8 @@ type flight struct {
 	in       *line   // list it is in
 	prev     *flight // neighbours there
 	next     *flight
-	beside   *flight // next one to the same server
+	newer    *flight // neighbours among those to the same server
+	older    *flight
 }
 
 // line is a list of flights in the order of their deadlines, which is that of
@@ -85,8 +86,8 @@ type sky struct {
 	waiting  line // for a reply
 	stamping line // for their transmit stamp alone
 	cookies  map[uint64]*flight
-	servers  map[endpoint]*flight
-	n        int // flights
+	servers  map[endpoint]*flight // the newest to each
+	n        int                  // flights
 }
 
 func newSky() sky {
@@ -99,17 +100,20 @@ func (s *sky) add(f *flight) {
 	if f.second != 0 {
 		s.cookies[f.second] = f
 	}
-	f.beside = s.servers[f.to]
+	if f.older = s.servers[f.to]; f.older != nil {
+		f.older.newer = f
+	}
 	s.servers[f.to] = f
 	s.waiting.push(f)
 	s.n++
 }
 
-// remove takes a flight out, wherever it is.
+// remove takes a flight out; one that is not in stays out.
 func (s *sky) remove(f *flight) {
-	if f.in != nil {
-		s.n--
+	if f.in == nil {
+		return
 	}
+	s.n--
 	f.leave()
 	if f.on != nil && f.on.stamped[f.id] == f {
 		delete(f.on.stamped, f.id)
@@ -119,20 +123,18 @@ func (s *sky) remove(f *flight) {
 			delete(s.cookies, cookie)
 		}
 	}
-	for at := s.servers[f.to]; at != nil; at = at.beside {
-		switch {
-		case at == f && f.beside == nil: // the only one, as it is first
-			delete(s.servers, f.to)
-		case at == f:
-			s.servers[f.to] = f.beside
-		case at.beside == f:
-			at.beside = f.beside
-		default:
-			continue
-		}
-		break
+	switch {
+	case f.newer != nil:
+		f.newer.older = f.older
+	case f.older != nil:
+		s.servers[f.to] = f.older
+	default:
+		delete(s.servers, f.to)
 	}
-	f.beside = nil
+	if f.older != nil {
+		f.older.newer = f.newer
+	}
+	f.newer, f.older = nil, nil
 }
 
 // answered finds the flight that a datagram from an address is for: the one

@@ -342,7 +342,7 @@ func (t *transport) abandon(reason error) {
 		t.ports[i].close()
 	}
 	for _, f := range list {
-		f.in, f.prev, f.next, f.beside, f.on = nil, nil, nil, nil, nil
+		f.in, f.prev, f.next, f.newer, f.older, f.on = nil, nil, nil, nil, nil, nil
 		t.end(f, reason)
 	}
 }

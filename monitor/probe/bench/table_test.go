@@ -101,7 +101,7 @@ func TestProbe(t *testing.T) {
 			f.add(m+" lost", float64(got.Lost))
 		}
 		var got load
-		w.child(w.near, role{Do: "most", Method: "basic", N: 40_000 * min(seconds, 10), Rate: 42_000, Workers: 2048}, &got)
+		w.child(w.near, role{Do: "most", Method: "basic", N: 40_000 * min(seconds, 10), Rate: 42_000, Workers: 512}, &got)
 		f.add("rate", float64(got.Sent)/got.Seconds)
 		f.add("rate cores", got.CPU/got.Seconds)
 		f.add("rate lost", float64(got.Lost))
