@@ -306,10 +306,13 @@ func TestSourcePortChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	p := prober(t, Plain(), Timeout(time.Millisecond))
+	p := prober(t, Plain(), Timeout(brief))
 	ports := map[uint16]bool{}
 	for range 8 {
-		p.Probe(context.Background(), monitor.Target{Addr: c.LocalAddr().(*net.UDPAddr).AddrPort()})
+		x := p.Probe(context.Background(), monitor.Target{Addr: c.LocalAddr().(*net.UDPAddr).AddrPort()})
+		if x.Outcome != monitor.OutcomeTimeout {
+			t.Fatalf("%s %s", x.Outcome, x.Detail) // and nothing to read
+		}
 		_, from, err := c.ReadFromUDPAddrPort(make([]byte, 100))
 		if err != nil {
 			t.Fatal(err)
