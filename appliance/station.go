@@ -16,6 +16,7 @@ import (
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
 	"github.com/truechimer/truechimer/monitor"
+	diary "github.com/truechimer/truechimer/monitor/journal"
 	"github.com/truechimer/truechimer/monitor/probe"
 )
 
@@ -37,6 +38,7 @@ type station struct {
 	parts    *parts
 	manager  atomic.Pointer[network.Manager] // nil until there is one
 	answered atomic.Bool                     // an NTP server has
+	diary    *diary.Journal                  // of exchanges; nil: none is kept
 	updater  *updater                        // nil but on stations
 	born     time.Time
 	log      *slog.Logger
@@ -53,7 +55,7 @@ type prober interface {
 	Counters() probe.Counters
 }
 
-// Put implements monitor.Sink: every exchange is a vote on the time.
+// Put implements monitor.Sink: every exchange is a vote on the time, and is kept.
 func (s *station) Put(x monitor.Exchange, r monitor.Result) {
 	if x.Outcome == monitor.OutcomeOK {
 		s.answered.Store(true)
@@ -64,6 +66,9 @@ func (s *station) Put(x monitor.Exchange, r monitor.Result) {
 			s.ref.AddMark(mark(v))
 		}
 		s.ref.AddVote(v)
+	}
+	if s.diary != nil {
+		s.diary.Put(x, r)
 	}
 }
 
@@ -112,6 +117,13 @@ func (s *station) Status() status.Status {
 	}
 	if s.updater != nil {
 		out.Update = s.updater.status()
+	}
+	if s.diary != nil {
+		st := s.diary.Status()
+		out.Journal = journalStatus(st)
+		if st.Problem != "" {
+			out.Notices = append(out.Notices, st.Problem)
+		}
 	}
 	out.Summary = health.Summary(out)
 	if s.platform.safe {

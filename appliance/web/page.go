@@ -157,7 +157,7 @@ func newView(s status.Status, samples []status.Sample, b Build) view {
 			v.Tone = toneWarn // the station is well, what it watches is not
 		}
 	}
-	v.Probe = probeCounts(s.Probe)
+	v.Probe = append(probeCounts(s.Probe), journalCounts(s.Journal)...)
 	v.Update = newUpdateView(s)
 	v.Marks = marks
 	v.Footer = footer(s.Station, b)

@@ -44,7 +44,8 @@ func wellStation() status.Status {
 		Receiver: status.Receiver{Device: said("/dev/ttyAMA0"), Baud: whole(9600), Protocol: said("nmea"), Pulse: said("GPIO18")},
 		Clock: &status.Clock{Steered: true, Synchronized: true, EstimatedError: val(1.5e-6), GreatestError: val(1.3e-5), Steps: 1, GPSLessUTC: whole(18), TAILessUTC: whole(37),
 			Leap: &status.Leap{Change: 1, At: testTime, Receiver: true}},
-		Probe: status.Probe{Exchanges: 6789, Strays: 7, Panics: 1},
+		Probe:   status.Probe{Exchanges: 6789, Strays: 7, Panics: 1},
+		Journal: &status.Journal{Records: 4711, Waiting: 12, Written: 409600, Size: 8 << 20, Oldest: ago(24 * time.Hour)},
 		Servers: []status.Server{
 			{ID: "alpha", Name: "alpha", Address: "192.0.2.10:123", Family: "ipv4", Verdict: "ok", Assured: true, Offset: val(2.14e-4), Uncertainty: val(1.9e-4),
 				Bound: val(1.4e-3), Limit: .025, RTT: val(2.71e-3), Stratum: whole(1), Score: val(20), Loss: val(0), Last: ago(3 * time.Second)},

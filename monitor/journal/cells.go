@@ -21,9 +21,6 @@ type cells struct {
 	last   uint64 // number of the last value; 0: there is none
 }
 
-// cellData is what a cell holds beside checksum and number, bytes.
-const cellData = slotSize - 12
-
 // load reads all values there are, in the order of their numbers from the newest
 // back. A cell that is torn or damaged counts as empty.
 func (c *cells) load(visit func(data []byte)) error {
@@ -61,7 +58,7 @@ func (c *cells) load(visit func(data []byte)) error {
 
 func (c *cells) place(number uint64) int { return int(number%uint64(c.count)) * c.stride }
 
-// write makes data, cellData bytes at the most, the newest value, for good.
+// write makes data, 52 bytes at the most, the newest value, for good.
 func (c *cells) write(data []byte) (err error) {
 	if c.file == nil {
 		if c.file, err = c.dir.Make(c.name, int64(c.count*c.stride)); err != nil {

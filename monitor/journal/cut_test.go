@@ -84,8 +84,8 @@ func numbers(t testing.TB, s *store, note string) (list []int) {
 	return list
 }
 
-// row checks that a list counts on.
-func row(list []int) bool {
+// unbroken checks that a list counts on.
+func unbroken(list []int) bool {
 	for i := range list {
 		if list[i] != list[0]+i {
 			return false
@@ -133,7 +133,7 @@ func TestCut(t *testing.T) {
 		next++
 		s := testStore(t, one.card, next)
 		got := numbers(t, s, how)
-		if !row(got) || len(got) > 0 && got[len(got)-1] >= after || before > 0 && (len(got) == 0 || got[len(got)-1] < before-1) {
+		if !unbroken(got) || len(got) > 0 && got[len(got)-1] >= after || before > 0 && (len(got) == 0 || got[len(got)-1] < before-1) {
 			t.Fatalf("%s: %d were flushed, %d written; there are %v", how, before, after, got)
 		}
 		// It goes on with what is another record than the lost one, and is as good as
@@ -161,13 +161,13 @@ func TestCut(t *testing.T) {
 			t.Fatal(how, err)
 		}
 		next++
-		if after := numbers(t, testStore(t, one.card, next), how+", then gone on"); !row(after) || after[len(after)-1] != end+69 {
+		if after := numbers(t, testStore(t, one.card, next), how+", then gone on"); !unbroken(after) || after[len(after)-1] != end+69 {
 			t.Fatalf("%s: then there are %v", how, after)
 		}
 		if start != nil {
 			cuts(start, one.card.log, 0, 3, func(second cut) {
 				next++
-				if got := numbers(t, testStore(t, second.card, next), how+", and once more "+second.how); !row(got) {
+				if got := numbers(t, testStore(t, second.card, next), how+", and once more "+second.how); !unbroken(got) {
 					t.Fatalf("%s, and once more %s: there are %v", how, second.how, got)
 				}
 			})
