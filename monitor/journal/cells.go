@@ -28,6 +28,9 @@ func (c *cells) load(visit func(data []byte)) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	if errors.Is(err, ErrNoFile) {
+		return errors.Join(err, c.dir.Remove(c.name)) // and then there is room for one
+	}
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,9 @@ func OpenDir(path string) (Dir, error) {
 	return &directory{root: root, path: path}, nil
 }
 
+// ErrNoFile says that something else lies where a file should.
+var ErrNoFile = errors.New("it is no plain file")
+
 type directory struct {
 	root *os.Root
 	path string
@@ -71,11 +74,14 @@ func (d *directory) open(name string, flags int) (*file, error) {
 		f, err = d.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	}
 	if err != nil {
+		if info, e := d.root.Lstat(name); e == nil && !info.Mode().IsRegular() {
+			err = errors.Join(err, fmt.Errorf("%s: %w", filepath.Join(d.path, name), ErrNoFile))
+		}
 		return nil, err
 	}
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		f.Close()
-		return nil, errors.Join(err, fmt.Errorf("%s is no plain file", filepath.Join(d.path, name)))
+		return nil, errors.Join(err, fmt.Errorf("%s: %w", filepath.Join(d.path, name), ErrNoFile))
 	}
 	return &file{f, readOnly}, nil
 }

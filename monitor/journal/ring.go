@@ -28,6 +28,8 @@ type ring struct {
 	// dropping is called with the oldest segment before it is given up.
 	dropping func(*segment) error
 
+	bad map[int]bool // files that cannot be used
+
 	mu   sync.Mutex
 	segs []*segment // by number; the last is the one that is written
 	// written counts the bytes given to the file system, whole blocks.
@@ -55,7 +57,7 @@ type segment struct {
 
 func newRing(dir Dir, magic string, size int64, most int) *ring {
 	return &ring{
-		dir: dir, magic: magic, size: size, most: min(max(most, 2), maxFiles),
+		dir: dir, magic: magic, size: size, most: min(max(most, 2), maxFiles), bad: map[int]bool{},
 		tooOld: func(span) bool { return false }, dropping: func(*segment) error { return nil },
 	}
 }
@@ -71,7 +73,7 @@ func (r *ring) open() (problems []error, err error) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case i >= r.most:
-			// There may be less of them than there were.
+			// There may be fewer than there were.
 			if err := r.dir.Remove(r.name(i)); err != nil {
 				problems = append(problems, err)
 			}
@@ -79,6 +81,10 @@ func (r *ring) open() (problems []error, err error) {
 			// One that was being made when the power went.
 		case err != nil:
 			problems = append(problems, err)
+			// What is no file of ours at all makes room for one, if it can.
+			if !errors.Is(err, ErrNoFile) || r.dir.Remove(r.name(i)) != nil {
+				r.bad[i] = true
+			}
 		default:
 			segs = append(segs, &segment{header: h, span: span{used: h.slots}, file: i, unknown: true})
 		}

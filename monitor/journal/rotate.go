@@ -1,5 +1,7 @@
 package journal
 
+import "errors"
+
 // flush writes what there is and returns when it outlasts a power cut; without all
 // only whole blocks, since a block costs the card the same whatever is new in it.
 // After an error nothing is lost: the next flush writes the same bytes again.
@@ -81,15 +83,18 @@ func (r *ring) rotate() error {
 	return nil
 }
 
+var errNoRoom = errors.New("none of its files can be used")
+
 // makeRoom is a file for another segment: a new one, or the oldest.
 func (r *ring) makeRoom() (number int, f File, err error) {
 	used := make([]bool, maxFiles)
 	for _, s := range r.segs {
 		used[s.file] = true
 	}
-	for number < r.most && used[number] {
+	for number < r.most && (used[number] || r.bad[number]) {
 		number++
 	}
+	err = errNoRoom
 	oldest := len(r.segs) >= 2 && !r.segs[0].unknown && r.tooOld(r.segs[0].span)
 	if number < r.most && !oldest {
 		before := int64(0)

@@ -49,10 +49,15 @@ func openStore(dir Dir, most int64, session uint64, random func() uint64) (s *st
 		ring.session, ring.random = session, random
 		told, err := ring.open()
 		problems = append(problems, told...)
+		*r.to = ring
 		if err != nil {
+			for _, r := range s.rings() {
+				if r != nil {
+					r.close()
+				}
+			}
 			return nil, problems, err
 		}
-		*r.to = ring
 	}
 	s.records.dropping = s.drop
 	return s, problems, nil

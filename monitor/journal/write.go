@@ -43,7 +43,7 @@ func (j *Journal) Run(ctx context.Context) error {
 type writer struct {
 	j      *Journal
 	s      *store
-	failed int // flushes in a row
+	failed [2]int // flushes of records and of roll-ups, in a row
 	told   string
 	list   [batch]Record
 	have   []Record // taken, and not in the store's buffer yet
@@ -65,26 +65,13 @@ func (w *writer) step(flush bool) {
 		}
 	}
 	err := w.gather(false)
-	if err == nil && flush {
-		err = w.flush()
-	}
-	if err != nil {
-		w.problem("cannot be written", err)
-		if flush {
-			w.failed++
-		}
-		if w.failed >= giveUp {
-			w.failed = 0
-			again := w.s.records.abandon()
-			w.j.count(func(c *Counts) { c.Records -= uint64(len(again)) })
-			w.have = append(again, w.have...)
-			w.s.rollups.abandon()
-			w.hours.begin()
-		}
-		return
-	}
 	if flush {
-		w.failed = 0
+		err = w.flush(err)
+	}
+	switch {
+	case err != nil:
+		w.problem("cannot be written", err)
+	case flush:
 		w.problem("", nil)
 	}
 }
@@ -143,14 +130,46 @@ func (w *writer) gather(all bool) error {
 	return nil
 }
 
-func (w *writer) flush() error {
+// flush brings to the card what is due; gathered is what stopped gather. A segment
+// that takes no more writes is given up, not one for the other's fault.
+func (w *writer) flush(gathered error) error {
 	now := w.j.cfg.Now()
 	ref := w.j.cfg.Reference(now, "")
-	if !ref.Known {
-		return w.s.flush(false)
+	if ref.Known {
+		w.s.keep(ref.UTC)
 	}
-	w.s.keep(ref.UTC)
-	return errors.Join(w.s.flush(false), w.s.anchor(now, ref.UTC), w.hours.roll(ref.UTC), w.s.rollups.flush(true))
+	err := gathered
+	if err == nil {
+		err = w.s.flush(false)
+	}
+	if w.tooOften(0, err) {
+		again := w.s.records.abandon()
+		w.j.count(func(c *Counts) { c.Records -= uint64(len(again)) })
+		w.have = append(again, w.have...)
+	}
+	if err != nil || !ref.Known {
+		return err
+	}
+	err = w.hours.roll(ref.UTC)
+	if err == nil {
+		err = w.s.rollups.flush(true)
+	}
+	if w.tooOften(1, err) {
+		w.s.rollups.abandon()
+		w.hours.begin()
+	}
+	return errors.Join(err, w.s.anchor(now, ref.UTC))
+}
+
+// tooOften counts failures in a row.
+func (w *writer) tooOften(what int, err error) bool {
+	if err == nil {
+		w.failed[what] = 0
+	} else if w.failed[what]++; w.failed[what] == giveUp {
+		w.failed[what] = 0
+		return true
+	}
+	return false
 }
 
 // end writes all there is.
