@@ -228,6 +228,64 @@ func TestDates(t *testing.T) {
 	})
 }
 
+// TestReadOnce reads segments whose records had no dates once, not for each query.
+func TestReadOnce(t *testing.T) {
+	c, opened := newCard(), 0
+	s := testStore(t, c, 1)
+	add := func(from, to int, dated bool) {
+		t.Helper()
+		for i := from; i < to; i++ {
+			rec := sample(i)
+			if !dated {
+				rec.Time, rec.Mono = time.Time{}, int64(i)*1e9
+			}
+			if err := s.add(&rec); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	add(0, 170, false)
+	add(170, 500, true)
+	if err := s.flush(true); err != nil {
+		t.Fatal(err)
+	}
+	c.fail = func(what, _ string) error {
+		if what == "open" {
+			opened++
+		}
+		return nil
+	}
+	ask := func(q Query) (records uint64, files int) {
+		t.Helper()
+		opened = 0
+		found, err := s.each(context.Background(), q, func(*Record) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found.Records, opened
+	}
+	early, late := Query{To: day.Add(20 * time.Second)}, Query{From: day.Add(490 * time.Second)}
+	for i, want := range [][2]int{{10, 2}, {10, 1}} {
+		if n, files := ask(late); n != uint64(want[0]) || files != want[1] {
+			t.Errorf("query %d: %d records in %d files", i, n, files)
+		}
+	}
+	if n, files := ask(early); n != 0 || files != 0 {
+		t.Errorf("without dates: %d records in %d files", n, files)
+	}
+	if n, _ := ask(Query{To: early.To, Undated: true}); n != 170 {
+		t.Errorf("asked for those without: %d", n)
+	}
+	if err := s.anchor(200e9, day.Add(200*time.Second).UnixNano()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if n, files := ask(early); n != 20 || files != 1 {
+			t.Errorf("with dates: %d records in %d files", n, files)
+		}
+	}
+}
+
 // TestTrouble has a card refuse each thing for an hour: the station goes on, people
 // are told, and afterwards the journal is written again, and knows what it lost.
 func TestTrouble(t *testing.T) {

@@ -49,7 +49,7 @@ func (s *store) each(ctx context.Context, q Query, yield func(*Record) error) (f
 		to = q.To.UnixNano()
 	}
 	for _, v := range s.records.views() {
-		if !v.unknown && !v.undated && (v.first > v.last || v.last < from || v.first >= to) {
+		if p, ok := s.known(v); ok && !(p.undated && q.Undated) && (p.first > p.last || p.last < from || p.first >= to) {
 			continue
 		}
 		if err := s.eachIn(ctx, v, from, to, q, yield, &found); err != nil {
@@ -57,6 +57,31 @@ func (s *store) each(ctx context.Context, q Query, yield func(*Record) error) (f
 		}
 	}
 	return found, nil
+}
+
+// known is when the records of a segment were. Where some had no date when they were
+// written, that is known once all were read with what dates them.
+func (s *store) known(v view) (p span, ok bool) {
+	if !v.unknown && !v.undated {
+		return v.span, true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok = s.spans[v.Seq]
+	return p, ok && !v.newest
+}
+
+// learned takes note of it, unless another anchor has come since there were so many.
+func (s *store) learned(v view, p span, anchors int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if anchors != len(s.anchors.known) {
+		return
+	}
+	if len(s.spans) >= maxFiles {
+		clear(s.spans)
+	}
+	s.spans[v.Seq] = p
 }
 
 // look is after how many records it is asked whether anybody still waits.
@@ -72,7 +97,11 @@ func (s *store) eachIn(ctx context.Context, v view, from, to int64, q Query, yie
 		return err
 	}
 	defer w.close()
+	s.mu.Lock()
+	anchors := len(s.anchors.known)
+	s.mu.Unlock()
 	var rec Record
+	all := emptySpan
 	for n := 0; ; n++ {
 		if n%look == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -80,13 +109,20 @@ func (s *store) eachIn(ctx context.Context, v view, from, to int64, q Query, yie
 		e, slot := w.next()
 		if e == nil {
 			found.Damaged += uint64(w.damaged)
+			if w.err == nil && !v.newest && (v.unknown || v.undated) {
+				s.learned(v, all, anchors)
+			}
 			return w.err
 		}
 		switch e[4] {
 		case kindGap:
 			found.Missing += binary.LittleEndian.Uint64(e[8:])
 		case kindExchange:
-			if !s.read(w, e, slot, &rec) || q.Target != "" && rec.Target.ID != q.Target {
+			if !s.read(w, e, slot, &rec) {
+				continue
+			}
+			all.add(!rec.Time.IsZero(), rec.Time.UnixNano())
+			if q.Target != "" && rec.Target.ID != q.Target {
 				continue
 			}
 			if rec.Time.IsZero() && !q.Undated {

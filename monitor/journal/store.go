@@ -18,9 +18,10 @@ type store struct {
 	records, rollups *ring
 	session          uint64
 
-	mu      sync.Mutex // of anchors and outboxes
+	mu      sync.Mutex // of all from here on
 	anchors *anchors
 	boxes   []*Outbox
+	spans   map[uint64]span // of segments by number, see known
 
 	ended     atomic.Bool
 	unflushed atomic.Int64 // records
@@ -35,7 +36,7 @@ func openStore(dir Dir, most int64, session uint64, random func() uint64) (s *st
 	if most = min(most, MostBytes); most < leastBytes {
 		return nil, nil, fmt.Errorf("there are %d bytes for it, %d are needed", most, leastBytes)
 	}
-	s = &store{session: session, anchors: newAnchors(dir)}
+	s = &store{session: session, anchors: newAnchors(dir), spans: map[uint64]span{}}
 	if err := s.anchors.load(); err != nil {
 		problems = append(problems, err)
 	}
@@ -121,6 +122,7 @@ func (s *store) anchor(mono, utc int64) error {
 		return err
 	}
 	s.anchors.known[s.session] = anchor{mono, utc}
+	clear(s.spans)
 	s.anchored = true
 	return nil
 }
