@@ -218,13 +218,14 @@ func TestDefaultFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Name:     "attic",
-		Timezone: "Europe/Berlin",
-		Wifi:     &Wifi{SSID: "our network", Password: NewSecret("the password"), Country: "DE"},
-		Receiver: Receiver{Hat: "adafruit", Device: "/dev/ttyAMA0", Baud: 9600, Pulse: "GPIO18", Configure: true, CableDelay: 50},
-		Update:   Update{Enabled: true, Channel: "stable", URLs: []string{"https://updates.example.net/truechimer"}, Window: &Window{2 * time.Hour, 5 * time.Hour}},
-		Web:      Web{Listen: "127.0.0.1:8080"},
-		PTP:      &PTP{Device: "/dev/ptp0", Bound: 100e-6, Ahead: 37 * time.Second},
+		Name:        "attic",
+		Timezone:    "Europe/Berlin",
+		Wifi:        &Wifi{SSID: "our network", Password: NewSecret("the password"), Country: "DE"},
+		Receiver:    Receiver{Hat: "adafruit", Device: "/dev/ttyAMA0", Baud: 9600, Pulse: "GPIO18", Configure: true, CableDelay: 50},
+		Update:      Update{Enabled: true, Channel: "stable", URLs: []string{"https://updates.example.net/truechimer"}, Window: &Window{2 * time.Hour, 5 * time.Hour}},
+		Web:         Web{Listen: "127.0.0.1:8080"},
+		PTP:         &PTP{Device: "/dev/ptp0", Bound: 100e-6, Ahead: 37 * time.Second},
+		Assignments: &Assignments{URL: "https://lists.example.net/attic.json", Interval: 15 * time.Minute, Token: NewSecret("the-token")},
 		Servers: []monitor.Server{
 			{Name: "cellar", Host: "ntp.example.net", Port: 123, Limit: 0.025, Interval: 64 * time.Second},
 			{Name: "192.0.2.7:123", Host: "192.0.2.7", Port: 123, Limit: 0.005, Interval: 64 * time.Second},
