@@ -35,6 +35,7 @@ type station struct {
 	notes    *notes
 	live     *health.Liveness
 	parts    *parts
+	assigned assigned
 	manager  atomic.Pointer[network.Manager] // nil until there is one
 	answered atomic.Bool                     // an NTP server has
 	updater  *updater                        // nil but on stations
@@ -77,7 +78,7 @@ func (s *station) Status() status.Status {
 			ID: s.platform.id, Name: s.platform.name, Version: s.version,
 			Board: s.platform.board.Name, Uptime: now.Sub(s.born).Seconds(), SafeMode: s.platform.safe,
 		},
-		Servers: []status.Server{},
+		Servers: []status.Server{}, Assignments: s.assigned.status(),
 		Notices: s.notes.list(),
 	}
 	if s.conf.Name != "" {
