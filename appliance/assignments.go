@@ -106,7 +106,7 @@ func (s *station) ownAddresses() (own []netip.Addr) {
 		for _, p := range m.State().Addresses {
 			add(p.Addr())
 		}
-	} else if addrs, err := net.InterfaceAddrs(); err == nil {
+	} else if addrs, err := s.interfaces(); err == nil {
 		for _, a := range addrs {
 			if p, err := netip.ParsePrefix(a.String()); err == nil {
 				add(p.Addr())

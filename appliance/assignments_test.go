@@ -156,3 +156,25 @@ func TestVersionOf(t *testing.T) {
 		}
 	}
 }
+
+// Of this machine's addresses those count that the internet could use.
+func TestOwnAddresses(t *testing.T) {
+	s := testStation(t, &platform{}, stopped{})
+	ip := func(s string) net.Addr {
+		ip, n, err := net.ParseCIDR(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &net.IPNet{IP: ip, Mask: n.Mask}
+	}
+	s.interfaces = func() ([]net.Addr, error) {
+		return []net.Addr{ip("127.0.0.1/8"), ip("2600::7/64"), ip("fe80::1/64"), ip("192.168.1.2/24"), ip("1.1.1.1/24"), ip("fd00::1/64"), &net.UnixAddr{Name: "x"}}, nil
+	}
+	if got := fmt.Sprint(s.ownAddresses()); got != "[1.1.1.1 2600::7]" {
+		t.Error(got)
+	}
+	s.interfaces = func() ([]net.Addr, error) { return nil, errors.New("no") }
+	if got := s.ownAddresses(); got != nil {
+		t.Error(got)
+	}
+}

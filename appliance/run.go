@@ -200,7 +200,7 @@ func newStation(p *platform, conf config.Config, kernel discipline.Kernel, probe
 	s := &station{
 		platform: p, version: version, conf: conf, kernel: kernel, prober: prober,
 		notes: newNotes(notices, log), live: liveness(p.safe), born: time.Now(), log: log,
-		listen: net.Listen, dial: new(net.Dialer).DialContext, resolver: net.DefaultResolver,
+		listen: net.Listen, dial: new(net.Dialer).DialContext, resolver: net.DefaultResolver, interfaces: net.InterfaceAddrs,
 	}
 	s.parts = &parts{notes: s.notes}
 	s.memory = remember(p.perm, p.build, s.notes)

@@ -46,6 +46,9 @@ type station struct {
 	listen   func(network, address string) (net.Listener, error)
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	resolver monitor.Resolver
+	// interfaces gives this machine's addresses where the station does not give
+	// them to it.
+	interfaces func() ([]net.Addr, error)
 }
 
 // prober has exchanges with servers and counts them.
