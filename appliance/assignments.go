@@ -1,15 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"github.com/truechimer/truechimer/appliance/assign"
 	"github.com/truechimer/truechimer/appliance/durable"
@@ -32,14 +35,59 @@ type assigned struct {
 	roster *assign.Roster
 	poller *assign.Poller
 	file   int // how many servers truechimer.toml names
+	voters *atomic.Pointer[map[string]bool]
+}
+
+const (
+	// ownVoters are as many servers of truechimer.toml as can agree on the time
+	// among themselves: where there are so many, nobody else is needed.
+	ownVoters = 3
+	// remoteVoters is how many servers of a list vote. Each vote is weighed against
+	// all others, for each server that is judged by them.
+	remoteVoters = 64
+)
+
+// votes says whether what a server says of the time counts for the reference.
+// Whoever writes a list chooses voters by it, so they vote only where the
+// station's owner has not named enough.
+func (a assigned) votes(s monitor.Server) bool {
+	if !s.Remote {
+		return true
+	}
+	voters := a.voters.Load()
+	return a.file < ownVoters && voters != nil && (*voters)[s.Name]
+}
+
+// choose picks those of a list that vote, whatever its order.
+func (a assigned) choose() {
+	all, _ := a.roster.Servers()
+	type ticket struct {
+		name string
+		draw uint64
+	}
+	var drawn []ticket
+	for _, s := range all {
+		if s.Remote {
+			h := fnv.New64a()
+			fmt.Fprintf(h, "%s:%d", s.Host, s.Port)
+			drawn = append(drawn, ticket{s.Name, h.Sum64()})
+		}
+	}
+	slices.SortFunc(drawn, func(x, y ticket) int { return cmp.Compare(x.draw, y.draw) })
+	voters := map[string]bool{}
+	for _, t := range drawn[:min(len(drawn), remoteVoters)] {
+		voters[t.name] = true
+	}
+	a.voters.Store(&voters)
 }
 
 // assign puts the servers of truechimer.toml and of the last good list in force.
 // Nobody is asked yet.
 func (s *station) assign() assigned {
-	a := assigned{roster: assign.NewRoster(sources), file: len(s.conf.Servers)}
+	a := assigned{roster: assign.NewRoster(sources), file: len(s.conf.Servers), voters: new(atomic.Pointer[map[string]bool])}
 	take := func(source int, list []monitor.Server) {
 		a.roster.Set(source, list)
+		a.choose()
 		s.notes.set("servers twice", twice(a.roster.Twice()))
 	}
 	take(fromFile, s.conf.Servers)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -176,5 +177,46 @@ func TestOwnAddresses(t *testing.T) {
 	s.interfaces = func() ([]net.Addr, error) { return nil, errors.New("no") }
 	if got := s.ownAddresses(); got != nil {
 		t.Error(got)
+	}
+}
+
+// The station's owner chooses who votes on the time; a list does where the owner
+// has not.
+func TestVoters(t *testing.T) {
+	var remote []monitor.Server
+	for i := range 1000 {
+		remote = append(remote, monitor.Server{Name: fmt.Sprint(i), Host: fmt.Sprintf("20.0.%d.%d", i/250, i%250), Port: 123, Remote: true})
+	}
+	count := func(own int) (n int, who string) {
+		s := testStation(t, &platform{}, stopped{})
+		s.conf.Servers = nil
+		for i := range own {
+			s.conf.Servers = append(s.conf.Servers, monitor.Server{Name: fmt.Sprint("own ", i), Host: fmt.Sprintf("192.168.1.%d", i), Port: 123})
+		}
+		s.assigned = s.assign()
+		s.assigned.roster.Set(fromURL, remote)
+		s.assigned.choose()
+		for i, r := range append(remote[:len(remote):len(remote)], s.conf.Servers...) {
+			x := exchange()
+			x.Target = fmt.Sprint("target ", i)
+			before := s.ref.Info(0).Counters.Votes
+			s.Put(x, monitor.Result{Target: monitor.Target{Server: r}, Provisional: true})
+			if s.ref.Info(0).Counters.Votes > before {
+				n++
+				who += r.Name + " "
+			}
+		}
+		return n, who
+	}
+	n, who := count(2)
+	if n != 2+remoteVoters {
+		t.Errorf("%d voters: %s", n, who)
+	}
+	slices.Reverse(remote)
+	if m, again := count(2); m != n || again == who || len(again) != len(who) {
+		t.Errorf("in another order %d vote: %s", m, again)
+	}
+	if n, who := count(3); n != 3 || who != "own 0 own 1 own 2 " {
+		t.Errorf("%d voters: %s", n, who)
 	}
 }

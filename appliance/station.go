@@ -57,10 +57,14 @@ type prober interface {
 	Counters() probe.Counters
 }
 
-// Put implements monitor.Sink: every exchange is a vote on the time.
+// Put implements monitor.Sink: an exchange is a vote on the time, unless its server
+// has none.
 func (s *station) Put(x monitor.Exchange, r monitor.Result) {
 	if x.Outcome == monitor.OutcomeOK {
 		s.answered.Store(true)
+	}
+	if !s.assigned.votes(r.Target.Server) {
+		return
 	}
 	name := r.Target.Server.Name
 	if v, ok := vote(x, name); ok && r.Provisional {
