@@ -81,7 +81,7 @@ func TestAssignments(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 		notices := strings.Join(st.Notices, "\n")
-		for _, want := range []string{"mine stands for mine too, at 192.168.1.1 port 123", "2 servers are not asked"} {
+		for _, want := range []string{"mine stands for mine too, at 192.168.1.1 port 123", "2 servers are named that no list may name"} {
 			if !strings.Contains(notices, want) {
 				t.Errorf("%q is not among %q", want, notices)
 			}

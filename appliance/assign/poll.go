@@ -252,7 +252,7 @@ func (p *Poller) tell(failure string) {
 	case failure != "":
 		text = fmt.Sprintf("The list of servers at %s: %s. There is no earlier list to go on with.", p.o.URL, failure)
 	case l.Refused > 0:
-		text = fmt.Sprintf("Of the list at %s, %s not asked; the first: %s.", p.o.URL, are(servers(l.Refused), l.Refused), l.First)
+		text = fmt.Sprintf("In the list at %s, %s named that no list may name; the first: %s.", p.o.URL, are(servers(l.Refused), l.Refused), l.First)
 	}
 	p.o.Notice(text)
 }

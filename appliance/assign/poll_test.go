@@ -162,7 +162,7 @@ func TestPoll(t *testing.T) {
 		// Another list, in which somebody is refused.
 		w.set(func() { w.answer = gives(three, "") })
 		w.pass(16 * time.Minute)
-		w.want(status.AssignmentsCurrent, 3, "1 server is not asked; the first: 192.168.1.1 is a private address")
+		w.want(status.AssignmentsCurrent, 3, "1 server is named that no list may name; the first: 192.168.1.1 is a private address")
 		if s := w.p.Status(); s.Refused != 1 || s.Failure != "" || *s.Next > 16.5*60 {
 			t.Errorf("%+v", s)
 		}

@@ -7,7 +7,7 @@ type Assignments struct {
 	State   string   `json:"state"`   // one of AssignmentsStates
 	URL     *string  `json:"url"`     // of the list; null: it is none of the web
 	Servers int      `json:"servers"` // how many it names now
-	Refused int      `json:"refused"` // how many of them no list from elsewhere may name, and are not asked
+	Refused int      `json:"refused"` // how many of them no list from elsewhere may name: on its word, they are not asked
 	Age     *float64 `json:"age_s"`   // since the list was last known to be the present one; null: not known, or it cannot be old
 	Next    *float64 `json:"next_s"`  // until it is asked for again; null: not planned
 	Failure string   `json:"failure"` // why there is no newer list; empty: nothing failed
