@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -30,8 +31,8 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// A page of thousands of servers has those first that need a look, and an end.
-func TestThousandsOnThePage(t *testing.T) {
+// thousandsStation watches ten thousand servers that are right, and three others.
+func thousandsStation() status.Status {
 	s := wellStation()
 	good := s.Servers[0]
 	s.Servers = nil
@@ -43,6 +44,33 @@ func TestThousandsOnThePage(t *testing.T) {
 	}
 	s.Servers = append(s.Servers, wellStation().Servers...)
 	s.Summary = ""
+	return s
+}
+
+// BenchmarkThousands reports what the page, the API and the metrics of ten
+// thousand servers take.
+func BenchmarkThousands(b *testing.B) {
+	h, err := New(Options{Source: fixed{status: thousandsStation()}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, target := range []string{"/", "/api/v1/status", "/metrics"} {
+		b.Run(target, func(b *testing.B) {
+			b.ReportAllocs()
+			size := 0
+			for b.Loop() {
+				w := httptest.NewRecorder()
+				h.ServeHTTP(w, httptest.NewRequest("GET", target, nil))
+				size = w.Body.Len()
+			}
+			b.ReportMetric(float64(size), "answer-bytes")
+		})
+	}
+}
+
+// A page of thousands of servers has those first that need a look, and an end.
+func TestThousandsOnThePage(t *testing.T) {
+	s := thousandsStation()
 	v := newView(tidy(s), nil, Build{})
 	if len(v.Servers) != maxRows || v.Unshown != 10_003-maxRows || v.Tone != toneWarn || v.Servers[0].Name != "gamma" || v.Servers[1].Name != "epsilon" || v.Servers[2].Name != "server 0" {
 		t.Errorf("%d rows, %d not shown, %s: %s, %s, %s", len(v.Servers), v.Unshown, v.Tone, v.Servers[0].Name, v.Servers[1].Name, v.Servers[2].Name)
@@ -52,4 +80,8 @@ func TestThousandsOnThePage(t *testing.T) {
 		t.Errorf("a page of %d bytes", len(page))
 	}
 	wellFormed(t, page)
+	metrics := body(t, fetch(handler(t, Options{Source: fixed{status: s}}), "GET", "/metrics"))
+	if n := strings.Count(metrics, "\nntp_probe_limit_seconds{"); n != maxScraped || !strings.Contains(metrics, "\nntp_probe_servers_left_out 9003\n") {
+		t.Errorf("samples of %d servers", n)
+	}
 }
