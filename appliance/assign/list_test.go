@@ -144,6 +144,7 @@ func TestMerge(t *testing.T) {
 	file := []monitor.Server{
 		{Name: "cellar", Host: "ntp.example.net", Port: 123, Limit: 1},
 		{Name: "own", Host: "192.168.1.1", Port: 123},
+		{Name: "own 2", Host: "192.168.1.1", Port: 123},
 	}
 	list := parse(t, `{"version": 1, "servers": [
 		{"name": "other word", "address": "NTP.EXAMPLE.NET"}, {"name": "cellar", "address": "1.1.1.1"}, {"name": "x", "address": "1.1.1.2"},
@@ -152,12 +153,12 @@ func TestMerge(t *testing.T) {
 	]}`)
 	all, twice := Merge(file, nil, list)
 	want := []string{
-		"cellar", "own", "cellar (1.1.1.1:123)", "x", "a.example:123", "same (b.example:124)", "b.example:124", "same (a.example:123)", "d.example:123", "e.example:123",
+		"cellar", "own", "own 2", "cellar (1.1.1.1:123)", "x", "a.example:123", "same (b.example:124)", "b.example:124", "same (a.example:123)", "d.example:123", "e.example:123",
 	}
 	if got := names(all); !slices.Equal(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
 	}
-	if twice.Count != 2 || twice.Kept.Name != "cellar" || twice.Kept.Limit != 1 || twice.Dropped.Name != "other word" || all[0].Remote || !all[2].Remote {
+	if twice.Count != 2 || twice.Kept.Name != "cellar" || twice.Kept.Limit != 1 || twice.Dropped.Name != "other word" || all[0].Remote || !all[3].Remote {
 		t.Errorf("%+v", twice)
 	}
 	// In another order, nothing is called otherwise.
@@ -220,7 +221,7 @@ func FuzzList(f *testing.F) {
 		if len(l.Servers) > MaxServers || l.Refused > len(l.Servers) {
 			t.Errorf("%d servers, %d refused", len(l.Servers), l.Refused)
 		}
-		all, twice := Merge(l.Servers)
+		all, twice := Merge(nil, l.Servers)
 		if len(all)+twice.Count != len(l.Servers) {
 			t.Errorf("%d of %d and %d", len(all), len(l.Servers), twice.Count)
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/truechimer/truechimer/monitor"
 )
 
-// Twice counts the servers that were named before, by another source or by the
-// same: each is one target, with the name and the settings of the first.
+// Twice counts the servers of lists that were named before, by another source or
+// by the same: each is one target, with the name and the settings of the first.
 type Twice struct {
 	Count         int
 	Kept, Dropped monitor.Server // the first case
@@ -20,15 +20,17 @@ type Twice struct {
 // is one target, however it is called, and of servers that are called the same
 // those of later lists are told apart by where they are. Within one list that
 // does not depend on their order, so that a list laid out anew begins no server
-// anew.
+// anew. The first list is the owner's, whose names are unique, and is taken as it
+// is: a person who gives one server two names means it.
 func Merge(lists ...[]monitor.Server) (all []monitor.Server, twice Twice) {
 	byPlace, names := map[string]int{}, map[string]bool{}
-	for _, list := range lists {
+	for n, list := range lists {
 		var fresh []monitor.Server
 		called := map[string]int{}
 		for _, s := range list {
 			at := strings.ToLower(place(s))
-			if i, known := byPlace[at]; known {
+			i, known := byPlace[at]
+			if known && n > 0 {
 				if twice.Count++; twice.Count == 1 {
 					twice.Dropped = s
 					if i < len(all) {
@@ -39,7 +41,9 @@ func Merge(lists ...[]monitor.Server) (all []monitor.Server, twice Twice) {
 				}
 				continue
 			}
-			byPlace[at] = len(all) + len(fresh)
+			if !known {
+				byPlace[at] = len(all) + len(fresh)
+			}
 			fresh = append(fresh, s)
 			called[s.Name]++
 		}

@@ -205,9 +205,11 @@ func (p *Poller) take(a fetch.Answer) {
 		p.tell(fmt.Sprintf("it is not taken: %v", p.bad))
 		return
 	}
-	k := kept{URL: p.o.URL, Tag: p.tag, At: p.kept.At, doc: doc}
+	k := kept{URL: p.o.URL, Tag: p.tag, doc: doc}
 	if now, known := p.o.Clock(); known {
 		k.At = now.UTC().Truncate(time.Second)
+	} else if bytes.Equal(doc, p.kept.doc) {
+		k.At = p.kept.At
 	}
 	p.mu.Lock()
 	p.current, p.confirmed = true, time.Now()
