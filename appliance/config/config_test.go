@@ -255,6 +255,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(DefaultFile())
 	f.Add(uncomment(DefaultFile()))
 	f.Add([]byte("update = {enabled = false, url = [\"https://a.example/x/\", \"http://192.0.2.1\"], channel = \"x\"}\n"))
+	f.Add([]byte("assignments = {url = \"https://a.example/x\", interval = \"1m\", token = \"abc==\"}\n"))
 	f.Add([]byte("server.name = 1\n\"a.b\".c = {d = [1, {e = 2}]}\n[[server.x]]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := Parse("f", data)
@@ -281,6 +282,10 @@ func FuzzParse(f *testing.F) {
 		}
 		if ch := c.Update.Channel; ch != "" && !channelShape.MatchString(ch) || len(c.Update.URLs) > MaxUpdateHosts {
 			t.Errorf("accepted %+v", c.Update)
+		}
+		if a := c.Assignments; a != nil && (len(a.URL) > maxURL || strings.ContainsAny(a.URL, "@?# ") || !strings.HasPrefix(strings.ToLower(a.URL), "http") ||
+			a.Interval < MinAssignmentsInterval || a.Interval > MaxAssignmentsInterval || strings.ContainsAny(a.Token.Reveal(), "\r\n \"")) {
+			t.Errorf("accepted %+v", a)
 		}
 		names := map[string]bool{}
 		for _, s := range c.Servers {
