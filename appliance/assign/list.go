@@ -83,18 +83,15 @@ func Parse(b []byte) (List, error) {
 
 func readServers(raw json.RawMessage) (List, error) {
 	var l List
-	d := json.NewDecoder(bytes.NewReader(raw))
-	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+	if raw[0] != '[' {
 		return l, fmt.Errorf("servers is %s; it takes [ and ]", kind(raw))
 	}
-	for d.More() {
+	for raw = skipBlanks(raw[1:]); raw[0] != ']'; raw = skipComma(raw) {
 		if len(l.Servers) == MaxServers {
 			return l, fmt.Errorf("the list has more than %d servers", MaxServers)
 		}
 		var entry json.RawMessage
-		if err := d.Decode(&entry); err != nil {
-			return l, fmt.Errorf("the list is damaged: %w", err)
-		}
+		entry, raw = cutValue(raw)
 		s, err := readServer(entry)
 		if err != nil {
 			called := s.Name
@@ -213,44 +210,93 @@ func text(field string, raw json.RawMessage) (s string, err error) {
 	if raw == nil {
 		return "", nil
 	}
-	if raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+	if raw[0] != '"' {
 		return "", fmt.Errorf("its %s is %s; it takes text", field, kind(raw))
 	}
-	return s, nil
+	return unquote(raw)
 }
 
-// members reads the values of an object, of which the syntax is known to be
-// right: those that want asks for, as they stand there. A value that is null is as good as not there; one that is there twice
-// is an error, since who reads it may take either.
-func members(raw []byte, want map[string]*json.RawMessage) error {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	t, err := d.Token()
-	if err != nil {
-		return err
+// unquote is the text that a string stands for.
+func unquote(raw []byte) (s string, err error) {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1]), nil
 	}
-	if t != json.Delim('{') {
+	err = json.Unmarshal(raw, &s)
+	return s, err
+}
+
+// members reads the values of an object: those that want asks for, as they
+// stand there. A value that is null is as good as not there; one that is there
+// twice is an error, since who reads it may take either.
+func members(raw []byte, want map[string]*json.RawMessage) error {
+	raw = skipBlanks(raw)
+	if raw[0] != '{' {
 		return fmt.Errorf("there is %s where { and } belong", kind(raw))
 	}
 	seen := map[string]bool{}
-	for d.More() {
-		t, err := d.Token()
+	for raw = skipBlanks(raw[1:]); raw[0] != '}'; {
+		var quoted, value []byte
+		quoted, raw = cutValue(raw)
+		value, raw = cutValue(skipBlanks(skipBlanks(raw)[1:])) // behind the colon
+		key, err := unquote(quoted)
 		if err != nil {
 			return err
 		}
-		key, _ := t.(string)
 		if seen[key] {
 			return fmt.Errorf("%s is there twice", strconv.QuoteToASCII(health.Clean(key, 20)))
 		}
 		seen[key] = true
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return err
-		}
 		if to := want[key]; to != nil && string(value) != "null" {
 			*to = value
 		}
+		raw = skipComma(raw)
 	}
 	return nil
+}
+
+// What follows walks through a document of which the syntax is known to be
+// right, without taking it apart.
+
+// skipBlanks is what follows the blanks in front.
+func skipBlanks(raw []byte) []byte { return bytes.TrimLeft(raw, " \t\r\n") }
+
+// skipComma is what follows a value: the next one, or the bracket that ends all.
+func skipComma(raw []byte) []byte {
+	if raw = skipBlanks(raw); raw[0] == ',' {
+		raw = skipBlanks(raw[1:])
+	}
+	return raw
+}
+
+// cutValue parts the value in front from what follows it.
+func cutValue(raw []byte) (value, rest []byte) {
+	depth, inText := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case inText && c == '\\':
+			i++
+			continue
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '{' || c == '[':
+			depth++
+			continue
+		case c == '}' || c == ']':
+			if depth == 0 {
+				return raw[:i], raw[i:] // the end of what holds it
+			}
+			depth--
+		case depth == 0 && strings.IndexByte(", \t\r\n:", c) >= 0:
+			return raw[:i], raw[i:]
+		default:
+			continue
+		}
+		if depth == 0 && !inText && (raw[i] == '"' || raw[i] == '}' || raw[i] == ']') {
+			return raw[:i+1], raw[i+1:]
+		}
+	}
+	return raw, nil
 }
 
 // syntax says where a document is no JSON. encoding/json goes 10,000 levels

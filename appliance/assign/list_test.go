@@ -204,7 +204,7 @@ func TestRoster(t *testing.T) {
 func FuzzList(f *testing.F) {
 	for _, s := range []string{
 		one(`{"address": "1.1.1.1"}`), one(`{"address": "a.example", "name": "x\u202e", "port": 1, "limit_s": 1e9, "interval_s": 1}, {"name": "x", "address": "::1"}`),
-		`{"version":1,"count":0,"servers":[]}`, `{"version":1,"count":-0,"servers":[{"address":"a"},{"address":"A."}]}`, "\xef\xbb\xbf{}", "[[[[", `{"a":{"a":{"a":`, `{"version":1e0}`, "", "<html>",
+		`{"version":1,"count":0,"servers":[]}`, `{"version":1,"count":-0,"servers":[{"address":"a"},{"address":"A."}]}`, "\xef\xbb\xbf{}", "[[[[", `{ "x\"]}" : {"}":["]\\"]} ,"version" :1,"servers" : [ {"n":-1.5e3 , "address" :"a\u002eb" } ,{"address":"b"}]}`, `{"a":{"a":{"a":`, `{"version":1e0}`, "", "<html>",
 		one(`{"address": "1.1.1.1", "address": "2.2.2.2"}`), one(`{"address": "1.1.1.1", "limit_s": NaN}`), one(`{"address": "\ud800\udc00"}`),
 	} {
 		f.Add([]byte(s))
@@ -234,8 +234,20 @@ func FuzzList(f *testing.F) {
 			}
 			seenName[s.Name], seenPlace[place(s)] = true, true
 		}
-		if !json.Valid(trimmed(b)) {
-			t.Error("no JSON")
+		// encoding/json finds the same.
+		var other map[string]any
+		if err := json.Unmarshal(trimmed(b), &other); err != nil {
+			t.Fatal(err)
+		}
+		list := other["servers"].([]any)
+		if len(list) != len(l.Servers) {
+			t.Fatalf("%d servers, not %d", len(l.Servers), len(list))
+		}
+		for i, s := range list {
+			host, err := readHost(s.(map[string]any)["address"].(string))
+			if err != nil || host != l.Servers[i].Host {
+				t.Errorf("server %d is at %q, not %q: %v", i, l.Servers[i].Host, host, err)
+			}
 		}
 	})
 }
