@@ -63,11 +63,8 @@ func (s *station) Put(x monitor.Exchange, r monitor.Result) {
 	if x.Outcome == monitor.OutcomeOK {
 		s.answered.Store(true)
 	}
-	if !s.assigned.votes(r.Target.Server) {
-		return
-	}
 	name := r.Target.Server.Name
-	if v, ok := vote(x, name); ok && r.Provisional {
+	if v, ok := vote(x, name); ok && r.Provisional && s.assigned.votes(r.Target.Server) {
 		if name != "" && name == s.conf.Reference {
 			s.ref.AddMark(mark(v))
 		}
