@@ -240,7 +240,7 @@ func (r *Reference) watchLeap() {
 	case r.now < o.mono:
 		o.mono = r.now + max(o.at-own.True, 1)
 	default:
-		if !o.marked && r.unsettled() != "" {
+		if !o.marked && (r.untold() || r.unsettled() != "") {
 			o.marked = true
 			r.mark(max(o.mono, r.now-int64(backMost)))
 		}

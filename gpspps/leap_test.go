@@ -224,6 +224,44 @@ func TestLeapInHoldover(t *testing.T) {
 	}
 }
 
+// TestLeapUntold: the antenna is lost over the end of a quarter, and nobody announced a
+// leap second. Nothing contradicts anything; the bound is a second wider until somebody
+// has spoken, and no reading is wrong.
+func TestLeapUntold(t *testing.T) {
+	for _, c := range []struct {
+		change, servers int
+		back            int // second after midnight in which the antenna is
+		until           int // the bound is wider, at the most
+	}{
+		{0, 4, 600, 60}, {1, 4, 600, 60}, {-1, 4, 600, 60},
+		{0, 0, 600, 620}, {1, 0, 600, 1520}, {-1, 0, 600, 1520},
+	} {
+		sim := quiet(3)
+		sim.Faults = []gpstest.Fault{{From: untilLeap - 200, To: untilLeap + c.back, Command: "gps off"}}
+		w := newLeapWorld(t, sim, c.servers)
+		w.change, w.told, w.made = c.change, 0, c.servers
+		each, wide, until := w.each, 0, 0
+		w.each = func(n int, now int64) {
+			each(n, now)
+			r := w.ref.At(now, "")
+			if r.State == gpspps.StateHoldover && r.Bound > 1 {
+				wide, until = wide+1, n-untilLeap
+				if !strings.HasSuffix(r.Reason, "; nobody has said whether the quarter ended with a leap second") {
+					t.Errorf("%+v", r)
+				}
+			}
+			if n < untilLeap+c.back && r.State == gpspps.StateSuspect && (c.change == 0 || c.servers == 0) {
+				t.Fatalf("%+v, second %d: %+v", c, n-untilLeap, r)
+			}
+		}
+		w.run(untilLeap + 1800)
+		t.Logf("%+v: the bound was wider for %d s, until %d s after midnight; %d s without a usable reading, until %d", c, wide, until, w.notUsable, w.lastUnusable)
+		if r := w.now(); w.wrong != 0 || wide == 0 || until > c.until || r.State != gpspps.StateLocked || r.Bound > 1e-3 || math.Abs(w.error(r)) > r.Bound {
+			t.Errorf("%+v: %d readings wrong; %+v", c, w.wrong, r)
+		}
+	}
+}
+
 // TestLeapOfQuorum: without a receiver, votes from before a leap second are not
 // carried on beyond it.
 func TestLeapOfQuorum(t *testing.T) {

@@ -133,27 +133,43 @@ func (x leap) since(mono int64) int64 {
 	return int64(x.change) * 1e9
 }
 
-// unsettled says why nobody knows whether there was a leap second; empty: it is
-// known.
+// untold says that a holdover has passed the end of a quarter, and neither the
+// receiver nor most servers have spoken since: nothing contradicts anything, but
+// there may have been a leap second.
+func (r *Reference) untold() bool {
+	o := r.leaps.open
+	return o.change != 0 && r.now >= o.mono && !r.c.PulseAlone && !o.announced() && o.with < oddLeast && r.phase == StateHoldover
+}
+
+const reasonOpen = "nobody has said whether the quarter ended with a leap second"
+
+// leapBound is by how much the bound of what is told is wider for a leap second
+// that may have been, seconds.
+func (r *Reference) leapBound() float64 {
+	if r.untold() {
+		return wholeSecond
+	}
+	return 0
+}
+
+// unsettled says why the sources contradict each other over a leap second; empty:
+// they do not.
 func (r *Reference) unsettled() string {
 	o := r.leaps.open
 	if o.change == 0 || r.now < o.mono {
 		return ""
 	}
-	const untold = "nobody has said whether the quarter ended with a leap second"
 	who := "the receiver alone announced"
 	switch {
 	case r.c.PulseAlone && o.network:
 		return "the servers announced a leap second: waiting for what they say after it"
 	case r.c.PulseAlone:
-		return untold
+		return reasonOpen
 	case o.receiver:
 	case o.network:
 		who = "the servers alone announced"
 	case o.with >= oddLeast:
 		who = "the receiver alone made"
-	case r.phase == StateHoldover:
-		return untold
 	default:
 		return ""
 	}

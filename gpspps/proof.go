@@ -69,6 +69,8 @@ func (r *Reference) told() string {
 		return r.stray()
 	case r.shown() == StateSuspect:
 		return fmt.Sprintf("the receiver jumped %s while its pulses ran on", side(float64(r.jump)))
+	case r.untold():
+		return r.reason + "; " + reasonOpen
 	case r.after != "":
 		return r.reason + "; " + r.after
 	}

@@ -317,7 +317,7 @@ func (r *Reference) mark(from int64) {
 	case StateLocked:
 		l.kind, l.run, l.unsure = running, r.est.run, r.doubted()
 	case StateHoldover:
-		l.kind, l.held, l.unsure = holding, r.held, r.doubted()
+		l.kind, l.held, l.unsure = holding, r.held, r.doubted()+r.leapBound()
 	case StateNumbering:
 		if r.reason == reasonNoPulse {
 			l.kind, l.anchor = fixing, r.fixes.valid
