@@ -4,7 +4,7 @@
 BOARD ?= vm-arm64
 HTTP  ?= 127.0.0.1:8080
 
-.PHONY: run sim image verify release flash ctl pins test corpus soak soak-reference bench-update bench-reference lint fuzz clean
+.PHONY: run sim image verify release flash ctl pins test corpus soak soak-reference bench-update bench-reference bench-probe lint fuzz clean
 
 run: ## the station image in QEMU, with a receiver, a pulse and servers to judge
 	@go run ./image run -board $(BOARD) -http $(HTTP) -ctl .run/ctl
@@ -60,11 +60,14 @@ SECONDS ?= 100000
 bench-reference: ## the reference beside real chronyds with the same noise, in one table: 108 minutes; SECONDS=15000 takes 20
 	BENCH_SECONDS=$(SECONDS) go test -timeout 150m -count=1 -tags bench -v -run Reference ./gpspps/bench
 
+bench-probe: ## exchanges beside beevik/ntp and a real chronyd, in one table, as root: half an hour; BENCH_RUNS=3 BENCH_SECONDS=8 takes 5 minutes
+	go test -timeout 150m -count=1 -tags bench -v -run TestProbe ./monitor/probe/bench
+
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt: run gofmt -w on these files"; exit 1; }
 	go vet ./...
 	GOOS=freebsd go vet ./appliance/... ./gpspps/... ./monitor/... ./boards/...
-	go vet -tags soak,bench ./image ./gpspps ./gpspps/bench
+	go vet -tags soak,bench ./image ./gpspps ./gpspps/bench ./monitor/probe/bench
 	go vet -tags updatetest,corpus ./appliance/...
 	go tool staticcheck ./...
 

@@ -37,8 +37,13 @@ func newJudge(t Target) *judge {
 // add judges an exchange with the reading there is at once. open says that it
 // is a failure which may turn out to be the station's: decide must follow.
 func (g *judge) add(x Exchange, r Reading, open bool) Result {
+	return g.addBoth(x, r, Reading{}, open)
+}
+
+// addBoth is add with the reading for the exchange before, if x tells of it.
+func (g *judge) addBoth(x Exchange, r, before Reading, open bool) Result {
 	// Only what was measured against the reading can change with it.
-	g.append(record{x: x, r: r, settled: r.Final || x.Outcome != OutcomeOK, open: open})
+	g.append(record{x: x, r: r, before: before, settled: r.Final || x.Outcome != OutcomeOK, open: open})
 	return g.result()
 }
 

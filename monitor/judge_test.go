@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 )
@@ -256,5 +257,41 @@ func TestDates(t *testing.T) {
 	g := newTestJudge()
 	if got := g.add(Exchange{Outcome: OutcomeInternal, Diff: wrong}, Reading{}, false); !got.Last.IsZero() {
 		t.Errorf("of no instant: %v", got.Last)
+	}
+}
+
+// What an interleaved reply tells of the exchange before is shown where it is
+// the better measurement, and never decides.
+func TestExchangeBefore(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		now     path
+		before  *path
+		usable  bool
+		verdict Verdict
+		want    float64 // offset shown
+		bound   float64 // at the most
+	}{
+		{"none", path{mono: 64, out: 5 * ms, back: 5 * ms, offset: 3 * ms}, nil, true, OK, 3 * ms, 5.2 * ms},
+		{"better", path{mono: 64, out: 5 * ms, back: 5 * ms, offset: 3 * ms}, &path{out: ms, back: ms, offset: 4 * ms}, true, OK, 4 * ms, 1.2 * ms},
+		{"worse", path{mono: 64, out: 5 * ms, back: 5 * ms, offset: 3 * ms}, &path{out: 8 * ms, back: 8 * ms, offset: 4 * ms}, true, OK, 3 * ms, 5.2 * ms},
+		{"without a reference", path{mono: 64, out: 5 * ms, back: 5 * ms, offset: 3 * ms}, &path{out: ms, back: ms, offset: 4 * ms}, false, OK, 3 * ms, 5.2 * ms},
+		{"contradicts", path{mono: 64, out: 5 * ms, back: 5 * ms, offset: 3 * ms}, &path{out: ms, back: ms, offset: 13 * ms}, true, OK, 3 * ms, 5.2 * ms},
+		{"good before it was off", path{mono: 64, out: 5 * ms, back: 5 * ms, offset: 40 * ms}, &path{out: ms, back: ms, offset: 4 * ms}, true, Doubtful, 40 * ms, 5.2 * ms},
+		{"off before it was good", path{mono: 64, out: 5 * ms, back: 5 * ms, offset: 3 * ms}, &path{out: ms, back: ms, offset: 40 * ms}, true, OK, 3 * ms, 5.2 * ms},
+	} {
+		g := newTestJudge()
+		x := tt.now.exchange()
+		r := Reading{}
+		if tt.before != nil {
+			b := tt.before.exchange()
+			x.Interleaved, x.Before = true, &b
+			r = locked(b, 0, 1e-6)
+			r.Usable = tt.usable
+		}
+		got := g.addBoth(x, locked(x, 0, 1e-6), r, false)
+		if got.Verdict != tt.verdict || math.Abs(*got.Offset-tt.want) > 1e-6 || *got.Bound > tt.bound {
+			t.Errorf("%s: %s, offset %g +-%g; want %s, %g +-%g", tt.name, got.Verdict, *got.Offset, *got.Bound, tt.verdict, tt.want, tt.bound)
+		}
 	}
 }

@@ -92,6 +92,23 @@ type Exchange struct {
 	RefID          uint32
 	RootDelay      float64 // seconds
 	RootDispersion float64 // seconds
+
+	// What else the reply says, as it says it: zero where there was none.
+	Version         uint8
+	Poll, Precision int8  // powers of two, seconds
+	ReferenceTime   int64 // when the server's clock was last set, ns since the Unix epoch; 0 if it does not say
+	TTL             uint8 // or hop limit, as the reply arrived; 0 if not known
+
+	// Interleaved says that the reply came in interleaved mode (RFC 9769). It
+	// then tells when the reply before it left, and not when it left itself: T3
+	// is T2, which is as true a bound, and the server's work counts as delay.
+	Interleaved bool
+	// Before is the exchange before this one, measured anew with what an
+	// interleaved reply tells: its T3 is when the reply left by the server's
+	// kernel or hardware, not by its process. Only stamps, Mono, Diff,
+	// StampError, Kernel and Interleaved are set in it. Nil where there is none
+	// or where it is in doubt.
+	Before *Exchange
 }
 
 // Delay is the round trip less the server's own processing, seconds.

@@ -279,7 +279,11 @@ func (m *Monitor) arrived(a arrival, now time.Time) {
 	t.wasUsable = t.wasUsable || t.usable
 
 	before := t.last.verdict
-	m.put(x, t.add(x, r, m.side.mayBeOurs(t, x.Outcome)))
+	var earlier Reading
+	if x.Before != nil {
+		earlier = m.cfg.Clock.At(x.Before.Mono, x.Target)
+	}
+	m.put(x, t.addBoth(x, r, earlier, m.side.mayBeOurs(t, x.Outcome)))
 	m.side.heard(t, x.Outcome, m.judged)
 	m.show(t.result())
 

@@ -20,11 +20,12 @@ const denied = "the server refuses to serve this station"
 type record struct {
 	x       Exchange
 	r       Reading
-	settled bool   // no other reading is waited for
-	open    bool   // a failure of which it is not yet known whether it is the station's
-	void    string // why it is the station's own fault, found out later; empty if it is not
-	told    bool   // to another name of the same address
-	utc     int64  // true time of x.Mono, learned later, ns; 0 if r has it or nobody does
+	before  Reading // at x.Before.Mono, where there is one
+	settled bool    // no other reading is waited for
+	open    bool    // a failure of which it is not yet known whether it is the station's
+	void    string  // why it is the station's own fault, found out later; empty if it is not
+	told    bool    // to another name of the same address
+	utc     int64   // true time of x.Mono, learned later, ns; 0 if r has it or nobody does
 	// echo is a failure after which nobody answered until the next failure: one
 	// outage of the station's may explain both, so they count as one.
 	echo bool
@@ -174,6 +175,7 @@ func (s *state) reply(rec *record, limit float64, j judgement) judgement {
 	case math.Abs(j.offset) <= limit:
 		j.verdict = OK
 		j.assured = math.Abs(j.offset)+j.bound <= limit
+		j.finer(x.Before, rec.before)
 	default:
 		j.verdict = Doubtful
 		j.reason = fmt.Sprintf("%s, more than %s, but the path and the reference leave %s open",
@@ -181,6 +183,21 @@ func (s *state) reply(rec *record, limit float64, j judgement) judgement {
 	}
 	s.kept = j
 	return j
+}
+
+// finer takes what is shown from the exchange before, where that is known better
+// by now and does not contradict. The verdict stays that of the one it is about.
+func (j *judgement) finer(before *Exchange, r Reading) {
+	if before == nil || checkReading(r) != "" {
+		return
+	}
+	if own, theirs := checkStamps(*before); own != "" || theirs != "" {
+		return
+	}
+	i := measure(*before, r)
+	if i.bound < j.bound && math.Abs(i.offset-j.offset) <= i.bound+j.bound {
+		j.offsetInterval, j.rtt = i, max(before.Delay(), 0)
+	}
 }
 
 // said takes a reply that needs no reference to be judged.

@@ -19,6 +19,10 @@ func classify(x *monitor.Exchange, b []byte, st stamps) {
 	p := parse(b)
 	x.Leap, x.Stratum, x.RefID = p.leap, p.stratum, p.refID
 	x.RootDelay, x.RootDispersion = short(p.rootDelay), short(p.rootDispersion)
+	x.Version, x.Poll, x.Precision, x.TTL = p.version, int8(p.poll), int8(p.precision), st.ttl
+	if p.reference != 0 {
+		x.ReferenceTime = unixNano(p.reference, pivot(st.t1))
+	}
 	if p.receive != 0 {
 		x.T2 = unixNano(p.receive, pivot(st.t1))
 	}

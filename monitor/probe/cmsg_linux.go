@@ -13,17 +13,24 @@ type queued struct {
 	stamp int64  // transmit stamp, ns since the Unix epoch; 0 if it is none
 	id    uint32 // number of the packet stamped
 	err   *icmpError
+
+	to     endpoint // where the packet was to go
+	quoted []byte   // as much of its payload as is quoted
 }
 
-// receiveStamp returns the software stamp among the control messages of a
-// datagram, ns since the Unix epoch; 0 if there is none.
-func receiveStamp(oob []byte) (ns int64) {
+// parseReceived takes from the control messages of a datagram the software
+// stamp, the hop limit it came with and how many packets the socket has lost.
+func parseReceived(oob []byte, d *datagram) {
 	eachControl(oob, func(level, typ int32, data []byte) {
-		if level == unix.SOL_SOCKET && typ == unix.SO_TIMESTAMPING_NEW {
-			ns = stamp(data)
+		switch {
+		case level == unix.SOL_SOCKET && typ == unix.SO_TIMESTAMPING_NEW:
+			d.stamp = stamp(data)
+		case level == unix.SOL_SOCKET && typ == unix.SO_RXQ_OVFL && len(data) >= 4:
+			d.dropped = binary.NativeEndian.Uint32(data)
+		case (level == unix.SOL_IP && typ == unix.IP_TTL || level == unix.SOL_IPV6 && typ == unix.IPV6_HOPLIMIT) && len(data) >= 4:
+			d.ttl = uint8(binary.NativeEndian.Uint32(data))
 		}
 	})
-	return ns
 }
 
 // stamp reads struct scm_timestamping64: three times of seconds and

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -8,20 +9,24 @@ import (
 )
 
 const (
-	// readSize is room for a reply: a header, and some of the extension
-	// fields that were not asked for. The rest of a longer one is cut off.
-	readSize = 512
-	// maxStrays is how many packets without the cookie one exchange looks at.
+	// readSize is room for a reply: a header, and enough more to tell that
+	// there was more. The rest of a longer one is cut off.
+	readSize = 128
+	// maxStrays is how many packets that do not answer one exchange looks at.
 	maxStrays = 100
 )
 
-// wire is one connected socket.
+// errStrays ends an exchange that is being flooded.
+var errStrays = errors.New("too many packets without the request's cookie")
+
+// wire carries one request to one server and what comes from there.
 type wire interface {
 	// send sends one datagram.
 	send(b []byte) error
-	// receive waits for one datagram, until the timeout after opening or
-	// until the context ends. A longer datagram is cut to b.
-	receive(b []byte) (int, error)
+	// receive waits until s has taken a reply. It returns an error at the
+	// timeout after opening, when the context ends, when a failure is
+	// reported, or errStrays.
+	receive(s *sieve) error
 	// stamps says when the request left and the datagram received last
 	// arrived; replied is whether that was the reply.
 	stamps(replied bool) stamps
@@ -36,21 +41,84 @@ type stamps struct {
 	kernel bool    // both are the kernel's
 	wanted bool    // the kernel was asked
 	plain  bool    // beevik's own stamps are to be used instead
+	ttl    uint8   // of the reply as it arrived, 0 if not known
 }
+
+// sieve finds the reply among the packets that come from the server's address.
+type sieve struct {
+	cookie uint64 // the request's transmit time stamp, a random number
+	second uint64 // its receive time stamp, another one; 0 if interleaved mode is not asked for
+
+	strays int
+	short  bool             // a packet too short to carry a cookie came
+	cut    bool             // one came that carries it and is no whole header
+	got    bool             // the reply came
+	inter  bool             // in interleaved mode
+	n      int              // length of the last packet that was short, cut or the reply
+	raw    [packetSize]byte // raw[:n] is what came of the reply
+}
+
+// take looks at one packet and says whether the exchange is over. What does
+// not answer the request is skipped, and so is an answer that is cut short: it
+// is only remembered, in case nothing better comes.
+func (s *sieve) take(b []byte) (over bool) {
+	var origin uint64
+	if len(b) >= offOrigin+8 {
+		origin = binary.BigEndian.Uint64(b[offOrigin:])
+	}
+	switch {
+	case len(b) < offOrigin+8:
+		s.strays++ // nothing to know it by
+		if !s.cut {
+			s.short, s.n = true, len(b)
+		}
+	case origin != s.cookie && (origin != s.second || s.second == 0):
+		s.strays++
+	case len(b) < packetSize:
+		s.strays++
+		s.cut, s.n = true, copy(s.raw[:], b)
+	default:
+		s.got, s.n, s.inter = true, len(b), origin != s.cookie
+		copy(s.raw[:], b)
+		return true
+	}
+	return s.strays >= maxStrays
+}
+
+// header is as much as came of the reply's.
+func (s *sieve) header() []byte { return s.raw[:min(s.n, packetSize)] }
+
+// sift hands s what read returns until the exchange is over.
+func sift(s *sieve, read func([]byte) (int, error)) error {
+	var b [readSize]byte
+	for {
+		n, err := read(b[:])
+		if err != nil {
+			return err
+		}
+		if s.take(b[:n]) {
+			break
+		}
+	}
+	if !s.got {
+		return errStrays
+	}
+	return nil
+}
+
+// sendError is a failure of the station to send the request.
+type sendError struct{ err error }
+
+func (e *sendError) Error() string { return e.err.Error() }
+func (e *sendError) Unwrap() error { return e.err }
 
 // conn is the net.Conn that beevik/ntp is given: one Write, one Read.
 type conn struct {
-	clock Clock
-	w     wire
-	st    stamps
-
-	cookie  uint64
+	w  wire
+	st stamps
+	sieve
 	sendErr error
-	strays  int
-	short   bool // a packet too short to carry a cookie came, of n bytes
-	got     bool // raw[:n] carries the cookie
-	n       int
-	raw     [readSize]byte
+	was     *past // what interleaved mode is asked for with, nil if it is not
 }
 
 func (c *conn) Write(b []byte) (int, error) {
@@ -58,8 +126,15 @@ func (c *conn) Write(b []byte) (int, error) {
 		c.sendErr = errors.New("request cut short")
 		return 0, c.sendErr
 	}
+	request := [packetSize]byte(b)
 	c.cookie = binary.BigEndian.Uint64(b[offTransmit:])
-	if err := c.w.send(b); err != nil {
+	if c.was != nil {
+		// The server knows the reply that is asked for by its receive time stamp.
+		binary.BigEndian.PutUint64(request[offOrigin:], c.was.receive)
+		rand.Read(request[offReceive : offReceive+8])
+		c.second = binary.BigEndian.Uint64(request[offReceive:])
+	}
+	if err := c.w.send(request[:]); err != nil {
 		c.sendErr = err
 		return 0, err
 	}
@@ -69,34 +144,28 @@ func (c *conn) Write(b []byte) (int, error) {
 // Read waits for the packet that answers the request and returns its header,
 // made safe. Whatever follows the header was not asked for and stays here.
 func (c *conn) Read(b []byte) (int, error) {
-	for c.strays < maxStrays {
-		n, err := c.w.receive(c.raw[:])
-		if err != nil {
-			return 0, err
+	if err := c.w.receive(&c.sieve); err != nil {
+		var se *sendError
+		if errors.As(err, &se) {
+			c.sendErr = se.err
 		}
-		if n < offOrigin+8 {
-			// Nothing to know it by. Remembered, in case nothing better comes.
-			c.strays++
-			c.short, c.n = true, n
-			continue
-		}
-		if binary.BigEndian.Uint64(c.raw[offOrigin:]) != c.cookie {
-			c.strays++
-			continue
-		}
-		c.got, c.n = true, n
-		safe := c.raw
-		sanitise(safe[:n])
-		return copy(b, safe[:min(n, packetSize)]), nil
+		return 0, err
 	}
-	return 0, errors.New("too many packets without the request's cookie")
+	safe := c.raw
+	sanitise(safe[:])
+	if c.inter {
+		// Beevik knows basic mode alone.
+		safe = basic(safe)
+		binary.BigEndian.PutUint64(safe[offOrigin:], c.cookie)
+	}
+	return copy(b, safe[:]), nil
 }
 
 // sanitise changes what beevik/ntp cannot bear: an exponent of -128 is negated
 // within eight bits there and shifted by.
 func sanitise(b []byte) {
 	for _, i := range [...]int{offPoll, offPrecision} {
-		if i < len(b) && b[i] == badExponent {
+		if b[i] == badExponent {
 			b[i] = 0
 		}
 	}

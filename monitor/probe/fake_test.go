@@ -40,7 +40,9 @@ func (w *script) send(b []byte) error {
 	return w.sendErr
 }
 
-func (w *script) receive(b []byte) (int, error) {
+func (w *script) receive(s *sieve) error { return sift(s, w.read) }
+
+func (w *script) read(b []byte) (int, error) {
 	if len(w.replies) == 0 {
 		return 0, os.ErrDeadlineExceeded
 	}

@@ -11,6 +11,7 @@ const (
 	offPoll      = 2
 	offPrecision = 3
 	offOrigin    = 24
+	offReceive   = 32
 	offTransmit  = 40
 
 	modeServer  = 4
@@ -23,7 +24,7 @@ type packet struct {
 	poll, precision              uint8 // as on the wire: two's complement
 	rootDelay, rootDispersion    uint32
 	refID                        uint32
-	receive, transmit            uint64
+	reference, receive, transmit uint64
 }
 
 // parse reads the header; b holds at least packetSize bytes.
@@ -40,7 +41,8 @@ func parse(b []byte) packet {
 		rootDelay:      be.Uint32(b[4:]),
 		rootDispersion: be.Uint32(b[8:]),
 		refID:          be.Uint32(b[12:]),
-		receive:        be.Uint64(b[32:]),
+		reference:      be.Uint64(b[16:]),
+		receive:        be.Uint64(b[offReceive:]),
 		transmit:       be.Uint64(b[offTransmit:]),
 	}
 }

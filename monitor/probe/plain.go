@@ -32,12 +32,12 @@ func dialPlain(ctx context.Context, t monitor.Target, clock Clock, timeout time.
 		return nil, err
 	}
 	w := &plainWire{c: c, clock: clock}
-	w.stop = context.AfterFunc(ctx, func() { c.SetDeadline(past) })
+	w.stop = context.AfterFunc(ctx, func() { c.SetDeadline(longAgo) })
 	return w, nil
 }
 
-// past ends a wait.
-var past = time.Unix(1, 0)
+// longAgo ends a wait.
+var longAgo = time.Unix(1, 0)
 
 func (w *plainWire) send(b []byte) error {
 	w.t1 = w.clock.Realtime()
@@ -46,10 +46,12 @@ func (w *plainWire) send(b []byte) error {
 	return err
 }
 
-func (w *plainWire) receive(b []byte) (int, error) {
-	n, err := w.c.Read(b)
-	w.t4 = w.clock.Realtime()
-	return n, classifyErrno(err, nil)
+func (w *plainWire) receive(s *sieve) error {
+	return sift(s, func(b []byte) (int, error) {
+		n, err := w.c.Read(b)
+		w.t4 = w.clock.Realtime()
+		return n, classifyErrno(err, nil)
+	})
 }
 
 func (w *plainWire) stamps(bool) stamps {

@@ -2,12 +2,17 @@
 // it: the four time stamps, or which of the ways it can fail it failed in.
 //
 // The protocol is spoken by github.com/beevik/ntp, which is given a connection
-// of ours. A fresh socket, and so a fresh source port, serves one exchange.
-// The connection looks at every packet first: it skips what does not carry
-// the request's random cookie, keeps the raw reply, and hands beevik/ntp a copy
-// in which nothing can harm it (version 1.6.0 panics on a poll or precision
-// exponent of -128). The outcome is drawn from the raw reply and from the
+// of ours. On Linux all of a Prober's connections share one socket a family,
+// whose packets the kernel stamps (transport_linux.go); elsewhere each has a
+// socket of its own (plain.go). The connection looks at every packet first: it
+// skips what does not come from the server with the request's random cookie,
+// keeps the raw reply, and hands beevik/ntp a copy in which nothing can harm it
+// (version 1.6.0 panics on a poll or precision exponent of -128, and on some
+// extension fields). The outcome is drawn from the raw reply and from the
 // kernel's own time stamps, never from beevik's verdict.
+//
+// Where the server offers interleaved mode (RFC 9769), the exchange before is
+// measured anew with the server's own kernel or hardware stamp: interleave.go.
 //
 // A reply is judged leniently where the law of RFC 5905 leaves room and
 // strictly where it contradicts itself: nothing here convicts a server of what
@@ -34,29 +39,40 @@ import (
 // DefaultTimeout is how long a reply is waited for: the NTP Pool monitor's.
 const DefaultTimeout = 3 * time.Second
 
-// Prober has exchanges. It is safe for use by many goroutines at once and
-// starts none of its own.
+// Prober has exchanges. It is safe for use by many goroutines at once.
 type Prober struct {
 	timeout time.Duration
 	clock   Clock
 	dial    dialer
-	keeper  io.Closer // see openKeeper
+	shared  io.Closer // what the exchanges share, nil if nothing
 	count   counters
+
+	basic    bool
+	partners *partners // servers that interleaved mode may be had with, nil for none
 }
 
-// dialer opens the socket for one exchange, without sending anything.
+// dialer prepares the connection for one exchange, without sending anything.
 type dialer func(ctx context.Context, t monitor.Target, c Clock, timeout time.Duration) (wire, error)
 
 // Counters is what a Prober has seen since it was made.
 type Counters struct {
 	Exchanges uint64 // exchanges begun
-	Strays    uint64 // packets skipped for lack of the request's cookie
+	Strays    uint64 // packets from a server that was asked, skipped for lack of the request's cookie
 	NoStamp   uint64 // exchanges that asked for kernel stamps and had at most one of the two
 	Stepped   uint64 // exchanges void because the station's clock was stepped
 	Panics    uint64 // panics in the protocol code, caught
+
+	// Seen by the shared sockets only, on Linux.
+	Late       uint64 // replies within 10 s of the end of an exchange that had none
+	Duplicates uint64 // replies to an exchange that had its reply
+	Foreign    uint64 // packets from where nothing was expected
+	Dropped    uint64 // packets lost because a socket's buffer was full
 }
 
-type counters struct{ exchanges, strays, noStamp, stepped, panics atomic.Uint64 }
+type counters struct {
+	exchanges, strays, noStamp, stepped, panics atomic.Uint64
+	late, duplicates, foreign, dropped          atomic.Uint64
+}
 
 // Option changes how a Prober works.
 type Option func(*Prober)
@@ -78,24 +94,29 @@ func WithClock(c Clock) Option { return func(p *Prober) { p.clock = c } }
 // kernel could do better.
 func Plain() Option { return func(p *Prober) { p.dial = dialPlain } }
 
+// Basic keeps to basic mode: interleaved mode is never asked for.
+func Basic() Option { return func(p *Prober) { p.basic = true } }
+
 // New returns a Prober: with kernel time stamps on Linux, with user-space
 // stamps elsewhere.
 func New(opts ...Option) *Prober {
-	p := &Prober{timeout: DefaultTimeout, clock: SystemClock(), dial: dialBest}
+	p := &Prober{timeout: DefaultTimeout, clock: SystemClock()}
 	for _, o := range opts {
 		o(p)
 	}
-	p.keeper = openKeeper()
+	if p.dial == nil {
+		p.share()
+	}
 	return p
 }
 
-// Close frees what the Prober holds between exchanges. Exchanges under way are
-// not disturbed.
+// Close frees what the exchanges share; where that is something, those under
+// way end as internal, and later ones as send errors.
 func (p *Prober) Close() error {
-	if p.keeper == nil {
+	if p.shared == nil {
 		return nil
 	}
-	return p.keeper.Close()
+	return p.shared.Close()
 }
 
 // Counters returns what has been seen so far.
@@ -106,6 +127,11 @@ func (p *Prober) Counters() Counters {
 		NoStamp:   p.count.noStamp.Load(),
 		Stepped:   p.count.stepped.Load(),
 		Panics:    p.count.panics.Load(),
+
+		Late:       p.count.late.Load(),
+		Duplicates: p.count.duplicates.Load(),
+		Foreign:    p.count.foreign.Load(),
+		Dropped:    p.count.dropped.Load(),
 	}
 }
 
@@ -117,9 +143,9 @@ func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 	x := monitor.Exchange{Target: t.ID, Addr: t.Addr}
 	before := readDiff(p.clock)
 
-	c := &conn{clock: p.clock}
+	c := &conn{was: p.partners.ask(t.Addr, p.clock.Monotonic())}
 	resp, err := p.query(ctx, t, c)
-	// The socket outlives beevik's Close: stamps are read from it now.
+	// The wire outlives beevik's Close: stamps are read from it now.
 	if c.w != nil {
 		c.st = c.w.stamps(c.got)
 		c.w.close()
@@ -141,6 +167,7 @@ func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 		x.Detail = fmt.Sprintf("the station's clock was set by %v during the exchange", time.Duration(moved))
 		x.Diff, x.Mono = after.diff, p.clock.Monotonic()
 	}
+	p.partners.learn(&x, c)
 	return x
 }
 
@@ -210,7 +237,11 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *
 		if c.st.wanted && !c.st.kernel {
 			p.count.noStamp.Add(1)
 		}
-		classify(x, c.raw[:c.n], c.st)
+		raw := c.raw
+		if c.inter {
+			raw, x.Interleaved = basic(raw), true
+		}
+		classify(x, raw[:], c.st)
 		x.Rejected = err != nil && x.Outcome != monitor.OutcomeOK
 		if x.Outcome == monitor.OutcomeOK && err != nil && !errors.Is(err, ntp.ErrServerTickedBackwards) {
 			// beevik compares T2 and T3 as plain numbers, which is wrong
@@ -225,6 +256,9 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *
 		}
 	case errors.As(err, &ie):
 		fail(ie.outcome(x.Addr.Addr()), "%v", ie)
+	case c.cut:
+		classify(x, c.header(), c.st)
+		x.Rejected = true
 	case c.strays >= maxStrays:
 		fail(monitor.OutcomeStray, "%d packets without the request's cookie, then given up", c.strays)
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.short:

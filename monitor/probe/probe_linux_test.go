@@ -3,7 +3,9 @@ package probe
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"math"
+	"net/netip"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -45,6 +47,9 @@ func TestKernelStamps(t *testing.T) {
 			if x.T1 > x.T2 || x.T2 > x.T3 || x.T3 > x.T4 {
 				t.Errorf("%s: T1 to T4 out of order: %d %d %d %d", addr, x.T1, x.T2, x.T3, x.T4)
 			}
+			if x.TTL != 64 || x.Version != 4 || x.Precision != -20 || x.ReferenceTime < x.T2-2e9 || x.ReferenceTime > x.T2 {
+				t.Errorf("%s: ttl %d, version %d, precision %d, reference time %d ns before T2", addr, x.TTL, x.Version, x.Precision, x.T2-x.ReferenceTime)
+			}
 			if x.StampError < kernelStampError || x.StampError > kernelStampError+stepTolerance/1e9 {
 				t.Errorf("%s: stamp error %g", addr, x.StampError)
 			}
@@ -55,14 +60,34 @@ func TestKernelStamps(t *testing.T) {
 	}
 }
 
-func TestKeeperWantsStamps(t *testing.T) {
-	k, ok := openKeeper().(*os.File)
-	if !ok {
-		t.Fatal("no socket kept")
+func TestSocketOptions(t *testing.T) {
+	k, err := openSystem()
+	if err != nil {
+		t.Fatal(err)
 	}
-	defer k.Close()
-	if got, err := unix.GetsockoptInt(int(k.Fd()), unix.SOL_SOCKET, unix.SO_TIMESTAMPING_NEW); err != nil || got != stampFlags {
-		t.Errorf("stamps wanted: %#x, %v; want %#x", got, err, stampFlags)
+	defer k.close()
+	for _, v6 := range []bool{false, true} {
+		s, err := k.open(v6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.close()
+		want := [][3]int{{unix.SOL_SOCKET, unix.SO_TIMESTAMPING_NEW, stampFlags}, {unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1}}
+		if v6 {
+			want = append(want, [3]int{unix.SOL_IPV6, unix.IPV6_RECVERR, 1}, [3]int{unix.SOL_IPV6, unix.IPV6_RECVHOPLIMIT, 1}, [3]int{unix.SOL_IPV6, unix.IPV6_V6ONLY, 1})
+		} else {
+			want = append(want, [3]int{unix.SOL_IP, unix.IP_RECVERR, 1}, [3]int{unix.SOL_IP, unix.IP_RECVTTL, 1})
+		}
+		for _, o := range want {
+			if got, err := unix.GetsockoptInt(s.(*udp).fd, o[0], o[1]); err != nil || got != o[2] {
+				t.Errorf("ipv6 %v, option %d of level %d: %#x, %v; want %#x", v6, o[1], o[0], got, err, o[2])
+			}
+		}
+		if sa, err := unix.Getsockname(s.(*udp).fd); err != nil {
+			t.Error(err)
+		} else if a, ok := sa.(*unix.SockaddrInet4); ok && a.Port == 0 {
+			t.Error("no port")
+		}
 	}
 }
 
@@ -80,30 +105,108 @@ func TestRefusedBy(t *testing.T) {
 	}
 }
 
+// Where the kernel numbers the stamps, what it refuses to send shifts none.
+func TestCountedStamps(t *testing.T) {
+	k, err := openSystem()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.number = false
+	p := &Prober{timeout: DefaultTimeout, clock: SystemClock()}
+	tr := newTransport(k, p.clock, p.timeout, &p.count)
+	p.dial, p.shared = tr.dial, tr
+	defer p.Close()
+	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
+		s := serve(t, addr)
+		warm(t, p, target(s))
+		var wg sync.WaitGroup
+		for i := range 200 {
+			wg.Go(func() {
+				if i%3 == 0 {
+					w, err := tr.dial(context.Background(), monitor.Target{Addr: netip.AddrPortFrom(s.Addr().Addr(), 0)}, nil, 0)
+					if err == nil {
+						err = w.send(make([]byte, packetSize))
+					}
+					if err == nil {
+						err = w.receive(&sieve{})
+					}
+					if se := (*sendError)(nil); !errors.As(err, &se) {
+						t.Errorf("sent to port 0: %v", err)
+					}
+					return
+				}
+				x := p.Probe(context.Background(), target(s))
+				// A stamp that is not its own would be one of a packet sent before or after.
+				if x.Outcome != monitor.OutcomeOK || x.T1 > x.T2 {
+					t.Errorf("%s %s, T2-T1 %d ns", x.Outcome, x.Detail, x.T2-x.T1)
+				}
+			})
+		}
+		wg.Wait()
+		if x := p.Probe(context.Background(), target(s)); !x.Kernel {
+			t.Errorf("%s: no kernel stamps any more", addr)
+		}
+	}
+}
+
+// Of many exchanges on one socket, a refusal ends its own and no other.
+func TestRefusalsAreTheirOwn(t *testing.T) {
+	p := prober(t)
+	var wg sync.WaitGroup
+	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
+		good, closed, gone := serve(t, addr), serve(t, addr), serve(t, addr)
+		closed.Close()
+		gone.Close()
+		for _, s := range []*ntptest.Server{good, closed, gone} {
+			want := monitor.OutcomeRefused
+			if s == good {
+				want = monitor.OutcomeOK
+			}
+			for range 40 {
+				wg.Go(func() {
+					if x := p.Probe(context.Background(), target(s)); x.Outcome != want {
+						t.Errorf("%s: %s %s, want %s", s.Addr(), x.Outcome, x.Detail, want)
+					}
+				})
+			}
+		}
+	}
+	wg.Wait()
+}
+
 // A stamp that cannot be true is not believed, and user-space stamps serve.
 func TestImplausibleStamps(t *testing.T) {
 	const now = int64(2e18)
 	for _, tt := range []struct {
 		name           string
-		wanted         bool
 		tx, rx         int64
 		kernel         bool
 		wantT1, wantT4 int64
 		wantErr        float64
 	}{
-		{"both", true, now + 5e3, now + 90e3, true, now + 5e3, now + 90e3, kernelStampError},
-		{"no transmit stamp", false, 0, now + 90e3, false, now, now + 90e3, kernelStampError + 20e-6},
-		{"no receive stamp", false, now + 5e3, 0, false, now + 5e3, now + 100e3, userReceiveError},
-		{"none", false, 0, 0, false, now, now + 100e3, userReceiveError},
-		{"sent before the call", true, now - 1e6, now + 90e3, false, now, now + 90e3, kernelStampError + 20e-6},
-		{"sent after the reply", true, now + 1e6, now + 90e3, false, now, now + 90e3, kernelStampError + 20e-6},
-		{"received after it was read", true, now + 5e3, now + 1e6, false, now + 5e3, now + 100e3, userReceiveError},
-		{"received before it was sent", true, now + 5e3, now - 1e6, false, now + 5e3, now + 100e3, userReceiveError},
+		{"both", now + 5e3, now + 90e3, true, now + 5e3, now + 90e3, kernelStampError},
+		{"no transmit stamp", 0, now + 90e3, false, now, now + 90e3, kernelStampError + 20e-6},
+		{"no receive stamp", now + 5e3, 0, false, now + 5e3, now + 100e3, userReceiveError},
+		{"none", 0, 0, false, now, now + 100e3, userReceiveError},
+		{"sent before the call", now - 1e6, now + 90e3, false, now, now + 90e3, kernelStampError + 20e-6},
+		{"sent after the reply", now + 1e6, now + 90e3, false, now, now + 90e3, kernelStampError + 20e-6},
+		{"received after it was read", now + 5e3, now + 1e6, false, now + 5e3, now + 100e3, userReceiveError},
+		{"received before it was sent", now + 5e3, now - 1e6, false, now + 5e3, now + 100e3, userReceiveError},
 	} {
-		w := &kernelWire{wanted: tt.wanted, before: now, after: now + 20e3, read: now + 100e3, tx: tt.tx, rx: tt.rx}
-		s := w.stamps(true)
+		s := kernelStamps(now, now+20e3, tt.tx, tt.rx, now+100e3)
 		if s.kernel != tt.kernel || s.t1 != tt.wantT1 || s.t4 != tt.wantT4 || math.Abs(s.err-tt.wantErr) > 1e-12 {
 			t.Errorf("%s: got %+v, want T1 +%d, T4 +%d, error %g", tt.name, s, tt.wantT1-now, tt.wantT4-now, tt.wantErr)
+		}
+	}
+}
+
+// The driver runs within the send call or soon after.
+func TestQueuedBeforeTheDriver(t *testing.T) {
+	const now = int64(2e18)
+	for late, want := range map[int64]bool{0: true, txLate: true, txLate + 1: false} {
+		s := kernelStamps(now, now+20e3, now+20e3+late, now+9e6, now+9.1e6)
+		if s.kernel != want || want && s.t1 != now+20e3+late || !want && s.t1 != now {
+			t.Errorf("%d ns late: %+v", late, s)
 		}
 	}
 }
@@ -241,7 +344,9 @@ func FuzzControlMessages(f *testing.F) {
 		f.Add(unhex(f, s))
 	}
 	f.Fuzz(func(t *testing.T, oob []byte) {
-		for _, ns := range []int64{receiveStamp(oob), parseQueued(oob).stamp} {
+		var d datagram
+		parseReceived(oob, &d)
+		for _, ns := range []int64{d.stamp, parseQueued(oob).stamp} {
 			if ns < 0 || ns > (1<<33+1)*1e9 {
 				t.Errorf("stamp %d", ns)
 			}

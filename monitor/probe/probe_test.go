@@ -82,7 +82,7 @@ func TestOutcomes(t *testing.T) {
 		{name: "version 7", behaviour: []ntptest.Behaviour{ntptest.Version(7)}, want: monitor.OutcomeInvalid, detail: "version 7"},
 		{name: "mode 3", behaviour: []ntptest.Behaviour{ntptest.Mode(3)}, want: monitor.OutcomeInvalid, detail: "mode 3"},
 		{name: "mode 5", behaviour: []ntptest.Behaviour{ntptest.Mode(5)}, want: monitor.OutcomeInvalid, detail: "mode 5"},
-		{name: "short", behaviour: []ntptest.Behaviour{ntptest.Length(47)}, want: monitor.OutcomeInvalid, detail: "47 bytes"},
+		{name: "short", behaviour: []ntptest.Behaviour{ntptest.Length(47)}, timeout: brief, want: monitor.OutcomeInvalid, detail: "47 bytes"},
 		{name: "very short", behaviour: []ntptest.Behaviour{ntptest.Length(12)}, timeout: brief, want: monitor.OutcomeStray, detail: "12 bytes"},
 		{name: "empty", behaviour: []ntptest.Behaviour{ntptest.Length(0)}, timeout: brief, want: monitor.OutcomeStray, detail: "0 bytes"},
 		{name: "crypto-NAK", behaviour: []ntptest.Behaviour{ntptest.Length(52)}, want: monitor.OutcomeOK},
@@ -144,7 +144,7 @@ func TestRejected(t *testing.T) {
 		{"no receive time", []ntptest.Behaviour{ntptest.ZeroReceive()}, false},
 		{"chronyd without time", []ntptest.Behaviour{ntptest.Unsynchronized()}, false},
 	} {
-		if x := prober(t).Probe(context.Background(), target(serve(t, "", tt.o...))); x.Rejected != tt.want {
+		if x := prober(t, Timeout(brief)).Probe(context.Background(), target(serve(t, "", tt.o...))); x.Rejected != tt.want {
 			t.Errorf("%s: rejected %v, outcome %s %q", tt.name, x.Rejected, x.Outcome, x.Detail)
 		}
 	}
@@ -298,17 +298,21 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// A fresh socket, and so a fresh port, for every exchange.
+// A fresh socket, and so a fresh port, for every exchange of the plain path.
+// The shared sockets change theirs now and then: TestPortChanges.
 func TestSourcePortChanges(t *testing.T) {
 	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	p := prober(t, Timeout(time.Millisecond))
+	p := prober(t, Plain(), Timeout(brief))
 	ports := map[uint16]bool{}
 	for range 8 {
-		p.Probe(context.Background(), monitor.Target{Addr: c.LocalAddr().(*net.UDPAddr).AddrPort()})
+		x := p.Probe(context.Background(), monitor.Target{Addr: c.LocalAddr().(*net.UDPAddr).AddrPort()})
+		if x.Outcome != monitor.OutcomeTimeout {
+			t.Fatalf("%s %s", x.Outcome, x.Detail) // and nothing to read
+		}
 		_, from, err := c.ReadFromUDPAddrPort(make([]byte, 100))
 		if err != nil {
 			t.Fatal(err)
