@@ -95,6 +95,9 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 		all.keep(ctx, partClock, s.keepTime)
 		all.keep(ctx, partMonitor, s.judge)
 		all.keep(ctx, "antenna", s.keepAntenna)
+		if p := s.assigned.poller; p != nil {
+			all.keep(ctx, "list of servers", p.Run)
+		}
 		if c := s.conf.PTP; c != nil {
 			all.keep(ctx, "PTP clock", func(ctx context.Context) error { return s.readPTP(ctx, *c, openPTP) })
 		}
@@ -144,7 +147,8 @@ func (s *station) judge(ctx context.Context) error {
 		Clock:       referenceClock{s.ref},
 		Prober:      s.prober,
 		Resolver:    s.resolver,
-		Assignments: fixed(s.conf.Servers),
+		Assignments: s.assigned.roster,
+		Own:         s.ownAddresses,
 		Sink:        s,
 		Log:         s.log,
 	})
@@ -196,7 +200,7 @@ func newStation(p *platform, conf config.Config, kernel discipline.Kernel, probe
 	s := &station{
 		platform: p, version: version, conf: conf, kernel: kernel, prober: prober,
 		notes: newNotes(notices, log), live: liveness(p.safe), born: time.Now(), log: log,
-		listen: net.Listen, dial: new(net.Dialer).DialContext, resolver: net.DefaultResolver,
+		listen: net.Listen, dial: new(net.Dialer).DialContext, resolver: net.DefaultResolver, interfaces: net.InterfaceAddrs,
 	}
 	s.parts = &parts{notes: s.notes}
 	s.memory = remember(p.perm, p.build, s.notes)
@@ -206,12 +210,7 @@ func newStation(p *platform, conf config.Config, kernel discipline.Kernel, probe
 		Survey: p.surveyed(), MovingAntenna: conf.Receiver.Moving,
 		PulseAlone: conf.Receiver.PulseAlone,
 	})
+	s.assigned = s.assign()
 	s.inbox = &inbox{ref: s.ref, pivot: before.pivot(p.build), notes: s.notes, log: log}
 	return s
 }
-
-// fixed is a list of assignments that never changes.
-type fixed []monitor.Server
-
-// Servers implements monitor.Assignments.
-func (f fixed) Servers() ([]monitor.Server, <-chan struct{}) { return f, nil }

@@ -35,6 +35,7 @@ type station struct {
 	notes    *notes
 	live     *health.Liveness
 	parts    *parts
+	assigned assigned
 	manager  atomic.Pointer[network.Manager] // nil until there is one
 	answered atomic.Bool                     // an NTP server has
 	updater  *updater                        // nil but on stations
@@ -45,6 +46,9 @@ type station struct {
 	listen   func(network, address string) (net.Listener, error)
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	resolver monitor.Resolver
+	// interfaces gives this machine's addresses where the station does not give
+	// them to it.
+	interfaces func() ([]net.Addr, error)
 }
 
 // prober has exchanges with servers and counts them.
@@ -53,13 +57,14 @@ type prober interface {
 	Counters() probe.Counters
 }
 
-// Put implements monitor.Sink: every exchange is a vote on the time.
+// Put implements monitor.Sink: an exchange is a vote on the time, unless its server
+// has none.
 func (s *station) Put(x monitor.Exchange, r monitor.Result) {
 	if x.Outcome == monitor.OutcomeOK {
 		s.answered.Store(true)
 	}
 	name := r.Target.Server.Name
-	if v, ok := vote(x, name); ok && r.Provisional {
+	if v, ok := vote(x, name); ok && r.Provisional && s.assigned.votes(r.Target.Server) {
 		if name != "" && name == s.conf.Reference {
 			s.ref.AddMark(mark(v))
 		}
@@ -77,7 +82,7 @@ func (s *station) Status() status.Status {
 			ID: s.platform.id, Name: s.platform.name, Version: s.version,
 			Board: s.platform.board.Name, Uptime: now.Sub(s.born).Seconds(), SafeMode: s.platform.safe,
 		},
-		Servers: []status.Server{},
+		Servers: []status.Server{}, Assignments: s.assigned.status(),
 		Notices: s.notes.list(),
 	}
 	if s.conf.Name != "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -19,9 +20,8 @@ const (
 	heardWithin = 3 * time.Second
 	// permWithin is how long a small file may take to reach the card.
 	permWithin = 20 * time.Second
-	// maxStatus bounds what is read of the page's status, bytes: hundreds of
-	// servers with reasons.
-	maxStatus = 4 << 20
+	// maxStatus bounds what is read of the page's status, bytes.
+	maxStatus = 1 << 20
 )
 
 // vitals say whether the station is well enough for its system to be kept.
@@ -129,13 +129,33 @@ func (s *station) servedVersion(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer resp.Body.Close()
+	return versionOf(resp.Body)
+}
+
+// versionOf reads no further than it has to: thousands of servers may follow.
+func versionOf(body io.Reader) (string, error) {
 	var said struct {
-		Station struct {
-			Version string `json:"version"`
-		} `json:"station"`
+		Version string `json:"version"`
 	}
-	err = json.NewDecoder(io.LimitReader(resp.Body, maxStatus)).Decode(&said)
-	return said.Station.Version, err
+	d := json.NewDecoder(io.LimitReader(body, maxStatus))
+	if _, err := d.Token(); err != nil {
+		return "", err
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return "", err
+		}
+		if key == "station" {
+			err := d.Decode(&said)
+			return said.Version, err
+		}
+		var other json.RawMessage
+		if err := d.Decode(&other); err != nil {
+			return "", err
+		}
+	}
+	return "", errors.New("the page does not say which version it is of")
 }
 
 // wayOut says whether the network has one.

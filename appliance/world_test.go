@@ -279,6 +279,7 @@ func live(t *testing.T, w *world, p *platform, d time.Duration) (status.Status, 
 	p.board = boards.Board{Name: "rpi", GOARCH: "arm64", Loader: boards.LoaderUBoot, Serial: []string{"/dev/gps"}, Pulse: []string{"GPIO18", "GPIO4"}}
 	s := newStation(p, conf, w, w, notices, j.log())
 	s.listen, s.dial, s.resolver, s.version = w.listen, w.dial, w, w.version
+	s.interfaces = func() ([]net.Addr, error) { return nil, nil }
 	s.updater = &updater{s: s, machine: machine{open: openFile, sticks: func(string) []stick { return w.plugged() }, restart: func(string) error { w.restarts.Add(1); return nil }}}
 	if w.releases != nil {
 		served := &http.Server{Handler: w.releases}

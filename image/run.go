@@ -144,5 +144,5 @@ func fetchStatus(ctx context.Context, url string) (s status.Status, err error) {
 	if resp.StatusCode != http.StatusOK {
 		return s, fmt.Errorf("%s: %s", url, resp.Status)
 	}
-	return s, json.NewDecoder(http.MaxBytesReader(nil, resp.Body, 1<<20)).Decode(&s)
+	return s, json.NewDecoder(http.MaxBytesReader(nil, resp.Body, 16<<20)).Decode(&s)
 }

@@ -14,7 +14,8 @@
 // reply, judge.go how a verdict is refined once the clock's reading is, score.go
 // the NTP Pool's score. station.go decides whether silence is the servers' fault
 // or the station's own. run.go is the loop, schedule.go when an address is
-// asked, denial.go when it no longer is, servers.go names and addresses.
+// asked, denial.go when it no longer is, servers.go names and addresses,
+// caution.go those that are not convicted.
 package monitor
 
 import (
@@ -34,6 +35,9 @@ type Server struct {
 	Port     uint16        // UDP port, 123 unless said otherwise
 	Limit    float64       // seconds; DefaultLimit unless said otherwise
 	Interval time.Duration // between two exchanges on average
+	// Remote says that a list from elsewhere named it, which must not lead the
+	// station to addresses that only its owner may name, see package address.
+	Remote bool
 }
 
 // Target is one address of a server: what exchanges are had with. IPv4 and
@@ -42,6 +46,10 @@ type Target struct {
 	ID     string // unique and stable: the name, and the family where a name has both
 	Server Server
 	Addr   netip.AddrPort
+	// Caution says, for people, why others may meet another server under this
+	// name, or why what stands between is this station's own: such a target is
+	// never convicted. Empty: nothing is known of that kind. See caution.go.
+	Caution string
 }
 
 // Outcome says what became of one exchange, before any verdict.

@@ -36,10 +36,14 @@ type Config struct {
 	Prober      Prober
 	Resolver    Resolver
 	Assignments Assignments
-	Sink        Sink         // nil: only Results
-	Rate        int          // requests a second at the most, DefaultRate if 0
-	Rand        *rand.Rand   // for jitter; used by Run alone; nil: seeded by the runtime
-	Log         *slog.Logger // nil: silent
+	Sink        Sink // nil: only Results
+	// Own are the addresses under which the internet reaches this station, its
+	// router's included, as far as they are known; nil: none are. It is called
+	// once a minute and must not block.
+	Own  func() []netip.Addr
+	Rate int          // requests a second at the most, DefaultRate if 0
+	Rand *rand.Rand   // for jitter; used by Run alone; nil: seeded by the runtime
+	Log  *slog.Logger // nil: silent
 }
 
 // Monitor asks the assigned servers and keeps a verdict on each of their
@@ -54,6 +58,9 @@ type Monitor struct {
 
 	// The rest belongs to Run.
 	servers  map[string]*server // by name
+	lookNext time.Time          // no name is due for a look-up before
+	own      []netip.Addr       // see Config.Own
+	ownAt    time.Time          // when that was asked
 	ids      map[string]bool    // Target.IDs in use
 	due      queue
 	paces    map[netip.AddrPort]*pace
@@ -165,6 +172,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 	defer ticks.Stop()
 	defer wake.Stop()
 	m.lastDone = now
+	m.learnOwn(now)
 	m.assign(list, now)
 	for {
 		select {
@@ -311,6 +319,7 @@ func (m *Monitor) ticked(now time.Time) {
 		m.progress.Add(1)
 	}
 	m.forgetDenials(now)
+	m.learnOwn(now)
 	for key, p := range m.paces {
 		if p.users == 0 && p.idle(now) {
 			delete(m.paces, key)
@@ -373,8 +382,9 @@ func (m *Monitor) judged(t *target, void string) {
 }
 
 func (m *Monitor) logChange(t *target, before Verdict) {
-	if is := t.last.verdict; is != before {
-		what := t.target()
+	what := t.target()
+	before = what.shown(before)
+	if is := what.shown(t.last.verdict); is != before {
 		m.cfg.Log.Info("verdict", "server", what.ID, "address", what.Addr, "was", before, "is", is, "reason", t.last.reason)
 	}
 }

@@ -9,14 +9,16 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/truechimer/truechimer/monitor/address"
 )
 
 const (
 	// DefaultPort is NTP's.
 	DefaultPort = 123
 
-	maxServers     = 4096
-	maxHost        = 253 // characters of a name, RFC 1035
+	maxServers     = 10_240 // ten thousand of a list, and those of the station's owner
+	maxHost        = 253    // characters of a name, RFC 1035
 	lookupTimeout  = 10 * time.Second
 	lookAgainEvery = time.Hour        // the TTL is not known through Resolver
 	lookAgainSoon  = 5 * time.Minute  // while the address does not answer
@@ -34,7 +36,8 @@ type server struct {
 	lookedAt  time.Time
 	fails     int
 	gone      bool
-	unreached bool // shown under its own name, for want of an address
+	unreached bool   // shown under its own name, for want of an address
+	astray    string // why the name's present addresses are not asked; empty: they are
 }
 
 type resolution struct {
@@ -67,7 +70,8 @@ func (m *Monitor) assign(list []Server, now time.Time) {
 	}
 	for name, s := range m.servers {
 		w, ok := wanted[name]
-		if !ok || w.Host != s.Host || w.Port != s.Port {
+		// Who names it decides where it may lead.
+		if !ok || w.Host != s.Host || w.Port != s.Port || w.Remote != s.Remote {
 			m.drop(s)
 		}
 	}
@@ -82,9 +86,10 @@ func (m *Monitor) assign(list []Server, now time.Time) {
 
 func (m *Monitor) newServer(w Server, now time.Time) *server {
 	s := &server{Server: w, lookAt: now}
+	m.lookNext = now
 	if addr, err := netip.ParseAddr(w.Host); err == nil {
 		s.literal = true
-		if why := refuse(addr); why != "" {
+		if why := w.refuses(addr); why != "" {
 			m.cannotAsk(s, why)
 			return s
 		}
@@ -150,6 +155,7 @@ func (m *Monitor) join(s *server, addr netip.Addr, id string, now time.Time) {
 	m.hideServer(s)
 	m.ids[id] = true
 	what := Target{ID: id, Server: s.Server, Addr: netip.AddrPortFrom(addr, s.Port)}
+	what.Caution = what.caution(m.own)
 	p := m.paces[paceKey(what.Addr)]
 	if p == nil {
 		p = newPace(addr)
@@ -201,19 +207,35 @@ func (m *Monitor) hideServer(s *server) {
 
 // resolve starts the look-ups that are due.
 func (m *Monitor) resolve(ctx context.Context, now time.Time) {
-	if m.lookups >= maxLookups {
+	if m.lookups >= maxLookups || m.lookNext.After(now) {
 		return
 	}
+	next := now.Add(lookAgainEvery)
 	for _, s := range m.servers {
-		if s.literal || s.looking || s.lookAt.After(now) {
+		if s.literal || s.looking {
+			continue
+		}
+		if s.lookAt.After(now) {
+			if s.lookAt.Before(next) {
+				next = s.lookAt
+			}
 			continue
 		}
 		s.looking = true
 		m.lookups++
 		go m.lookup(ctx, s, s.Host)
 		if m.lookups >= maxLookups {
-			return
+			return // and others may be due
 		}
+	}
+	m.lookNext = next
+}
+
+// planLook plans the next look-up of a name.
+func (m *Monitor) planLook(s *server, at time.Time) {
+	s.lookAt = at
+	if at.Before(m.lookNext) {
+		m.lookNext = at
 	}
 }
 
@@ -244,17 +266,21 @@ func (m *Monitor) learned(r resolution, now time.Time) {
 	for i, a := range r.addrs {
 		a = a.Unmap()
 		r.addrs[i] = a
-		if bad := refuse(a); bad != "" {
+		if bad := s.refuses(a); bad != "" {
 			why = bad
 		} else if f := family(a); !first[f].IsValid() {
 			first[f] = a
 		}
 	}
 	if !first[0].IsValid() && !first[1].IsValid() {
+		if r.err == nil {
+			m.ledAstray(s, why)
+		}
 		m.notResolved(s, r.err, why, now)
 		return
 	}
-	s.fails, s.lookAt = 0, now.Add(jitter(lookAgainEvery, m.cfg.Rand))
+	s.fails, s.astray = 0, ""
+	m.planLook(s, now.Add(jitter(lookAgainEvery, m.cfg.Rand)))
 	both := first[0].IsValid() && first[1].IsValid() && s.targets == [2]*target{}
 	for f, t := range s.targets {
 		id := s.Name
@@ -273,6 +299,24 @@ func (m *Monitor) learned(r resolution, now time.Time) {
 			m.join(s, first[f], id, now)
 		}
 	}
+	m.warn(s)
+}
+
+// ledAstray takes note that a name leads nowhere that may be asked any more, for
+// the reason why. What it led to before is asked on while it answers, and is not
+// convicted: it may have nothing to do with the name now. Whoever rules the name
+// can thus neither send the station elsewhere nor have a server blamed.
+func (m *Monitor) ledAstray(s *server, why string) {
+	s.astray = "the name " + s.Host + " leads nowhere any more that may be asked, and this is where it led before"
+	if why != "" {
+		s.astray += "; now " + why
+	}
+	for _, t := range s.targets {
+		if t != nil && t.now.fail.lost >= failuresForFault {
+			m.leave(t)
+		}
+	}
+	m.warn(s)
 }
 
 // notResolved plans another look-up, and says so where there is no address
@@ -280,7 +324,7 @@ func (m *Monitor) learned(r resolution, now time.Time) {
 func (m *Monitor) notResolved(s *server, err error, why string, now time.Time) {
 	wait := min(retryFirst<<min(s.fails, 10), retryLast)
 	s.fails++
-	s.lookAt = now.Add(jitter(wait, m.cfg.Rand))
+	m.planLook(s, now.Add(jitter(wait, m.cfg.Rand)))
 	switch {
 	case err != nil:
 		why = err.Error()
@@ -294,7 +338,11 @@ func (m *Monitor) notResolved(s *server, err error, why string, now time.Time) {
 		m.cfg.Log.Warn("name not resolved, going on with the last addresses", "server", s.Name, "host", s.Host, "error", why)
 		return
 	}
-	m.cannotAsk(s, "this station could not resolve the name "+s.Host+": "+why)
+	if err == nil {
+		m.cannotAsk(s, "the name "+s.Host+" leads nowhere that may be asked: "+why)
+	} else {
+		m.cannotAsk(s, "this station could not resolve the name "+s.Host+": "+why)
+	}
 	x := Exchange{Target: s.Name, Outcome: OutcomeResolveError, Detail: why, Mono: m.mono(now)}
 	x.Diff = now.UnixNano() - x.Mono
 	m.mu.Lock()
@@ -310,7 +358,7 @@ func (m *Monitor) lookAgain(t *target, now time.Time) {
 		return
 	}
 	if at := s.lookedAt.Add(lookAgainSoon); at.Before(s.lookAt) {
-		s.lookAt = at
+		m.planLook(s, at)
 	}
 }
 
@@ -319,6 +367,8 @@ func (s Server) withDefaults() Server {
 	s.Host = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(s.Host), "["), "]")
 	if addr, err := netip.ParseAddr(s.Host); err == nil {
 		s.Host = addr.Unmap().String()
+	} else {
+		s.Host = strings.ToLower(s.Host) // RFC 4343: the same name
 	}
 	if s.Port == 0 {
 		s.Port = DefaultPort
@@ -332,20 +382,12 @@ func (s Server) withDefaults() Server {
 	return s
 }
 
-// refuse says why an address is never asked; empty when it may be.
-func refuse(addr netip.Addr) string {
-	addr = addr.Unmap()
-	switch {
-	case !addr.IsValid() || addr.IsUnspecified():
-		return fmt.Sprintf("%s is not an address that can be asked", addr)
-	case addr.IsMulticast():
-		return fmt.Sprintf("%s is a multicast address: NTP servers are asked one at a time", addr)
-	case addr.Is4() && addr.As4() == [4]byte{255, 255, 255, 255}:
-		return fmt.Sprintf("%s is the broadcast address: NTP servers are asked one at a time", addr)
-	case addr.Is4() && (addr.As4()[0] == 0 || addr.As4()[0] >= 240):
-		return fmt.Sprintf("%s is in a reserved range (RFC 6890)", addr)
+// refuses says why an address is not asked for this server; empty when it may be.
+func (s Server) refuses(addr netip.Addr) string {
+	if s.Remote {
+		return address.RefusedFromAfar(addr)
 	}
-	return ""
+	return address.Refused(addr)
 }
 
 // family is 0 for IPv4, 1 for IPv6.

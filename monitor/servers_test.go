@@ -134,7 +134,7 @@ func TestRefusedAddresses(t *testing.T) {
 		}
 	})
 	for _, good := range []string{"127.0.0.1", "::1", "10.1.2.3", "fe80::1%eth0", "192.0.2.1", "2001:db8::1"} {
-		if why := refuse(netip.MustParseAddr(good)); why != "" {
+		if why := (Server{}).refuses(netip.MustParseAddr(good)); why != "" {
 			t.Errorf("%s refused: %s", good, why)
 		}
 	}

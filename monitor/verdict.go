@@ -323,6 +323,7 @@ func (j *judgement) result(t Target, s *state) Result {
 	if j.at != 0 {
 		res.Last = time.Unix(0, j.at).UTC()
 	}
+	res.cautious()
 	return res
 }
 

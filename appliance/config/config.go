@@ -91,7 +91,9 @@ type Config struct {
 	PTP       *PTP // a hardware clock to take the time from instead; nil: none
 	Receiver  Receiver
 	Update    Update // for stations only
-	Web       Web
+	// Assignments is a list of servers that somebody else keeps; nil: there is none.
+	Assignments *Assignments
+	Web         Web
 }
 
 // Receiver is how the GPS receiver is wired.

@@ -218,13 +218,14 @@ func TestDefaultFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Name:     "attic",
-		Timezone: "Europe/Berlin",
-		Wifi:     &Wifi{SSID: "our network", Password: NewSecret("the password"), Country: "DE"},
-		Receiver: Receiver{Hat: "adafruit", Device: "/dev/ttyAMA0", Baud: 9600, Pulse: "GPIO18", Configure: true, CableDelay: 50},
-		Update:   Update{Enabled: true, Channel: "stable", URLs: []string{"https://updates.example.net/truechimer"}, Window: &Window{2 * time.Hour, 5 * time.Hour}},
-		Web:      Web{Listen: "127.0.0.1:8080"},
-		PTP:      &PTP{Device: "/dev/ptp0", Bound: 100e-6, Ahead: 37 * time.Second},
+		Name:        "attic",
+		Timezone:    "Europe/Berlin",
+		Wifi:        &Wifi{SSID: "our network", Password: NewSecret("the password"), Country: "DE"},
+		Receiver:    Receiver{Hat: "adafruit", Device: "/dev/ttyAMA0", Baud: 9600, Pulse: "GPIO18", Configure: true, CableDelay: 50},
+		Update:      Update{Enabled: true, Channel: "stable", URLs: []string{"https://updates.example.net/truechimer"}, Window: &Window{2 * time.Hour, 5 * time.Hour}},
+		Web:         Web{Listen: "127.0.0.1:8080"},
+		PTP:         &PTP{Device: "/dev/ptp0", Bound: 100e-6, Ahead: 37 * time.Second},
+		Assignments: &Assignments{URL: "https://lists.example.net/attic.json", Interval: 15 * time.Minute, Token: NewSecret("the-token")},
 		Servers: []monitor.Server{
 			{Name: "cellar", Host: "ntp.example.net", Port: 123, Limit: 0.025, Interval: 64 * time.Second},
 			{Name: "192.0.2.7:123", Host: "192.0.2.7", Port: 123, Limit: 0.005, Interval: 64 * time.Second},
@@ -254,6 +255,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(DefaultFile())
 	f.Add(uncomment(DefaultFile()))
 	f.Add([]byte("update = {enabled = false, url = [\"https://a.example/x/\", \"http://192.0.2.1\"], channel = \"x\"}\n"))
+	f.Add([]byte("assignments = {url = \"https://a.example/x\", interval = \"1m\", token = \"abc==\"}\n"))
 	f.Add([]byte("server.name = 1\n\"a.b\".c = {d = [1, {e = 2}]}\n[[server.x]]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := Parse("f", data)
@@ -280,6 +282,10 @@ func FuzzParse(f *testing.F) {
 		}
 		if ch := c.Update.Channel; ch != "" && !channelShape.MatchString(ch) || len(c.Update.URLs) > MaxUpdateHosts {
 			t.Errorf("accepted %+v", c.Update)
+		}
+		if a := c.Assignments; a != nil && (len(a.URL) > maxURL || strings.ContainsAny(a.URL, "@?# ") || !strings.HasPrefix(strings.ToLower(a.URL), "http") ||
+			a.Interval < MinAssignmentsInterval || a.Interval > MaxAssignmentsInterval || strings.ContainsAny(a.Token.Reveal(), "\r\n \"")) {
+			t.Errorf("accepted %+v", a)
 		}
 		names := map[string]bool{}
 		for _, s := range c.Servers {

@@ -29,7 +29,7 @@ func (r *reader) atValue(path string, w wrong) {
 
 func (r *reader) config(doc map[string]any) Config {
 	c := Default()
-	r.known("", "outside of the blocks", doc, "name", "timezone", "receiver", "server", "wifi", "network", "update", "web", "ptp")
+	r.known("", "outside of the blocks", doc, "name", "timezone", "receiver", "server", "wifi", "network", "update", "web", "ptp", "assignments")
 	if s, ok := r.text(doc, "", "name"); ok {
 		r.atValue("name", checkName(s))
 		c.Name = s
@@ -49,6 +49,9 @@ func (r *reader) config(doc map[string]any) Config {
 	}
 	if t := r.table(doc, "update"); t != nil {
 		c.Update = r.update(t)
+	}
+	if t := r.table(doc, "assignments"); t != nil {
+		c.Assignments = r.assignments(t)
 	}
 	if t := r.table(doc, "web"); t != nil {
 		r.known("web", "in [web]", t, "listen")
@@ -250,6 +253,10 @@ func (r *reader) known(path, where string, t map[string]any, keys ...string) {
 			w.instead = "write it below a line [update]"
 		case path == "" && slices.Contains([]string{"bound", "ahead"}, k):
 			w.instead = "write it below a line [ptp]"
+		case path == "" && k == "token":
+			w.instead = "write it below a line [assignments]"
+		case path == "" && k == "assignment":
+			w.instead = "write [assignments]"
 		case path == "" && k == "wlan":
 			w.instead = "write [wifi]"
 		case path == "" && k == "updates":

@@ -126,23 +126,33 @@ func checkChannel(s string) wrong {
 	return wrong{"channel " + quoted(s) + " is no name of a channel", `write "stable", or another word of small letters, digits and hyphens`}
 }
 
-// readUpdateURL checks the address of a directory on a web server. One with a
-// name and a password in it is refused and not repeated.
+// readUpdateURL checks the address of a directory on a web server.
 func readUpdateURL(s string) (string, wrong) {
-	bad := func(what string) (string, wrong) {
-		return "", wrong{"url " + quoted(s) + " " + what, "write an address such as " + quoted(example["url"])}
+	_, w := readURL(s, example["url"], "update hosts are open to everybody")
+	if w != (wrong{}) {
+		return "", w
+	}
+	return strings.TrimRight(s, "/"), wrong{}
+}
+
+// readURL checks an address on a web server; example is one to write. One with
+// a name and a password in it is refused and not repeated; open says why it
+// needs none.
+func readURL(s, example, open string) (*url.URL, wrong) {
+	bad := func(what string) (*url.URL, wrong) {
+		return nil, wrong{"url " + quoted(s) + " " + what, "write an address such as " + quoted(example)}
 	}
 	if strings.Contains(s, "@") {
-		return "", wrong{"this url has an @ in it", "write it without a name and a password: update hosts are open to everybody"}
+		return nil, wrong{"this url has an @ in it", "write it without a name and a password: " + open}
 	}
 	if len(s) > maxURL {
-		return "", wrong{fmt.Sprintf("this url has %d characters", len(s)), fmt.Sprintf("write %d at the most", maxURL)}
+		return nil, wrong{fmt.Sprintf("this url has %d characters", len(s)), fmt.Sprintf("write %d at the most", maxURL)}
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return bad("has blanks or letters that addresses lack")
 	}
 	if !strings.Contains(s, "://") {
-		return "", wrong{"url " + quoted(s) + " has no https:// in front", "write " + quoted("https://"+strings.TrimLeft(s, "/"))}
+		return nil, wrong{"url " + quoted(s) + " has no https:// in front", "write " + quoted("https://"+strings.TrimLeft(s, "/"))}
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
@@ -154,7 +164,7 @@ func readUpdateURL(s string) (string, wrong) {
 	if u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(s, "#") {
 		return bad("has a ? or a #, which no directory has")
 	}
-	return strings.TrimRight(s, "/"), wrong{}
+	return u, wrong{}
 }
 
 // CheckUpdateHost says whether url could stand in [update], with the slash at

@@ -19,8 +19,11 @@ type Status struct {
 	Receiver  Receiver  `json:"receiver"`
 	Clock     *Clock    `json:"clock"` // null until there is one that is looked after
 	Servers   []Server  `json:"servers"`
-	Probe     Probe     `json:"probe"`
-	Update    *Update   `json:"update"` // null where the station's program does not update itself
+	// Assignments are where the servers come from, the one whose word goes first
+	// before the others. Never null.
+	Assignments []Assignments `json:"assignments"`
+	Probe       Probe         `json:"probe"`
+	Update      *Update       `json:"update"` // null where the station's program does not update itself
 	// Notices are things a person should know: a configuration error with
 	// file, line and column, a card that cannot be written. Never null.
 	Notices []string `json:"notices"`

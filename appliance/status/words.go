@@ -21,7 +21,7 @@ const (
 	SetupUnanswered = "unanswered" // it does not answer, and is left as it is
 )
 
-// Sources, States, Protocols, Setups, Families, Verdicts and those of Update are all the words
+// Sources, States, Protocols, Setups, Families, Verdicts and those of Update and Assignments are all the words
 // that the fields of the same name may hold. Page, API and tests take them from here.
 var (
 	Sources = []string{
@@ -47,5 +47,7 @@ var (
 		string(update.StateFetching), string(update.StateVerifying), string(update.StateWriting),
 		string(update.StateRestart), string(update.StateTrial), string(update.StateWaiting),
 	}
-	UpdateFreshness = []string{string(update.FreshUnknown), string(update.Fresh), string(update.Expired)}
+	AssignmentsSources = []string{AssignmentsFile, AssignmentsURL}
+	AssignmentsStates  = []string{AssignmentsCurrent, AssignmentsKept, AssignmentsNone}
+	UpdateFreshness    = []string{string(update.FreshUnknown), string(update.Fresh), string(update.Expired)}
 )

@@ -37,15 +37,16 @@ func keys(t *testing.T, what string, v any, want ...string) map[string]any {
 }
 
 var (
-	topFields       = []string{"schema", "time", "summary", "station", "reference", "receiver", "clock", "servers", "probe", "update", "notices"}
-	stationFields   = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone", "safe_mode"}
-	referenceFields = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "pulse_alone", "counters"}
-	receiverFields  = []string{"device", "baud", "protocol", "pulse", "pulse_late_s", "pulse_late_error_s", "hat", "model", "setup"}
-	clockFields     = []string{"steered", "synchronized", "estimated_error_s", "greatest_error_s", "steps", "gps_minus_utc_s", "tai_minus_utc_s", "leap_second", "foreign_steps", "foreign_adjustments", "foreign", "foreign_age_s"}
-	leapFields      = []string{"change", "at", "receiver", "servers", "ordered"}
-	counterFields   = []string{"fixes", "fixes_invalid", "fixes_implausible", "checksum", "noise_bytes", "pulses", "pulses_used", "pulses_doubled", "pulses_missing", "pulses_unnumbered", "pulses_lost", "votes", "vetoes"}
-	probeFields     = []string{"exchanges", "strays", "unstamped", "voided", "panics"}
-	serverFields    = []string{"id", "name", "address", "family", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last"}
+	topFields        = []string{"schema", "time", "summary", "station", "reference", "receiver", "clock", "servers", "assignments", "probe", "update", "notices"}
+	stationFields    = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone", "safe_mode"}
+	referenceFields  = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "pulse_alone", "counters"}
+	receiverFields   = []string{"device", "baud", "protocol", "pulse", "pulse_late_s", "pulse_late_error_s", "hat", "model", "setup"}
+	clockFields      = []string{"steered", "synchronized", "estimated_error_s", "greatest_error_s", "steps", "gps_minus_utc_s", "tai_minus_utc_s", "leap_second", "foreign_steps", "foreign_adjustments", "foreign", "foreign_age_s"}
+	leapFields       = []string{"change", "at", "receiver", "servers", "ordered"}
+	assignmentFields = []string{"source", "state", "url", "servers", "refused", "age_s", "next_s", "failure"}
+	counterFields    = []string{"fixes", "fixes_invalid", "fixes_implausible", "checksum", "noise_bytes", "pulses", "pulses_used", "pulses_doubled", "pulses_missing", "pulses_unnumbered", "pulses_lost", "votes", "vetoes"}
+	probeFields      = []string{"exchanges", "strays", "unstamped", "voided", "panics"}
+	serverFields     = []string{"id", "name", "address", "family", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last"}
 )
 
 // Every field of the contract is present, known or not, and what is not known
@@ -85,6 +86,12 @@ func TestAPIContract(t *testing.T) {
 		}
 	}
 
+	file := keys(t, "assignments", full["assignments"].([]any)[0], assignmentFields...)
+	list := keys(t, "assignments", full["assignments"].([]any)[1], assignmentFields...)
+	if file["source"] != "file" || file["url"] != nil || file["servers"] != 2.0 || list["url"] != "https://lists.example.net/attic.json" || list["state"] != "kept" || list["age_s"] != 7200.0 || list["failure"] != "no route" {
+		t.Errorf("assignments %v, %v", file, list)
+	}
+
 	empty := keys(t, "status", decode(t, status.Status{Servers: []status.Server{{}}}), topFields...)
 	station := keys(t, "station", empty["station"], stationFields...)
 	if empty["clock"] != nil {
@@ -120,7 +127,7 @@ func TestAPIContract(t *testing.T) {
 
 func TestAPIListsAreNeverNull(t *testing.T) {
 	m := decode(t, status.Status{})
-	for _, field := range []string{"servers", "notices"} {
+	for _, field := range []string{"servers", "assignments", "notices"} {
 		if l, ok := m[field].([]any); !ok || len(l) != 0 {
 			t.Errorf("%s = %v, want []", field, m[field])
 		}
@@ -161,6 +168,22 @@ func TestEveryWord(t *testing.T) {
 		got, known := decode(t, s)["receiver"].(map[string]any)["setup"], setup != "upset"
 		if known != (got == any(setup)) || known && receiver(s.Receiver, false) == receiver(wellStation().Receiver, false) {
 			t.Errorf("setup %s became %v, %q", setup, got, receiver(s.Receiver, false))
+		}
+	}
+	for _, source := range append(status.AssignmentsSources, "hearsay") {
+		for _, state := range append(status.AssignmentsStates, "torn") {
+			s := wellStation()
+			s.Assignments[1].Source, s.Assignments[1].State = source, state
+			a := decode(t, s)["assignments"].([]any)[1].(map[string]any)
+			if source == "hearsay" {
+				source = "file"
+			}
+			if state == "torn" {
+				state = "none"
+			}
+			if a["source"] != source || a["state"] != state {
+				t.Errorf("%s, %s became %v", source, state, a)
+			}
 		}
 	}
 	for _, verdict := range status.Verdicts {

@@ -50,6 +50,12 @@ func (f failures) Println(v ...any) {
 	f.o.Log.Error("metrics", "err", strings.TrimSpace(fmt.Sprintln(v...)))
 }
 
+// maxScraped bounds the servers that have samples: some twenty of each make a
+// scrape that a small board has to hold in memory, several times over, and to
+// write within the timeout. They are the first by name, since a series that
+// comes and goes is worth little.
+const maxScraped = 1000
+
 // collector translates one status into samples, so that a scrape is of one
 // moment.
 type collector struct {
@@ -77,6 +83,8 @@ var (
 	probeLast        = describe("ntp_probe_last_timestamp_seconds", "When the last exchange was had, since the Unix epoch.", perServer...)
 	probeVerdict     = describe("ntp_probe_verdict", "1 for the verdict in force, 0 for all others.", append(perServer[:2:2], "verdict")...)
 
+	probeLeftOut = describe("ntp_probe_servers_left_out", "Servers without samples of their own, since there are too many of them; /api/v1/status has all.")
+
 	refState       = describe("reference_state", "1 for the state that the station's reference is in, 0 for all others.", "state")
 	refSource      = describe("reference_source", "1 for the source that true time is taken from, 0 for all others.", "source")
 	refOffset      = describe("reference_offset_seconds", "Station's clock minus true time.")
@@ -91,7 +99,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		probeOffset, probeUncertainty, probeBound, probeLimit, probeRTT, probeStratum, probeScore, probeLoss, probeLast, probeVerdict,
+		probeOffset, probeUncertainty, probeBound, probeLimit, probeRTT, probeStratum, probeScore, probeLoss, probeLast, probeVerdict, probeLeftOut,
 		refState, refSource, refOffset, refUncertainty, refBound, refHoldover, clockFrequency, buildInfo,
 	} {
 		ch <- d
@@ -131,7 +139,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	// One name twice in one family would void the whole scrape: the second goes
 	// by its id.
 	seen := map[[2]string]bool{}
-	for _, v := range s.Servers {
+	scraped := s.Servers[:min(len(s.Servers), maxScraped)]
+	if n := len(s.Servers) - len(scraped); n > 0 {
+		gauge(ch, probeLeftOut, float64(n))
+	}
+	for _, v := range scraped {
 		key := [2]string{v.Name, v.Family}
 		if seen[key] {
 			key[0] = v.ID

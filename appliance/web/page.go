@@ -99,7 +99,9 @@ type view struct {
 	Summary     string
 	Notices     []string
 	Reference   referenceView
+	Sources     string // where the servers come from; empty: from truechimer.toml alone
 	Servers     []serverView
+	Unshown     int // servers that have no row, since there are too many
 	Probe       []fact
 	Update      *updateView // nil: there is no updater
 	Marks       []mark      // the shapes in use
@@ -151,12 +153,16 @@ func newView(s status.Status, samples []status.Sample, b Build) view {
 	v.Title = v.Name + ": " + s.Reference.State
 	v.Tone = v.Reference.Tone
 	for _, server := range s.Servers {
-		sv := newServerView(server, s.Time)
-		v.Servers = append(v.Servers, sv)
-		if v.Tone == toneGood && (sv.Tone == toneBad || sv.Tone == toneWarn) {
+		if t := toneOf(server); v.Tone == toneGood && (t == toneBad || t == toneWarn) {
 			v.Tone = toneWarn // the station is well, what it watches is not
 		}
 	}
+	shown := worst(s.Servers, maxRows)
+	for _, server := range shown {
+		v.Servers = append(v.Servers, newServerView(server, s.Time))
+	}
+	v.Unshown = len(s.Servers) - len(shown)
+	v.Sources = sources(s.Assignments)
 	v.Probe = probeCounts(s.Probe)
 	v.Update = newUpdateView(s)
 	v.Marks = marks

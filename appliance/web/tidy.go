@@ -55,6 +55,7 @@ func tidy(s status.Status) status.Status {
 	}
 
 	s.Update = tidyUpdate(s.Update)
+	s.Assignments = tidyAssignments(s.Assignments)
 	s.Servers = append([]status.Server{}, s.Servers...)
 	for i := range s.Servers {
 		tidyServer(&s.Servers[i])
@@ -180,4 +181,18 @@ func tidyNotes(notes *string) *string {
 		return nil
 	}
 	return &all
+}
+
+// tidyAssignments likewise.
+func tidyAssignments(list []status.Assignments) []status.Assignments {
+	out := append([]status.Assignments{}, list...)
+	for i := range out {
+		a := &out[i]
+		a.Source = word(a.Source, status.AssignmentsSources, status.AssignmentsFile)
+		a.State = word(a.State, status.AssignmentsStates, status.AssignmentsNone)
+		a.URL, a.Failure = clean(a.URL, maxAddress), health.Clean(a.Failure, maxReason)
+		a.Servers, a.Refused = max(a.Servers, 0), max(a.Refused, 0)
+		a.Age, a.Next = known(a.Age), known(a.Next)
+	}
+	return out
 }

@@ -44,6 +44,10 @@ func wellStation() status.Status {
 		Receiver: status.Receiver{Device: said("/dev/ttyAMA0"), Baud: whole(9600), Protocol: said("nmea"), Pulse: said("GPIO18")},
 		Clock: &status.Clock{Steered: true, Synchronized: true, EstimatedError: val(1.5e-6), GreatestError: val(1.3e-5), Steps: 1, GPSLessUTC: whole(18), TAILessUTC: whole(37),
 			Leap: &status.Leap{Change: 1, At: testTime, Receiver: true}},
+		Assignments: []status.Assignments{
+			{Source: "file", State: "current", Servers: 2},
+			{Source: "url", State: "kept", URL: said("https://lists.example.net/attic.json"), Servers: 1, Age: val(7200), Next: val(340), Failure: "no route"},
+		},
 		Probe: status.Probe{Exchanges: 6789, Strays: 7, Panics: 1},
 		Servers: []status.Server{
 			{ID: "alpha", Name: "alpha", Address: "192.0.2.10:123", Family: "ipv4", Verdict: "ok", Assured: true, Offset: val(2.14e-4), Uncertainty: val(1.9e-4),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"time"
@@ -15,6 +16,7 @@ type answer struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	limits Limits
+	now    func() time.Time
 
 	waited time.Duration // for the body, in this window
 	got    int64         // bytes in this window
@@ -23,7 +25,7 @@ type answer struct {
 // ask sends one request and waits for the answer's header.
 func (c *Client) ask(ctx context.Context, url string, header http.Header) (*answer, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	a := &answer{ctx: ctx, cancel: cancel, limits: c.limits}
+	a := &answer{ctx: ctx, cancel: cancel, limits: c.limits, now: c.now}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		cancel(nil)
@@ -45,19 +47,53 @@ func (c *Client) ask(ctx context.Context, url string, header http.Header) (*answ
 	}
 	switch encoding := a.Header.Get("Content-Encoding"); {
 	case a.StatusCode == http.StatusNotFound, a.StatusCode == http.StatusForbidden, a.StatusCode == http.StatusGone:
-		err = fmt.Errorf("status %d: %w", a.StatusCode, fs.ErrNotExist)
+		err = a.refused(fs.ErrNotExist)
 	case a.StatusCode == http.StatusOK, a.StatusCode == http.StatusPartialContent, a.StatusCode == http.StatusNotModified:
 		if encoding != "" && encoding != "identity" {
 			err = fmt.Errorf("%w: the body is encoded (%.20q)", ErrRefused, encoding)
 		}
 	default:
-		err = fmt.Errorf("%w: status %d", ErrRefused, a.StatusCode)
+		err = a.refused(ErrRefused)
 	}
 	if err != nil {
 		a.Close()
 		return nil, err
 	}
 	return a, nil
+}
+
+// StatusError is an answer that gives no file. It wraps fs.ErrNotExist where the
+// server says that there is none, else ErrRefused.
+type StatusError struct {
+	Code int
+	// RetryAfter is how long the server wants not to be asked (RFC 9110 section
+	// 10.2.3), as it says; 0: it does not.
+	RetryAfter time.Duration
+	why        error
+}
+
+func (e *StatusError) Error() string { return fmt.Sprintf("%v: status %d", e.why, e.Code) }
+
+// Unwrap is the sort of error.
+func (e *StatusError) Unwrap() error { return e.why }
+
+func (a *answer) refused(why error) error {
+	return &StatusError{Code: a.StatusCode, RetryAfter: a.retryAfter(), why: why}
+}
+
+// all is the whole body, of at most limit bytes.
+func (a *answer) all(limit int64) ([]byte, error) {
+	if a.ContentLength > limit {
+		return nil, fmt.Errorf("%w: %d bytes, not more than %d", ErrTooLarge, a.ContentLength, limit)
+	}
+	body, err := io.ReadAll(io.LimitReader(a, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(body)) > limit {
+		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+	}
+	return body, nil
 }
 
 // Read reads the body.

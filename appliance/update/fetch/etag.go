@@ -32,13 +32,17 @@ func (c *Client) known(url string) (entry, bool) {
 	return e, true
 }
 
+// goodTag says whether an entity tag is one to ask with.
+func goodTag(tag string) bool {
+	return tag != "" && len(tag) <= maxTag && !strings.ContainsFunc(tag, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
 // remember keeps a file, the newest last.
 func (c *Client) remember(url, tag string, body []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seen = slices.DeleteFunc(c.seen, func(e entry) bool { return e.url == url })
-	plain := !strings.ContainsFunc(tag, func(r rune) bool { return r < ' ' || r > '~' })
-	if tag == "" || len(tag) > maxTag || !plain || len(body) > maxEntry {
+	if !goodTag(tag) || len(body) > maxEntry {
 		return
 	}
 	if len(c.seen) == maxEntries {

@@ -8,6 +8,9 @@
 // verifies it, and says [Client.Next] when it did not verify, so that the
 // next call begins with another mirror.
 //
+// A [Document] is one file of one server that nobody verifies: there, the
+// server and the way to it are all that vouches for it.
+//
 // It speaks HTTP/1.1 (RFC 9112), asks for no compression and takes none, uses
 // no proxy, keeps no cookies, and sends nothing that tells stations apart.
 package fetch
@@ -106,6 +109,8 @@ type Client struct {
 	roots  func() (*x509.CertPool, error)
 	log    *slog.Logger
 	http   *http.Client
+	// strict is for what nothing but the way it came by vouches for, see Document.
+	strict bool
 
 	mu    sync.Mutex
 	first int // index of the base that calls begin with

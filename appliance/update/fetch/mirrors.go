@@ -41,10 +41,7 @@ func (c *Client) get(ctx context.Context, url string, limit int64) ([]byte, erro
 	switch {
 	case a.StatusCode == http.StatusNotModified && tagged:
 	case a.StatusCode == http.StatusOK:
-		if a.ContentLength > limit {
-			return nil, fmt.Errorf("%w: %d bytes, not more than %d", ErrTooLarge, a.ContentLength, limit)
-		}
-		if body, err = io.ReadAll(io.LimitReader(a, limit+1)); err != nil {
+		if body, err = a.all(limit); err != nil {
 			return nil, err
 		}
 		c.remember(url, a.Header.Get("ETag"), body)

@@ -36,8 +36,9 @@ func (c *Client) newHTTP() *http.Client {
 }
 
 // checkRedirect refuses a redirect that leaves https, asks for a password or
-// is one too many. Another name or scheme is not refused: what comes from
-// there is verified as well.
+// is one too many. Another name or scheme is not refused where what comes from
+// there is verified as well; what is not has to come by https, or from where it
+// was asked for. A token is for the server alone that it was written for.
 func (c *Client) checkRedirect(r *http.Request, via []*http.Request) error {
 	last := via[len(via)-1]
 	switch {
@@ -47,6 +48,11 @@ func (c *Client) checkRedirect(r *http.Request, via []*http.Request) error {
 		return fmt.Errorf("%w: redirected from %s to %.20s", ErrRefused, last.URL.Scheme, r.URL.Scheme)
 	case r.URL.User != nil:
 		return fmt.Errorf("%w: redirected to a URL with a password", ErrRefused)
+	case c.strict && r.URL.Scheme != "https" && !c.own[hostPort(r.URL)]:
+		return fmt.Errorf("%w: redirected to %.100s, which is not https", ErrRefused, hostPort(r.URL))
+	}
+	if r.URL.Scheme != via[0].URL.Scheme || hostPort(r.URL) != hostPort(via[0].URL) {
+		r.Header.Del("Authorization") // net/http takes it along to subdomains and other ports
 	}
 	return nil
 }
@@ -62,7 +68,7 @@ func (c *Client) connect(ctx context.Context, network, address string) (net.Conn
 	}
 	if to := conn.RemoteAddr().String(); !public(to) {
 		conn.Close()
-		return nil, fmt.Errorf("%w: redirected to %s, which is %s on the local net; write it into the list of update URLs if that is right", ErrRefused, address, to)
+		return nil, fmt.Errorf("%w: redirected to %s, which is %s on the local net; name it in truechimer.toml if that is right", ErrRefused, address, to)
 	}
 	return conn, nil
 }
