@@ -19,10 +19,15 @@ func (c referenceClock) At(mono int64, judged string) monitor.Reading {
 	r := c.ref.At(mono, judged)
 	return monitor.Reading{
 		True: r.True, Known: r.Known, Uncertainty: r.Uncertainty, Bound: r.Bound,
-		Usable: r.Known && (r.State == gpspps.StateLocked || r.State == gpspps.StateHoldover),
+		Usable: usable(r),
 		Reason: r.Reason,
 		Final:  r.Final,
 	}
+}
+
+// usable says whether servers may be judged by what the reference knows.
+func usable(r gpspps.Reading) bool {
+	return r.Known && (r.State == gpspps.StateLocked || r.State == gpspps.StateHoldover)
 }
 
 // vote is what an exchange with a server of a name says about the time, for quorum

@@ -3,7 +3,7 @@
 // web page. It is what a truechimer image boots; it also runs as an ordinary
 // process, observing instead of steering the clock.
 //
-//	appliance [-config FILE] [-http ADDR]
+//	appliance [-config FILE] [-http ADDR] [-journal DIR]
 //	appliance -sim    with a simulated receiver and simulated servers
 //	appliance tuf     the update's TUF client, to try it on any repository
 //	appliance gps     what a receiver said, from a recording
@@ -45,6 +45,7 @@ func logic(ctx context.Context, args []string) error {
 	sim := flags.Bool("sim", false, "simulate the receiver and six NTP servers; judge them")
 	addr := flags.String("http", "", "where to serve the page (default: :80 on a station, 127.0.0.1:8080 elsewhere)")
 	file := flags.String("config", "", "a truechimer.toml (a station reads the one on its card)")
+	journal := flags.String("journal", "", "a directory to keep every exchange in (a station keeps them on its card)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -63,6 +64,7 @@ func logic(ctx context.Context, args []string) error {
 	if *addr != "" {
 		p.listen = *addr
 	}
+	p.journal = *journal
 	if *sim {
 		return runSimulated(ctx, p, log)
 	}

@@ -29,6 +29,7 @@ type platform struct {
 	rootB      string // the same of slot b
 	smbios     string // table in which a virtual machine's host may give a configuration
 	perm       string // where the last good configuration is kept
+	journal    string // where exchanges are kept, if not there
 	root       string // directory of the root file system; empty: this one's
 	alive      string // socket that takes signs of life; empty: none
 	volatile   bool   // /perm is not on the card

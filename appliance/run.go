@@ -52,10 +52,14 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 
 // server makes the server of the page.
 func (s *station) server() (*http.Server, error) {
-	handler, err := web.New(web.Options{
+	o := web.Options{
 		Source: s, Alive: s.alive, Log: s.log,
 		Build: web.Build{Version: s.version, Slot: s.platform.slot, Board: s.platform.board.Name},
-	})
+	}
+	if s.diary != nil {
+		o.Exchanges = s.diary
+	}
+	handler, err := web.New(o)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +98,9 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 		all.keep(ctx, "pulse", func(ctx context.Context) error { return src.watch(ctx, s.inbox) })
 		all.keep(ctx, partClock, s.keepTime)
 		all.keep(ctx, partMonitor, s.judge)
+		if s.diary != nil {
+			all.keep(ctx, "journal", s.diary.Run)
+		}
 		all.keep(ctx, "antenna", s.keepAntenna)
 		if p := s.assigned.poller; p != nil {
 			all.keep(ctx, "list of servers", p.Run)
@@ -211,6 +218,7 @@ func newStation(p *platform, conf config.Config, kernel discipline.Kernel, probe
 		PulseAlone: conf.Receiver.PulseAlone,
 	})
 	s.assigned = s.assign()
+	s.diary = s.newJournal()
 	s.inbox = &inbox{ref: s.ref, pivot: before.pivot(p.build), notes: s.notes, log: log}
 	return s
 }

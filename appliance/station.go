@@ -16,6 +16,7 @@ import (
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
 	"github.com/truechimer/truechimer/monitor"
+	diary "github.com/truechimer/truechimer/monitor/journal"
 	"github.com/truechimer/truechimer/monitor/probe"
 )
 
@@ -38,6 +39,7 @@ type station struct {
 	assigned assigned
 	manager  atomic.Pointer[network.Manager] // nil until there is one
 	answered atomic.Bool                     // an NTP server has
+	diary    *diary.Journal                  // of exchanges; nil: none is kept
 	updater  *updater                        // nil but on stations
 	born     time.Time
 	log      *slog.Logger
@@ -58,7 +60,7 @@ type prober interface {
 }
 
 // Put implements monitor.Sink: an exchange is a vote on the time, unless its server
-// has none.
+// has none, and is kept.
 func (s *station) Put(x monitor.Exchange, r monitor.Result) {
 	if x.Outcome == monitor.OutcomeOK {
 		s.answered.Store(true)
@@ -69,6 +71,9 @@ func (s *station) Put(x monitor.Exchange, r monitor.Result) {
 			s.ref.AddMark(mark(v))
 		}
 		s.ref.AddVote(v)
+	}
+	if s.diary != nil {
+		s.diary.Put(x, r)
 	}
 }
 
@@ -117,6 +122,13 @@ func (s *station) Status() status.Status {
 	}
 	if s.updater != nil {
 		out.Update = s.updater.status()
+	}
+	if s.diary != nil {
+		st := s.diary.Status()
+		out.Journal = journalStatus(st)
+		if st.Problem != "" {
+			out.Notices = append(out.Notices, st.Problem)
+		}
 	}
 	out.Summary = health.Summary(out)
 	if s.platform.safe {

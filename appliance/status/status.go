@@ -23,7 +23,8 @@ type Status struct {
 	// before the others. Never null.
 	Assignments []Assignments `json:"assignments"`
 	Probe       Probe         `json:"probe"`
-	Update      *Update       `json:"update"` // null where the station's program does not update itself
+	Update      *Update       `json:"update"`  // null where the station's program does not update itself
+	Journal     *Journal      `json:"journal"` // null where exchanges are not kept
 	// Notices are things a person should know: a configuration error with
 	// file, line and column, a card that cannot be written. Never null.
 	Notices []string `json:"notices"`
@@ -130,6 +131,17 @@ type Probe struct {
 	Unstamped uint64 `json:"unstamped"` // exchanges that the kernel did not stamp
 	Voided    uint64 `json:"voided"`    // exchanges during which the station's clock was set
 	Panics    uint64 `json:"panics"`    // faults of the protocol code, caught
+}
+
+// Journal is what is kept of exchanges. Counts are since the start.
+type Journal struct {
+	Records uint64     `json:"records"`       // given to the card
+	Waiting int        `json:"waiting"`       // on their way there
+	Dropped uint64     `json:"dropped"`       // exchanges that the card would not take in time
+	Late    uint64     `json:"late"`          // final verdicts that came after the provisional one was kept
+	Written uint64     `json:"written_bytes"` // that the card was given for it
+	Size    int64      `json:"size_bytes"`    // of its files
+	Oldest  *time.Time `json:"oldest"`        // exchange that is still there; null while that is not known
 }
 
 // Server is one address of an assigned server and the verdict on it.

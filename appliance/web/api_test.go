@@ -37,7 +37,7 @@ func keys(t *testing.T, what string, v any, want ...string) map[string]any {
 }
 
 var (
-	topFields        = []string{"schema", "time", "summary", "station", "reference", "receiver", "clock", "servers", "assignments", "probe", "update", "notices"}
+	topFields        = []string{"schema", "time", "summary", "station", "reference", "receiver", "clock", "servers", "assignments", "probe", "update", "journal", "notices"}
 	stationFields    = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone", "safe_mode"}
 	referenceFields  = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "pulse_alone", "counters"}
 	receiverFields   = []string{"device", "baud", "protocol", "pulse", "pulse_late_s", "pulse_late_error_s", "hat", "model", "setup"}
@@ -47,6 +47,7 @@ var (
 	counterFields    = []string{"fixes", "fixes_invalid", "fixes_implausible", "checksum", "noise_bytes", "pulses", "pulses_used", "pulses_doubled", "pulses_missing", "pulses_unnumbered", "pulses_lost", "votes", "vetoes"}
 	probeFields      = []string{"exchanges", "strays", "unstamped", "voided", "panics"}
 	serverFields     = []string{"id", "name", "address", "family", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last"}
+	journalFields    = []string{"records", "waiting", "dropped", "late", "written_bytes", "size_bytes", "oldest"}
 )
 
 // Every field of the contract is present, known or not, and what is not known
@@ -76,6 +77,10 @@ func TestAPIContract(t *testing.T) {
 	if counters["fixes"] != 98765.0 || counters["noise_bytes"] != 4021.0 || counters["vetoes"] != 0.0 || probe["strays"] != 7.0 {
 		t.Errorf("counters %v, probe %v", counters, probe)
 	}
+	journal := keys(t, "journal", full["journal"], journalFields...)
+	if journal["records"] != 4711.0 || journal["dropped"] != 0.0 || journal["oldest"] != "2026-06-30T14:03:22Z" {
+		t.Errorf("journal %v", journal)
+	}
 	if full["schema"] != 1.0 || full["time"] != "2026-07-01T14:03:22Z" {
 		t.Errorf("schema %v, time %v", full["schema"], full["time"])
 	}
@@ -94,8 +99,8 @@ func TestAPIContract(t *testing.T) {
 
 	empty := keys(t, "status", decode(t, status.Status{Servers: []status.Server{{}}}), topFields...)
 	station := keys(t, "station", empty["station"], stationFields...)
-	if empty["clock"] != nil {
-		t.Errorf("clock = %v, want null", empty["clock"])
+	if empty["clock"] != nil || empty["journal"] != nil {
+		t.Errorf("clock = %v, journal = %v, want null", empty["clock"], empty["journal"])
 	}
 	reference = keys(t, "reference", empty["reference"], referenceFields...)
 	for field, v := range keys(t, "receiver", empty["receiver"], receiverFields...) {

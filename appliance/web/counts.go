@@ -51,6 +51,17 @@ func probeCounts(c status.Probe) []fact {
 	})
 }
 
+// journalCounts is nothing where there is no journal.
+func journalCounts(j *status.Journal) []fact {
+	if j == nil {
+		return nil
+	}
+	return shown([]tallied{
+		{"Exchanges kept", "in the journal on the card", j.Records, false},
+		{"Exchanges not kept", "the card would not take them in time", j.Dropped, true},
+	})
+}
+
 func shown(list []tallied) []fact {
 	var facts []fact
 	for _, t := range list {
@@ -86,11 +97,32 @@ var (
 	unstampedTotal = describe("ntp_probe_unstamped_total", "Exchanges that the kernel did not stamp.")
 	voidedTotal    = describe("ntp_probe_voided_total", "Exchanges during which the station's clock was set.")
 	panicsTotal    = describe("ntp_probe_panics_total", "Panics in the protocol code, caught.")
+
+	journalTotal   = describe("journal_records_total", "Exchanges by what became of their record: kept, dropped since the card would not take it in time, or late: the final verdict came after the provisional one was kept, which is counted as kept, too.", "result")
+	journalWritten = describe("journal_written_bytes_total", "Bytes that the file system was given for the journal of exchanges, whole blocks.")
+	journalSize    = describe("journal_size_bytes", "Size of the journal's files.")
+	journalWaiting = describe("journal_waiting_records", "Records that are on their way to the card.")
 )
 
 var counterDescs = []*prometheus.Desc{
 	fixesTotal, damageTotal, noiseTotal, edgesTotal, pulsesTotal, votesTotal, vetoesTotal,
 	exchangesTotal, straysTotal, unstampedTotal, voidedTotal, panicsTotal,
+	journalTotal, journalWritten, journalSize, journalWaiting,
+}
+
+func collectJournal(ch chan<- prometheus.Metric, j *status.Journal) {
+	if j == nil {
+		return
+	}
+	add := func(d *prometheus.Desc, n uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+	}
+	add(journalTotal, j.Records, "kept")
+	add(journalTotal, j.Dropped, "dropped")
+	add(journalTotal, j.Late, "late")
+	add(journalWritten, j.Written)
+	gauge(ch, journalSize, float64(j.Size))
+	gauge(ch, journalWaiting, float64(j.Waiting))
 }
 
 func collectCounters(ch chan<- prometheus.Metric, c status.Counters, p status.Probe) {

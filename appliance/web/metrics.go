@@ -135,6 +135,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(ch, clockFrequency, 1-*r.Frequency/1e6)
 	}
 	collectCounters(ch, r.Counters, s.Probe)
+	collectJournal(ch, s.Journal)
 	collectUpdate(ch, s.Update)
 	// One name twice in one family would void the whole scrape: the second goes
 	// by its id.

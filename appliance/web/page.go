@@ -163,7 +163,7 @@ func newView(s status.Status, samples []status.Sample, b Build) view {
 	}
 	v.Unshown = len(s.Servers) - len(shown)
 	v.Sources = sources(s.Assignments)
-	v.Probe = probeCounts(s.Probe)
+	v.Probe = append(probeCounts(s.Probe), journalCounts(s.Journal)...)
 	v.Update = newUpdateView(s)
 	v.Marks = marks
 	v.Footer = footer(s.Station, b)

@@ -56,6 +56,18 @@ func tidy(s status.Status) status.Status {
 
 	s.Update = tidyUpdate(s.Update)
 	s.Assignments = tidyAssignments(s.Assignments)
+	if s.Journal != nil {
+		j := *s.Journal
+		j.Waiting, j.Size = max(j.Waiting, 0), max(j.Size, 0)
+		if j.Oldest != nil {
+			if oldest := instant(*j.Oldest); oldest.IsZero() {
+				j.Oldest = nil
+			} else {
+				j.Oldest = &oldest
+			}
+		}
+		s.Journal = &j
+	}
 	s.Servers = append([]status.Server{}, s.Servers...)
 	for i := range s.Servers {
 		tidyServer(&s.Servers[i])

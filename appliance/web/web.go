@@ -42,11 +42,13 @@ type Options struct {
 	// says in one sentence what stands still. Nil: always alive.
 	Alive func() error
 	Build Build
-	Log   *slog.Logger // nil: discarded
+	// Exchanges are those that were kept; nil: none are.
+	Exchanges Exchanges
+	Log       *slog.Logger // nil: discarded
 }
 
 // New returns the handler of all the station's addresses: /, /healthz,
-// /metrics and /api/v1/status.
+// /metrics, /api/v1/status and, where they are kept, /api/v1/exchanges.
 func New(o Options) (http.Handler, error) {
 	if o.Source == nil {
 		return nil, errors.New("web: no source to show: set Options.Source")
@@ -71,6 +73,9 @@ func New(o Options) (http.Handler, error) {
 		"/metrics":       m,
 		"/api/v1/status": apiStatus(o),
 	}}
+	if o.Exchanges != nil {
+		s.paths["/api/v1/exchanges"] = newExchanges(o)
+	}
 	for path, a := range p.assets {
 		s.paths[path] = a
 	}

@@ -48,7 +48,8 @@ func wellStation() status.Status {
 			{Source: "file", State: "current", Servers: 2},
 			{Source: "url", State: "kept", URL: said("https://lists.example.net/attic.json"), Servers: 1, Age: val(7200), Next: val(340), Failure: "no route"},
 		},
-		Probe: status.Probe{Exchanges: 6789, Strays: 7, Panics: 1},
+		Probe:   status.Probe{Exchanges: 6789, Strays: 7, Panics: 1},
+		Journal: &status.Journal{Records: 4711, Waiting: 12, Written: 409600, Size: 8 << 20, Oldest: ago(24 * time.Hour)},
 		Servers: []status.Server{
 			{ID: "alpha", Name: "alpha", Address: "192.0.2.10:123", Family: "ipv4", Verdict: "ok", Assured: true, Offset: val(2.14e-4), Uncertainty: val(1.9e-4),
 				Bound: val(1.4e-3), Limit: .025, RTT: val(2.71e-3), Stratum: whole(1), Score: val(20), Loss: val(0), Last: ago(3 * time.Second)},
