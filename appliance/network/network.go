@@ -157,23 +157,24 @@ func (m *Manager) change(f func(s *State, rdnss *[]netip.Addr)) {
 	m.telling.Lock()
 	defer m.telling.Unlock()
 
-	m.mu.Lock()
-	before := m.state.clone()
-	f(&m.state, &m.rdnss)
+	// Nobody else writes the state. It is shown once the file is as it says.
+	before := m.State()
+	now := before.clone()
+	f(&now, &m.rdnss)
 	var v4 []netip.Addr
-	if m.state.Lease != nil {
-		v4 = m.state.Lease.DNS
+	if now.Lease != nil {
+		v4 = now.Lease.DNS
 	}
-	m.state.DNS = resolvers(v4, m.rdnss)
-	now := m.state.clone()
-	m.mu.Unlock()
-
+	now.DNS = resolvers(v4, m.rdnss)
 	if reflect.DeepEqual(before, now) && m.wrote {
 		return
 	}
 	if !m.wrote || !slices.Equal(m.written, now.DNS) {
 		m.writeResolvConf(now.DNS)
 	}
+	m.mu.Lock()
+	m.state = now.clone()
+	m.mu.Unlock()
 	if now.Reason != before.Reason && now.Reason != "" {
 		m.log.Info("network: " + now.Reason)
 	}
