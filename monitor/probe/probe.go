@@ -135,7 +135,7 @@ func (p *Prober) Counters() Counters {
 	}
 }
 
-// Probe has one exchange with t. It returns within the timeout and a few
+// Probe has one exchange with t. It returns within the timeout and some 30
 // milliseconds, or as soon as ctx ends: then the outcome is internal, since
 // silence that was not waited out says nothing about the server.
 func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
