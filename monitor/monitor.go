@@ -15,7 +15,8 @@
 // the NTP Pool's score. station.go decides whether silence is the servers' fault
 // or the station's own. run.go is the loop, schedule.go when an address is
 // asked, denial.go when it no longer is, servers.go names and addresses,
-// caution.go those that are not convicted.
+// caution.go those that are not convicted, path.go how far requests get and
+// trace.go when that is looked at.
 package monitor
 
 import (
@@ -185,6 +186,9 @@ type Result struct {
 	Score       *float64  // NTP Pool formula
 	Loss        *float64  // share of the last 100 exchanges that brought no reply, a refusal, or an invalid one; the station's own faults are not among them
 	Last        time.Time // true time of the exchange; the station's clock until true time is known
+	// Path is where requests stopped the last time that the target fell silent,
+	// for a day. Nil: not looked at; and always in what a Sink is given.
+	Path *Path
 }
 
 // Verdict is the judgement on a server.

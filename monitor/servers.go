@@ -188,6 +188,7 @@ func (m *Monitor) leave(t *target) {
 		heap.Remove(&m.due, t.index)
 	}
 	m.side.left(t, m.judged)
+	m.forgetPath(t)
 	delete(m.ids, what.ID)
 	m.hide(what.ID)
 }
