@@ -109,15 +109,19 @@ func (p Path) Inside() bool {
 // String says in a sentence where the path stops.
 func (p Path) String() string {
 	h, n := p.last()
+	there := n > 0 && h.Addr == p.To.Addr().Unmap().WithZone("")
 	s := ""
 	switch p.End {
 	case PathAnswered:
 		s = "the server answers again"
-		if n > 0 && h.Addr == p.To.Addr().Unmap().WithZone("") {
+		if there {
 			s += ", as the " + ordinal(n) + " hop"
 		}
 	case PathRefused:
-		s = fmt.Sprintf("gets to %s, the %s hop, where nothing listens on the port", h.Addr, ordinal(n))
+		s = "gets to the server, where nothing listens on the port"
+		if there {
+			s = fmt.Sprintf("gets to %s, the %s hop, where nothing listens on the port", h.Addr, ordinal(n))
+		}
 	case PathBlocked:
 		s = fmt.Sprintf("gets to %s, the %s hop, which says that it goes no further: %s", h.Addr, ordinal(p.first(h.Addr)), h.ICMP.meaning(h.Addr))
 	case PathSilent:
