@@ -93,7 +93,6 @@ func TestTraceAfterTwoLosses(t *testing.T) {
 		{OutcomeOK, OutcomeInternal, 9, 0},
 		{OutcomeOK, OutcomeClockStepped, 9, 0},
 		{OutcomeOK, OutcomeDenied, 1, 0},
-		{OutcomeDenied, OutcomeTimeout, 1, 0},
 		{OutcomeOK, OutcomeRateLimited, 3, 0},
 	} {
 		tracedWorld(t, []Server{at("a", "203.0.113.1")}, func(w *fakeWorld, tr *fakeTracer) {
@@ -171,6 +170,13 @@ func TestTraceLimitOfATarget(t *testing.T) {
 		list := tr.traces()
 		if len(list) != 6 {
 			t.Errorf("%d traces in an hour", len(list))
+		}
+		for _, b := range list {
+			for _, r := range w.requests("10.0.0.9") {
+				if r.at > b.at && r.at < b.at+tr.takes+minGap {
+					t.Errorf("asked %v after its trace began", r.at-b.at)
+				}
+			}
 		}
 		for _, g := range gaps(list) {
 			if g < 10*time.Minute || g > 11*time.Minute {
