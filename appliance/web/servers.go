@@ -54,6 +54,7 @@ type serverView struct {
 	Cells               []fact // numbers, in the order of the table's columns
 	Last                *moment
 	Reason              string
+	Path                *pathView
 }
 
 func newServerView(s status.Server, now time.Time) serverView {
@@ -61,7 +62,7 @@ func newServerView(s status.Server, now time.Time) serverView {
 	v := serverView{
 		Name: s.Name, Address: s.Address, Reason: s.Reason,
 		Tone: vv.tone, Mark: vv.mark, Verdict: vv.word,
-		Scale: drawScale(s),
+		Scale: drawScale(s), Path: newPathView(s.Path, now),
 	}
 	var notes []string
 	if s.Assured && s.Verdict == string(monitor.OK) {
