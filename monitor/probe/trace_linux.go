@@ -231,6 +231,12 @@ func (r *ramp) take(s *step) {
 		}
 	case errors.Is(err, errClosed):
 		r.fail(monitor.PathUnavailable, err)
+	case s.f.before == 0: // given up before it was sent, by a process that had been stopped
+		r.path.Packets--
+		r.path.Passed--
+		if s.hop > 0 {
+			r.askAgain(s.hop)
+		}
 	}
 }
 

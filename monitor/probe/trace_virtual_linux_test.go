@@ -28,7 +28,6 @@ type road struct {
 	routers []router
 	server  func(s *antenna, f *flight) // nil: dead
 	from    func(i int) string
-	alive   time.Duration // the server is, from then on
 
 	sent    []int // the hops that each packet was to go, 0 for all
 	arrived int
@@ -323,6 +322,26 @@ func TestTraceBesideExchanges(t *testing.T) {
 		}
 		if got := p.Trace(context.Background(), one); got.End != monitor.PathUnavailable || got.Packets != 0 {
 			t.Errorf("after that: %+v", got)
+		}
+	})
+}
+
+// A process that is stopped for a second finds the answers waiting, and does not
+// take them for silence.
+func TestTraceStoppedMeanwhile(t *testing.T) {
+	r := &road{routers: hops(4, nil), from: roads[0].from, server: func(s *antenna, f *flight) { s.serve(f) }}
+	inTheAir(t, r.take, func(t *testing.T, p *Prober, a *air, c *bubbleClock) {
+		a.mu.Lock()
+		a.stall = time.Second
+		a.mu.Unlock()
+		got := p.Trace(context.Background(), one)
+		if got.End != monitor.PathAnswered || len(got.Hops) != 5 {
+			t.Errorf("%q after %v: %v", got, got.Took, got.Hops)
+		}
+		for i, h := range got.Hops {
+			if !h.Addr.IsValid() || h.RTT > 50*ms {
+				t.Errorf("hop %d: %+v", i+1, h)
+			}
 		}
 	})
 }
