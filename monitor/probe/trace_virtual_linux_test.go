@@ -346,6 +346,24 @@ func TestTraceStoppedMeanwhile(t *testing.T) {
 	})
 }
 
+// A packet that left between an answer to any of several and the news of that
+// may have been given the answer to one of them.
+func TestTraceDoubts(t *testing.T) {
+	r := &ramp{t: &transport{}, stop: hopsMost, path: monitor.Path{To: one.Addr, End: monitor.PathSilent, Hops: make([]monitor.Hop, 3)}}
+	from := netip.MustParseAddr("198.51.100.1")
+	var steps []*step
+	for i, err := range []error{errUnclear, &icmpError{errno: syscall.EHOSTUNREACH, from: from, typ: 11}} {
+		steps = append(steps, &step{hop: i + 2, f: &flight{to: endpointOf(one.Addr, 0), before: 1, err: err}, over: time.Now()})
+	}
+	r.flying = append(r.flying, steps...)
+	for _, s := range steps {
+		r.take(s)
+	}
+	if !r.alone || len(r.again) != 2 || r.path.Hops[2] != (monitor.Hop{}) || len(r.t.cancelled) != 1 {
+		t.Errorf("to be asked again: %v, hops %v", r.again, r.path.Hops)
+	}
+}
+
 func TestTraceUnavailable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got := over(&script{clock: &virtual{}}).Trace(context.Background(), one)
