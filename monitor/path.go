@@ -95,6 +95,9 @@ func (p Path) Inside() bool {
 		return false
 	}
 	h, _ := p.last()
+	if h.Addr == p.To.Addr().Unmap().WithZone("") {
+		return false
+	}
 	if !h.Addr.IsValid() || p.End == PathUnsent || p.first(h.Addr) == 1 {
 		return true
 	}

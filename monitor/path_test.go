@@ -54,6 +54,7 @@ func TestPathInWords(t *testing.T) {
 		{inside6, Path{End: PathBlocked, Hops: blocked(1, 0, "2001:db8:1::1", "2001:db8:2::1")},
 			"gets to 2001:db8:2::1, the 2nd hop, which says that it goes no further: no route to the network", false},
 		{outside, Path{End: PathBlocked, Hops: blocked(3, 77, "192.168.1.1", "192.0.2.7")}, "gets to 192.0.2.7, the 2nd hop, which says that it goes no further: ICMP type 3 code 77", false},
+		{outside, Path{End: PathBlocked, Hops: blocked(3, 10, "203.0.113.9")}, "gets to 203.0.113.9, the 1st hop, which says that it goes no further: it is forbidden", false},
 		{outside, Path{End: PathUnsent, Detail: "no route"}, "this station could not send: no route", true},
 		{outside, Path{End: PathRefused, Hops: hopsOf("", "203.0.113.9")}, "gets to 203.0.113.9, the 2nd hop, where nothing listens on the port", false},
 		{outside, Path{End: PathRefused, Hops: hopsOf("192.168.1.1", "")}, "gets to the server, where nothing listens on the port", false},

@@ -263,6 +263,8 @@ func (r *ramp) reported(s *step, e *icmpError) {
 		r.answered(s, from, monitor.ICMP{Type: e.typ, Code: e.code})
 		if e.code == port {
 			r.stopAt(s.hop, monitor.PathRefused)
+		} else if s.hop > 0 { // its host's firewall
+			r.stopAt(s.hop, monitor.PathBlocked)
 		}
 	case own(from):
 		r.path.Passed--

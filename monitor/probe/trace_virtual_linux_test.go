@@ -221,6 +221,7 @@ func TestTraceErrors(t *testing.T) {
 		says string
 	}{
 		{"closed", host(syscall.ECONNREFUSED, "192.0.2.1", 3, 3), nil, monitor.PathRefused, "gets to 192.0.2.1, the 1st hop, where nothing listens on the port"},
+		{"the host's firewall", host(syscall.EHOSTUNREACH, "192.0.2.1", 3, 10), nil, monitor.PathBlocked, "gets to 192.0.2.1, the 1st hop, which says that it goes no further: it is forbidden"},
 		{"no neighbour", host(syscall.EHOSTUNREACH, "127.0.0.1", 3, 1), nil, monitor.PathUnsent, "this station could not send: the next hop does not answer: no route to host: icmp type 3 code 1 from 127.0.0.1"},
 		{"too large", host(syscall.EMSGSIZE, "192.0.2.9", 3, 4), nil, monitor.PathBlocked, "gets to 192.0.2.9, the 1st hop, which says that it goes no further: ICMP type 3 code 4; that is within this station's own network, as far as can be seen"},
 		{"no network", nil, syscall.ENETUNREACH, monitor.PathUnsent, "this station could not send: send: network is unreachable"},
