@@ -90,7 +90,7 @@ func errnoFinding(no syscall.Errno) monitor.Finding {
 	switch no {
 	case syscall.ECONNREFUSED:
 		return monitor.FindingICMPPort
-	case syscall.EHOSTUNREACH, syscall.EHOSTDOWN:
+	case syscall.EHOSTUNREACH, syscall.EHOSTDOWN, hostIsolated:
 		return monitor.FindingICMPHost
 	case syscall.ENETUNREACH:
 		return monitor.FindingICMPNet
@@ -108,6 +108,9 @@ func classifyErrno(err error, queued *icmpError) error {
 	}
 	if queued != nil {
 		return queued
+	}
+	if no == hostIsolated {
+		return &icmpError{errno: no}
 	}
 	switch no {
 	case syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENOPROTOOPT, syscall.EPROTO:

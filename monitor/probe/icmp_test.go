@@ -37,6 +37,7 @@ func TestICMPFinding(t *testing.T) {
 		{icmpError{from: six, typ: 2, code: 0}, monitor.FindingICMPOther}, // packet too big
 		{icmpError{errno: syscall.ECONNREFUSED}, monitor.FindingICMPPort},
 		{icmpError{errno: syscall.EHOSTUNREACH}, monitor.FindingICMPHost},
+		{icmpError{errno: hostIsolated}, monitor.FindingICMPHost}, // on Linux
 		{icmpError{errno: syscall.ENETUNREACH}, monitor.FindingICMPNet},
 		{icmpError{errno: syscall.ENOPROTOOPT}, monitor.FindingICMPOther},
 		{icmpError{errno: syscall.EMSGSIZE, local: true}, monitor.FindingSendError},
