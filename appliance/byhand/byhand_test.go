@@ -431,3 +431,23 @@ func startChronyd(t *testing.T) string {
 	t.Cleanup(func() { c.Close() })
 	return c.Addr().String()
 }
+
+func TestPrecise(t *testing.T) {
+	for _, tt := range []struct {
+		ns, bound int64
+		want      string
+	}{
+		{79_991_681, 12_258, "+79.99168 ms"},
+		{-79_991_681, 12_258_000, "−79.99 ms"},
+		{-79_991_681, 1_225_800_000, "−80 ms"},
+		{-8_299, 11_390, "−8.30 µs"},
+		{8_299, 1_139, "+8.299 µs"},
+		{3_600_000_012_345, 7_400, "+3600.000012345 s"},
+		{12, 7_400, "+12 ns"},
+		{0, 7_400, "0 ns"},
+	} {
+		if got := signed(tt.ns, tt.bound); got != tt.want {
+			t.Errorf("%d ± %d: %s, want %s", tt.ns, tt.bound, got, tt.want)
+		}
+	}
+}

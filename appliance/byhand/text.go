@@ -77,8 +77,8 @@ func line(a answer) string {
 	if r := referenceText(x); r != "" {
 		reference = " " + r
 	}
-	s := fmt.Sprintf("ok  offset %9s ± %-8s  delay %-8s  stratum %d%s  %s, %s stamps",
-		signed(m.offset), within(m.bound), seconds(m.delay), x.Stratum, reference, mode(x), stamps(x))
+	s := fmt.Sprintf("ok  offset %14s ± %-8s  delay %-8s  stratum %d%s  %s, %s stamps",
+		signed(m.offset, m.bound), within(m.bound), seconds(m.delay), x.Stratum, reference, mode(x), stamps(x))
 	for i, w := range a.warnings {
 		s += map[bool]string{true: "  ! ", false: ", "}[i == 0] + string(w)
 	}
@@ -147,10 +147,12 @@ func (s *summary) best() (best sample, jitter float64) {
 
 func (t *text) end() error {
 	var b strings.Builder
+	measured := false
 	for _, s := range t.order {
 		s.write(&b)
+		measured = measured || len(s.samples) > 0
 	}
-	if t.last.of != nil {
+	if measured {
 		fmt.Fprint(&b, "\nOffsets are against this machine's own clock. ")
 		if t.last.refKnown {
 			fmt.Fprintf(&b, "The kernel says that it is within %s of true time.\n", health.Within(t.last.uref))
@@ -163,17 +165,13 @@ func (t *text) end() error {
 }
 
 func (s *summary) write(b *strings.Builder) {
-	if len(s.results) == 0 {
-		return
+	if len(s.results) == 0 || s.s.fail != nil {
+		return // there is no more to say than was said
 	}
 	field := func(name, format string, args ...any) {
 		fmt.Fprintf(b, "  %-8s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(b, "\n%s\n", s.s.label)
-	if s.s.fail != nil {
-		field("result", "%s, not asked: %s", s.s.fail.Finding, s.s.fail.Detail)
-		return
-	}
 	lost := ""
 	if s.sent > s.answered {
 		lost = fmt.Sprintf(", %.3g %% lost", 100*float64(s.sent-s.answered)/float64(s.sent))
@@ -188,9 +186,9 @@ func (s *summary) write(b *strings.Builder) {
 		where := "neither ahead of this machine's clock nor behind it"
 		switch {
 		case best.offset > 0:
-			where = seconds(best.offset) + " ahead of this machine's clock"
+			where = precise(best.offset, best.bound) + " ahead of this machine's clock"
 		case best.offset < 0:
-			where = seconds(-best.offset) + " behind this machine's clock"
+			where = precise(-best.offset, best.bound) + " behind this machine's clock"
 		}
 		field("offset", "%s, ± %s whatever the path did", where, within(best.bound))
 		of := fmt.Sprintf("best of %d, with a delay of %s", len(s.samples), seconds(best.delay))
@@ -271,4 +269,32 @@ func said(w monitor.Warning) string {
 
 func seconds(ns int64) string { return health.Seconds(float64(ns)/1e9, 3) }
 func within(ns int64) string  { return health.Within(float64(ns) / 1e9) }
-func signed(ns int64) string  { return health.Signed(float64(ns)/1e9, 3) }
+
+func signed(ns, bound int64) string {
+	switch {
+	case ns < 0:
+		return "−" + precise(-ns, bound)
+	case ns > 0:
+		return "+" + precise(ns, bound)
+	}
+	return precise(ns, bound)
+}
+
+// precise writes a length of time that is not negative with as many decimals as
+// may mean something beside its bound.
+func precise(ns, bound int64) string {
+	unit, name := 1.0, "ns"
+	switch {
+	case ns >= 1e9:
+		unit, name = 1e9, "s"
+	case ns >= 1e6:
+		unit, name = 1e6, "ms"
+	case ns >= 1e3:
+		unit, name = 1e3, "µs"
+	}
+	// The last digit is a thousandth of the bound's first: most paths are far
+	// more even than the bound has to allow for.
+	last := math.Floor(math.Log10(math.Max(float64(bound), 1))) - 3
+	decimals := int(math.Log10(unit) - math.Max(last, 0))
+	return fmt.Sprintf("%.*f %s", max(decimals, 0), float64(ns)/unit, name)
+}

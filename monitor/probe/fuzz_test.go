@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -55,6 +56,9 @@ func FuzzReply(f *testing.F) {
 		x := p.Probe(context.Background(), monitor.Target{Addr: anyAddr})
 		if n := p.Counters().Panics; n != 0 {
 			t.Fatalf("%d panics reached beevik: %s", n, x.Detail)
+		}
+		if !slices.Contains(monitor.Findings, x.Finding) || x.Finding == monitor.FindingOK && x.Outcome != monitor.OutcomeOK {
+			t.Errorf("outcome %s, finding %q", x.Outcome, x.Finding)
 		}
 		switch x.Outcome {
 		case monitor.OutcomeOK:
