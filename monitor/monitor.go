@@ -111,8 +111,9 @@ type Exchange struct {
 	ReferenceTime   int64 // when the server's clock was last set, ns since the Unix epoch; 0 if it does not say
 	TTL             uint8 // or hop limit, as the reply arrived; 0 if not known
 
-	// Strays is how many packets without the request's cookie were skipped.
-	Strays int
+	// Strays is how many packets without the request's cookie were skipped, 100 at
+	// the most.
+	Strays uint8
 	// ICMP is the message that ended the exchange.
 	ICMP ICMP
 

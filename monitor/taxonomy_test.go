@@ -1,12 +1,15 @@
 package monitor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // proper is an exchange over 20 ms with a server that says all that it should.
@@ -125,5 +128,54 @@ func TestLookupFinding(t *testing.T) {
 		if got := LookupFinding(tt.err, tt.found); got != tt.want {
 			t.Errorf("%v: %s, want %s", tt.err, got, tt.want)
 		}
+	}
+}
+
+// resolves is a resolver with one answer, and all else that a monitor needs.
+type resolves struct {
+	noNet
+	addrs []netip.Addr
+	err   error
+	found chan Finding
+}
+
+func (r resolves) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	return r.addrs, r.err
+}
+
+func (r resolves) Servers() ([]Server, <-chan struct{}) {
+	return []Server{{Name: "a", Host: "ntp.example", Remote: true}}, nil
+}
+
+func (r resolves) Put(x Exchange, _ Result) {
+	if x.Outcome == OutcomeResolveError {
+		select {
+		case r.found <- x.Finding:
+		default:
+		}
+	}
+}
+
+func TestLookupFindingOfAMonitor(t *testing.T) {
+	for want, r := range map[Finding]resolves{
+		FindingDNSNotFound: {err: &net.DNSError{IsNotFound: true}},
+		FindingDNSEmpty:    {},
+		FindingDNSUnusable: {addrs: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}, // of a list from elsewhere
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r.found = make(chan Finding, 1)
+			m, err := New(Config{Clock: r, Prober: r, Resolver: r, Assignments: r, Sink: r})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ended := make(chan error)
+			go func() { ended <- m.Run(ctx) }()
+			if got := <-r.found; got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+			cancel()
+			<-ended
+		})
 	}
 }

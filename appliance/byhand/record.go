@@ -94,7 +94,7 @@ func record(a answer) Record {
 	x := &a.x
 	r := Record{
 		V: recordVersion, Name: a.of.host.Name, Port: a.of.host.Port, Seq: a.seq, Sched: a.at.UnixNano(),
-		RefOK: a.refKnown, RefSource: hostClock, Auth: "none", BogusRx: x.Strays,
+		RefOK: a.refKnown, RefSource: hostClock, Auth: "none", BogusRx: int(x.Strays),
 		Result: string(x.Finding), Detail: x.Detail, Warn: []string{},
 	}
 	for _, w := range a.warnings {

@@ -161,7 +161,7 @@ func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 	if x.T1 != 0 && x.T4 != 0 {
 		x.StampError += float64(diffErr) / 1e9
 	}
-	x.Strays = c.strays
+	x.Strays = uint8(c.strays)
 	if x.Outcome == monitor.OutcomeOK {
 		x.Finding = x.StampFinding()
 	}
