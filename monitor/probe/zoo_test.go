@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -190,4 +191,56 @@ func TestRateLimited(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestChronyd asks real ones: without a time source, and one that limits rates as
+// RateLimited does. What it is asked while it starts counts, too.
+func TestChronyd(t *testing.T) {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		t.Skip(err)
+	}
+	path, err := ntptest.FetchChronyd(t.Context(), filepath.Join(dir, "truechimer"))
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	start := func(t *testing.T, o ntptest.ChronydOptions) monitor.Target {
+		free := serve(t, "")
+		free.Close()
+		o.Path, o.Dir, o.Port = path, t.TempDir(), free.Addr().Port()
+		c, err := ntptest.StartChronyd(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return monitor.Target{ID: "chronyd", Addr: c.Addr()}
+	}
+	t.Run("unsynchronized", func(t *testing.T) {
+		t.Parallel()
+		to := start(t, ntptest.ChronydOptions{Unsynchronized: true})
+		x := prober(t, Timeout(unhurried)).Probe(context.Background(), to)
+		if agree(t, x); x.Finding != monitor.FindingUnsynchronized {
+			t.Errorf("%s %q", x.Finding, x.Detail)
+		}
+	})
+	t.Run("rate limited", func(t *testing.T) {
+		t.Parallel()
+		to := start(t, ntptest.ChronydOptions{Lines: []string{"ratelimit interval 3 burst 4 leak 2"}})
+		p, silent := prober(t, Timeout(brief)), 0
+		for range 16 {
+			switch x := p.Probe(context.Background(), to); x.Finding {
+			case monitor.FindingOK:
+			case monitor.FindingTimeout:
+				silent++
+			default:
+				t.Errorf("%s %q", x.Finding, x.Detail)
+			}
+		}
+		if silent == 0 {
+			t.Error("16 requests at once, and each was answered")
+		}
+	})
 }
