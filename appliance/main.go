@@ -35,7 +35,7 @@ func main() {
 		if !errors.Is(err, byhand.ErrNotOK) {
 			fmt.Fprintf(os.Stderr, "appliance: %v\n", err)
 		}
-		os.Exit(exitCode(err))
+		os.Exit(exitOf(err))
 	}
 }
 

@@ -21,13 +21,11 @@ addresses: 192.0.2.1, 192.0.2.1:1123, 2001:db8::1, [2001:db8::1]:1123, fe80::1%e
 
 `
 
-// usageError is something that a person wrote and that means nothing.
+// usageError is a wrong call.
 type usageError struct{ error }
 
-func (e usageError) Unwrap() error { return e.error }
-
-// exitCode is what the program ends with: 2 if it was called wrongly.
-func exitCode(err error) int {
+// exitOf is what the process ends with after an error.
+func exitOf(err error) int {
 	if errors.As(err, new(usageError)) {
 		return 2
 	}
