@@ -26,8 +26,8 @@ func path(p *monitor.Path) *status.Path {
 		if h.Addr.IsValid() {
 			addr, rtt := h.Addr.String(), h.RTT.Seconds()
 			hop.Address, hop.RTT = &addr, &rtt
-			if h.ICMP.Type != 0 {
-				typ, code := int(h.ICMP.Type), int(h.ICMP.Code)
+			if h.Type != 0 {
+				typ, code := int(h.Type), int(h.Code)
 				hop.Type, hop.Code = &typ, &code
 			}
 		}

@@ -16,7 +16,7 @@ func TestPathForThePage(t *testing.T) {
 	r := monitor.Result{Path: &monitor.Path{
 		To: netip.MustParseAddrPort("203.0.113.9:123"), At: at, End: monitor.PathSilent, Packets: 9, Took: 2500 * time.Millisecond,
 		Hops: []monitor.Hop{
-			{Addr: netip.MustParseAddr("192.168.1.1"), RTT: time.Millisecond, ICMP: monitor.ICMP{Type: 11}},
+			{Addr: netip.MustParseAddr("192.168.1.1"), RTT: time.Millisecond, Type: 11},
 			{},
 		},
 	}}

@@ -52,12 +52,10 @@ const (
 type Hop struct {
 	Addr netip.Addr    // who answered; not valid: nobody
 	RTT  time.Duration // 0 where nobody did
-	ICMP ICMP          // zero for the server's reply
+	// Type and Code are of the ICMP message, by the numbers of the address's
+	// family; type 0, which answers no request, is the server's reply.
+	Type, Code uint8
 }
-
-// ICMP is the kind of an ICMP message, by the numbers of the address's family.
-// Type 0 is none that answers a request.
-type ICMP struct{ Type, Code uint8 }
 
 // last is the last hop that answered and its number, from 1; 0 if none did.
 func (p Path) last() (Hop, int) {
@@ -126,7 +124,7 @@ func (p Path) String() string {
 			s = fmt.Sprintf("gets to %s, the %s hop, where nothing listens on the port", h.Addr, ordinal(n))
 		}
 	case PathBlocked:
-		s = fmt.Sprintf("gets to %s, the %s hop, which says that it goes no further: %s", h.Addr, ordinal(p.first(h.Addr)), h.ICMP.meaning(h.Addr))
+		s = fmt.Sprintf("gets to %s, the %s hop, which says that it goes no further: %s", h.Addr, ordinal(p.first(h.Addr)), h.meaning())
 	case PathSilent:
 		s = "nothing answers, not even the first hop"
 		if n > 0 {
@@ -164,21 +162,21 @@ func ordinal(n int) string {
 
 // meaning is a "destination unreachable" in words: RFC 792 and RFC 1812 section
 // 5.2.7.1, RFC 4443 section 3.1.
-func (m ICMP) meaning(from netip.Addr) string {
+func (h Hop) meaning() string {
 	words := map[uint8]string{
 		0: "no route to the network", 1: "the host does not answer it", 2: "it does not take the protocol", 3: "the port is closed",
 		5: "the source route failed", 6: "the network is not known", 7: "the host is not known",
 		9: "it is forbidden", 10: "it is forbidden", 11: "no route to the network for this service", 12: "no route to the host for this service",
 		13: "it is forbidden", 14: "it is forbidden", 15: "it is forbidden",
 	}
-	if from.Is6() {
+	if h.Addr.Is6() {
 		words = map[uint8]string{
 			0: "no route to the network", 1: "it is forbidden", 2: "it lies beyond the scope of the address", 3: "the host does not answer it",
 			4: "the port is closed", 5: "it is forbidden", 6: "the route is rejected",
 		}
 	}
-	if w := words[m.Code]; w != "" {
+	if w := words[h.Code]; w != "" {
 		return w
 	}
-	return fmt.Sprintf("ICMP type %d code %d", m.Type, m.Code)
+	return fmt.Sprintf("ICMP type %d code %d", h.Type, h.Code)
 }

@@ -10,7 +10,7 @@ func hopsOf(addrs ...string) (list []Hop) {
 	for _, a := range addrs {
 		h := Hop{}
 		if a != "" {
-			h.Addr, h.RTT, h.ICMP = netip.MustParseAddr(a), time.Millisecond, ICMP{Type: 11}
+			h.Addr, h.RTT, h.Type = netip.MustParseAddr(a), time.Millisecond, 11
 		}
 		list = append(list, h)
 	}
@@ -21,7 +21,7 @@ func TestPathInWords(t *testing.T) {
 	const outside, inside6, lan = "203.0.113.9:123", "[2001:db8::9]:123", "10.9.9.9:123"
 	blocked := func(typ, code uint8, addrs ...string) []Hop {
 		list := hopsOf(addrs...)
-		list[len(list)-1].ICMP = ICMP{typ, code}
+		list[len(list)-1].Type, list[len(list)-1].Code = typ, code
 		return list
 	}
 	for _, tt := range []struct {

@@ -210,7 +210,7 @@ func (r *ramp) take(s *step) {
 	)
 	switch err := s.f.err; {
 	case s.f.got:
-		r.answered(s, r.server(), monitor.ICMP{})
+		r.answered(s, r.server(), 0, 0)
 		r.stopAt(s.hop, monitor.PathAnswered)
 	case s.doubt:
 		r.askAgain(s.hop)
@@ -257,10 +257,10 @@ func (r *ramp) reported(s *step, e *icmpError) {
 	case e.typ == exceeded:
 		r.path.Passed--
 		if s.hop > 0 {
-			r.answered(s, from, monitor.ICMP{Type: e.typ, Code: e.code})
+			r.answered(s, from, e.typ, e.code)
 		}
 	case from == r.server():
-		r.answered(s, from, monitor.ICMP{Type: e.typ, Code: e.code})
+		r.answered(s, from, e.typ, e.code)
 		if e.code == port {
 			r.stopAt(s.hop, monitor.PathRefused)
 		} else if s.hop > 0 { // its host's firewall
@@ -272,7 +272,7 @@ func (r *ramp) reported(s *step, e *icmpError) {
 	default:
 		r.path.Passed--
 		if s.hop > 0 {
-			r.answered(s, from, monitor.ICMP{Type: e.typ, Code: e.code})
+			r.answered(s, from, e.typ, e.code)
 			r.stopAt(s.hop, monitor.PathBlocked)
 		}
 	}
@@ -281,7 +281,7 @@ func (r *ramp) reported(s *step, e *icmpError) {
 // server is the server's address as packets have it.
 func (r *ramp) server() netip.Addr { return netip.AddrFrom16(r.to.ip).Unmap() }
 
-func (r *ramp) answered(s *step, from netip.Addr, m monitor.ICMP) {
+func (r *ramp) answered(s *step, from netip.Addr, typ, code uint8) {
 	if s.hop == 0 {
 		return
 	}
@@ -292,7 +292,7 @@ func (r *ramp) answered(s *step, from netip.Addr, m monitor.ICMP) {
 	}
 	r.slowest = max(r.slowest, rtt)
 	r.top = max(r.top, s.hop)
-	r.path.Hops[s.hop-1] = monitor.Hop{Addr: from, RTT: rtt, ICMP: m}
+	r.path.Hops[s.hop-1] = monitor.Hop{Addr: from, RTT: rtt, Type: typ, Code: code}
 }
 
 // stopAt ends the way at a hop. The server's word goes before that of others on

@@ -348,10 +348,10 @@ type traced struct {
 func (w traced) check(t *testing.T) {
 	addr := w.to.Addr.Addr()
 	from := func(n int) string { return fmt.Sprintf("198.18.%d.2", n-1) }
-	exceeded := monitor.ICMP{Type: 11}
+	exceeded := uint8(11)
 	if addr.Is6() {
 		from = func(n int) string { return fmt.Sprintf("2001:db8:a%d::2", n-1) }
-		exceeded.Type = 3
+		exceeded = 3
 	}
 	sent, seen := w.c.datagrams(addr.Is6()), w.s.Counters().Requests
 	begun := time.Now()
@@ -378,7 +378,7 @@ func (w traced) check(t *testing.T) {
 			hops += "-"
 		case h.Addr == addr:
 			hops += "s"
-		case h.Addr.String() == from(i+1) && h.ICMP == exceeded:
+		case h.Addr.String() == from(i+1) && h.Type == exceeded:
 			hops += fmt.Sprint(i + 1)
 		case h.Addr.String() == from(i+1):
 			hops += "!"
