@@ -7,6 +7,7 @@
 //	appliance -sim    with a simulated receiver and simulated servers
 //	appliance tuf     the update's TUF client, to try it on any repository
 //	appliance gps     what a receiver said, from a recording
+//	appliance judge   what files prove in which stations say why a server is off
 package main
 
 import (
@@ -30,7 +31,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
 	if err := logic(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintf(os.Stderr, "appliance: %v\n", err)
-		os.Exit(1)
+		os.Exit(exitOf(err))
 	}
 }
 
@@ -40,6 +41,9 @@ func logic(ctx context.Context, args []string) error {
 	}
 	if len(args) > 0 && args[0] == "gps" {
 		return runGPS(args[1:], os.Stdin, os.Stdout)
+	}
+	if len(args) > 0 && args[0] == "judge" {
+		return runJudge(args[1:], os.Stdout)
 	}
 	flags := flag.NewFlagSet("appliance", flag.ContinueOnError)
 	sim := flags.Bool("sim", false, "simulate the receiver and six NTP servers; judge them")

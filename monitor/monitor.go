@@ -117,6 +117,9 @@ type Exchange struct {
 	// StampError, Kernel and Interleaved are set in it. Nil where there is none
 	// or where it is in doubt.
 	Before *Exchange
+	// Wire is what was sent and what came, where that is a proper reply. The
+	// monitor keeps it of those alone that may convict, see evidence.go.
+	Wire *Wire
 }
 
 // Delay is the round trip less the server's own processing, seconds.
@@ -148,6 +151,8 @@ type Reading struct {
 	Usable      bool    // locked, or in bounded holdover: good enough to judge with
 	Reason      string  // why it is not usable, for people
 	Final       bool    // smoothed with what came later; will not change any more
+
+	Source, State string // of the reference, in its own words; for who reads a proof
 }
 
 // Clock tells true time at instants of the station's monotonic clock. judged
@@ -185,6 +190,9 @@ type Result struct {
 	Score       *float64  // NTP Pool formula
 	Loss        *float64  // share of the last 100 exchanges that brought no reply, a refusal, or an invalid one; the station's own faults are not among them
 	Last        time.Time // true time of the exchange; the station's clock until true time is known
+	// Evidence is given to a Sink, with the final verdict on an exchange that lies
+	// wholly outside of the limit; else it is nil.
+	Evidence *Evidence
 }
 
 // Verdict is the judgement on a server.
