@@ -37,8 +37,8 @@ func (f *judgedFile) print(w io.Writer) {
 	for _, x := range f.Had {
 		where := "not measured"
 		if x.Offset != nil {
-			where = fmt.Sprintf("%s, from %s to %s whatever the path did: %s", health.Signed(*x.Offset, 4),
-				health.Signed(*x.Low, 4), health.Signed(*x.High, 4), map[bool]string{true: "outside", false: "not outside"}[x.Outside])
+			where = fmt.Sprintf("%s, give or take %s whatever the path did: %s", health.Signed(*x.Offset, 5),
+				health.Within((*x.High-*x.Low)/2), map[bool]string{true: "outside", false: "not outside"}[x.Outside])
 		}
 		say("%s  %s", x.Time.Format(judgedTime), where)
 		say("    round trip %s, %s stamps; reference %s, %s, at most %s from true time",
@@ -75,7 +75,7 @@ func (s *judgedServers) print(w io.Writer) {
 			"  address, or the server's clock was set in between or ran faster than %g ppm.\n", s.Drift)
 	} else {
 		fmt.Fprintf(w, "  They agree: at %s it was between %s and %s of true time, if nobody set its clock in between\n"+
-			"  and it ran within %g ppm.\n", s.At.Format("15:04:05.000"), health.Signed(*s.Low, 4), health.Signed(*s.High, 4), s.Drift)
+			"  and it ran within %g ppm.\n", s.At.Format("15:04:05.000"), health.Signed(*s.Low, 5), health.Signed(*s.High, 5), s.Drift)
 	}
 	if s.Caution != nil {
 		fmt.Fprintf(w, "  Mind: %s.\n", *s.Caution)

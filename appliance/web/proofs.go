@@ -11,7 +11,8 @@ import (
 	"github.com/truechimer/truechimer/monitor"
 )
 
-const proofsPath = "/api/v1/proofs"
+// ProofsPath is where the proofs are listed; each is below it.
+const ProofsPath = "/api/v1/proofs"
 
 // Proofs are the signed files in which a station says why servers are off.
 type Proofs interface {
@@ -48,7 +49,7 @@ func listed(p Proofs) ProofList {
 	l := p.List()
 	out := ProofList{Key: l.Key, KeyKept: l.KeyKept, Proofs: []Proof{}}
 	for _, one := range l.Proofs {
-		one.URL = proofsPath + "/" + one.ID
+		one.URL = ProofsPath + "/" + one.ID
 		one.ServerID, one.Name = health.Clean(one.ServerID, maxAddress), health.Clean(one.Name, maxWord)
 		one.Address, one.Reason = health.Clean(one.Address, maxAddress), health.Clean(one.Reason, maxReason)
 		one.Time = instant(one.Time)
@@ -77,7 +78,7 @@ func oneProof(o Options, id string) http.HandlerFunc {
 		b, err := o.Proofs.File(id)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			sentence(w, http.StatusNotFound, "There is no such proof (any more); "+proofsPath+" lists those there are.")
+			sentence(w, http.StatusNotFound, "There is no such proof (any more); "+ProofsPath+" lists those there are.")
 		case err != nil:
 			o.Log.Error("cannot read a proof", "id", id, "err", err)
 			sentence(w, http.StatusInternalServerError, "The proof could not be read; the station's log says why.")

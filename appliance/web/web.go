@@ -80,7 +80,7 @@ func New(o Options) (http.Handler, error) {
 		s.paths["/api/v1/exchanges"] = newExchanges(o)
 	}
 	if o.Proofs != nil {
-		s.paths[proofsPath] = listProofs(o)
+		s.paths[ProofsPath] = listProofs(o)
 	}
 	for path, a := range p.assets {
 		s.paths[path] = a
@@ -120,7 +120,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 	h.Set("Cache-Control", "no-store")
 	handler, ok := s.paths[r.URL.Path]
-	if id, is := strings.CutPrefix(r.URL.Path, proofsPath+"/"); is && s.options.Proofs != nil {
+	if id, is := strings.CutPrefix(r.URL.Path, ProofsPath+"/"); is && s.options.Proofs != nil {
 		handler, ok = oneProof(s.options, id), true
 	}
 	switch {
