@@ -22,7 +22,6 @@ func (c referenceClock) At(mono int64, judged string) monitor.Reading {
 		Usable: usable(r),
 		Reason: r.Reason,
 		Final:  r.Final,
-		Source: string(r.Source), State: string(r.State),
 	}
 }
 

@@ -53,7 +53,7 @@ type proofs struct {
 type unsigned struct {
 	target monitor.Target
 	reason string
-	list   []monitor.Evidence
+	list   []proof.Evidence
 }
 
 // asked is a proof of this last while, whatever became of it.
@@ -73,6 +73,10 @@ func (s *station) newProofs() *proofs {
 		station: s.platform.id, notes: s.notes, todo: make(chan unsigned, proofsWaiting),
 		key: &proofKey{station: s.platform.id, notes: s.notes},
 	}
+	p.collector = proof.Collector{Wanted: p.wanted, Reference: func(mono int64, judged string) (source, state string) {
+		r := s.ref.At(mono, judged)
+		return string(r.Source), string(r.State)
+	}}
 	if perm := s.platform.perm; perm != "" && !s.platform.volatile {
 		p.dir, p.key.path = filepath.Join(perm, proofsName), filepath.Join(perm, proofKeyName)
 	}
@@ -83,7 +87,7 @@ func (s *station) newProofs() *proofs {
 func (p *proofs) put(x monitor.Exchange, r monitor.Result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := p.collector.Put(x, r, p.wanted)
+	list := p.collector.Put(x, r)
 	if list == nil {
 		return
 	}
@@ -131,6 +135,10 @@ func (p *proofs) make(u unsigned) error {
 	}, u.target, u.reason, u.list)
 	if err != nil {
 		return err
+	}
+	// Nothing leaves the station that would not convince it.
+	if f := proof.Judge(s); !f.Proven {
+		return fmt.Errorf("what was gathered does not prove it: %s", f.Doubt)
 	}
 	file, err := proof.Sign(s, private)
 	if err != nil {

@@ -20,7 +20,8 @@ import (
 const (
 	proofKeyName = "proof-key"
 	proofKeyHead = "truechimer proof key 1"
-	proofKeyMost = 512 // bytes
+	proofKeyMost = 512  // bytes
+	proofKeyRead = 4096 // bytes; what is longer than proofKeyMost is damaged
 )
 
 // proofKey is what the station signs its proofs with. It is made when it is first
@@ -85,7 +86,7 @@ func (k *proofKey) load() error {
 	if k.key != nil || k.path == "" {
 		return nil
 	}
-	b, err := readAtMost(k.path, proofKeyMost)
+	b, err := readAtMost(k.path, proofKeyRead)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

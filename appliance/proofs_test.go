@@ -140,8 +140,9 @@ func convicted(name string, hour int) unsigned {
 		}
 		x.Diff = at - x.Mono
 		packets(&x)
-		u.list = append(u.list, monitor.Evidence{Exchange: x, First: i == 0, Reading: monitor.Reading{
-			True: at, Known: true, Usable: true, Final: true, Bound: 1e-5, Uncertainty: 1e-6, Source: "gps+pps", State: "locked",
+		u.list = append(u.list, proof.Evidence{Source: "gps+pps", State: "locked", Evidence: monitor.Evidence{
+			Exchange: x, First: i == 0,
+			Reading: monitor.Reading{True: at, Known: true, Usable: true, Final: true, Bound: 1e-5, Uncertainty: 1e-6},
 		}})
 	}
 	return u
@@ -154,7 +155,7 @@ func (u *unsigned) put(p *proofs) {
 		if i == len(u.list)-1 {
 			verdict = monitor.Off
 		}
-		p.put(e.Exchange, monitor.Result{Target: u.target, Verdict: verdict, Reason: u.reason, Evidence: &e})
+		p.put(e.Exchange, monitor.Result{Target: u.target, Verdict: verdict, Reason: u.reason, Evidence: &e.Evidence})
 	}
 }
 
@@ -203,7 +204,7 @@ func TestProofsAreBounded(t *testing.T) {
 		}
 		// By their bytes, too.
 		again.list[0].Size = proofsBytes
-		if err := again.makeRoom(1); err != nil || len(again.list) != proofsMost-1 {
+		if err := again.makeRoom(0); err != nil || len(again.list) != proofsMost-1 {
 			t.Errorf("%d proofs, %v", len(again.list), err)
 		}
 	}
@@ -289,21 +290,33 @@ func TestProofKey(t *testing.T) {
 			t.Errorf("damaged at %d, it is taken", i)
 		}
 	}
-	if err := os.WriteFile(path, good[:40], 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if three, kept := key("b"); three == two || !kept {
-		t.Error("a damaged key is used, or there is none after it")
+	for _, damaged := range [][]byte{good[:40], bytes.Repeat(good, 3)} {
+		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if three, kept := key("b"); three == two || !kept {
+			t.Error("a damaged key is used, or there is none after it")
+		}
 	}
 	// One that cannot be read may be good: it stays.
-	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
+	if err := errors.Join(os.Remove(path), os.Symlink(path, path)); err != nil {
 		t.Fatal(err)
 	}
-	if four, kept := key("b"); four == two || kept {
-		t.Error("a key is kept where none can be")
+	if _, kept := key("b"); kept {
+		t.Error("a key is kept where there may be another one")
 	}
-	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+	if info, err := os.Lstat(path); err != nil || info.Mode().Type() != fs.ModeSymlink {
 		t.Errorf("%v, %v", info, err)
+	}
+	// Nor is there one where nothing can be written.
+	if err := os.RemoveAll(filepath.Dir(path)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Dir(path), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, kept := key("b"); kept {
+		t.Error("a key is kept where nothing can be")
 	}
 }
 
@@ -317,6 +330,13 @@ func TestProofsOnABadCard(t *testing.T) {
 		t.Errorf("%v, %+v", err, s.proofs.List())
 	}
 	if _, err := s.proofs.File("x"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	// The reference was not what the monitor took it for.
+	u := convicted("a", 1)
+	u.list[1].State = "suspect"
+	memory := testStation(t, &platform{id: "a"}, stopped{}).proofs
+	if err := memory.make(u); err == nil || !strings.Contains(err.Error(), "suspect") || len(memory.List().Proofs) != 0 {
 		t.Error(err)
 	}
 	// A person's hand, or a failing card: a file that is listed and gone.

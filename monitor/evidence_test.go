@@ -17,7 +17,7 @@ func TestEvidence(t *testing.T) {
 		return x
 	}
 	read := func(mono int64, final bool) Reading {
-		return Reading{True: epoch + mono, Known: true, Usable: true, Final: final, Bound: 1e-6, Uncertainty: 1e-7, State: "locked"}
+		return Reading{True: epoch + mono, Known: true, Usable: true, Final: final, Bound: 1e-6, Uncertainty: 1e-7}
 	}
 	for i, c := range []struct {
 		offset, delay float64

@@ -151,8 +151,6 @@ type Reading struct {
 	Usable      bool    // locked, or in bounded holdover: good enough to judge with
 	Reason      string  // why it is not usable, for people
 	Final       bool    // smoothed with what came later; will not change any more
-
-	Source, State string // of the reference, in its own words; for who reads a proof
 }
 
 // Clock tells true time at instants of the station's monotonic clock. judged

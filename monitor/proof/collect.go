@@ -16,9 +16,22 @@ const (
 	staleAfter = int64(3600e9)
 )
 
+// Evidence is what the monitor hands over, with the reference's own words for it.
+type Evidence struct {
+	monitor.Evidence
+	Source, State string
+}
+
 // Collector gathers the evidence that a station's exchanges are, until it proves
 // something. It is not safe for concurrent use.
 type Collector struct {
+	// Wanted says whether a proof of a target is wanted at all at utc, ns since the
+	// Unix epoch.
+	Wanted func(t monitor.Target, utc int64) bool
+	// Reference says in what state the reference was at mono, as far as it is not
+	// made of the judged Target.ID itself, and what it was.
+	Reference func(mono int64, judged string) (source, state string)
+
 	trails map[string]*trail // by Target.ID
 }
 
@@ -26,13 +39,13 @@ type Collector struct {
 type trail struct {
 	addr  netip.AddrPort
 	limit float64
-	list  []monitor.Evidence
+	list  []Evidence
 }
 
-// Put takes what a monitor.Sink is given. wanted says whether a proof of a target
-// is wanted at all at utc, ns since the Unix epoch. The row is returned, the caller's from then on, as soon as
-// it proves that the server is off and the monitor says so too; else nil.
-func (c *Collector) Put(x monitor.Exchange, r monitor.Result, wanted func(t monitor.Target, utc int64) bool) []monitor.Evidence {
+// Put takes what a monitor.Sink is given. The row is returned, the caller's from
+// then on, as soon as it proves that the server is off and the monitor says so
+// too; else nil.
+func (c *Collector) Put(x monitor.Exchange, r monitor.Result) []Evidence {
 	if r.Provisional {
 		return nil
 	}
@@ -46,7 +59,7 @@ func (c *Collector) Put(x monitor.Exchange, r monitor.Result, wanted func(t moni
 		}
 		return nil
 	}
-	if r.Target.Caution != "" || !wanted(r.Target, e.Reading.True) {
+	if r.Target.Caution != "" || !c.Wanted(r.Target, e.Reading.True) {
 		delete(c.trails, id)
 		return nil
 	}
@@ -62,15 +75,20 @@ func (c *Collector) Put(x monitor.Exchange, r monitor.Result, wanted func(t moni
 		len(t.list) > 0 && t.list[len(t.list)-1].Exchange.Mono >= x.Mono {
 		*t = trail{addr: r.Target.Addr, limit: limit}
 	}
-	t.list = append(t.list, *e)
+	source, state := c.Reference(x.Mono, id)
+	t.list = append(t.list, Evidence{*e, source, state})
 	if n := len(t.list) - MaxExchanges; n > 0 {
 		t.list = slices.Delete(t.list, 0, n)
 	}
 	if r.Verdict != monitor.Off {
 		return nil
 	}
-	judged := monitor.Rejudge(t.limit, t.list)
-	if judged[len(judged)-1].Verdict != monitor.Off {
+	// The monitor may count from earlier on.
+	list := make([]monitor.Evidence, len(t.list))
+	for i := range t.list {
+		list[i] = t.list[i].Evidence
+	}
+	if judged := monitor.Rejudge(t.limit, list); judged[len(judged)-1].Verdict != monitor.Off {
 		return nil
 	}
 	delete(c.trails, id)

@@ -7,20 +7,26 @@ import (
 	"github.com/truechimer/truechimer/monitor"
 )
 
-func always(monitor.Target, int64) bool { return true }
+// collecting takes all there is, from a reference that is locked.
+func collecting() Collector {
+	return Collector{
+		Wanted:    func(monitor.Target, int64) bool { return true },
+		Reference: func(int64, string) (source, state string) { return "gps+pps", "locked" },
+	}
+}
 
 // put gives a collector an exchange as the monitor would.
-func put(t *testing.T, c *Collector, what monitor.Target, h had, verdict monitor.Verdict, first bool) []monitor.Evidence {
+func put(t *testing.T, c *Collector, what monitor.Target, h had, verdict monitor.Verdict, first bool) []Evidence {
 	t.Helper()
 	e := evidence(t, what.ID, h)
 	e.First = first
-	return c.Put(e.Exchange, monitor.Result{Target: what, Verdict: verdict, Evidence: &e}, always)
+	return c.Put(e.Exchange, monitor.Result{Target: what, Verdict: verdict, Evidence: &e.Evidence})
 }
 
 func TestCollector(t *testing.T) {
-	var c Collector
+	c := collecting()
 	list := row(30)
-	none := func(got []monitor.Evidence) {
+	none := func(got []Evidence) {
 		t.Helper()
 		if got != nil {
 			t.Errorf("a proof of %d exchanges", len(got))
@@ -29,8 +35,8 @@ func TestCollector(t *testing.T) {
 	none(put(t, &c, target, list[0], monitor.Doubtful, true))
 	none(put(t, &c, target, list[1], monitor.Doubtful, false))
 	// A provisional one and a lost packet change nothing.
-	none(c.Put(monitor.Exchange{Outcome: monitor.OutcomeOK}, monitor.Result{Target: target, Provisional: true}, always))
-	none(c.Put(monitor.Exchange{Outcome: monitor.OutcomeTimeout}, monitor.Result{Target: target}, always))
+	none(c.Put(monitor.Exchange{Outcome: monitor.OutcomeOK}, monitor.Result{Target: target, Provisional: true}))
+	none(c.Put(monitor.Exchange{Outcome: monitor.OutcomeTimeout}, monitor.Result{Target: target}))
 	if got := put(t, &c, target, list[2], monitor.Off, false); len(got) != 3 || got[0].Exchange.T1 != evidence(t, "", list[0]).Exchange.T1 {
 		t.Errorf("a proof of %d exchanges", len(got))
 	}
@@ -42,18 +48,22 @@ func TestCollector(t *testing.T) {
 	}
 
 	for what, between := range map[string]func(){
-		"a right exchange":  func() { c.Put(monitor.Exchange{Outcome: monitor.OutcomeOK}, monitor.Result{Target: target}, always) },
-		"one that is wrong": func() { c.Put(monitor.Exchange{Outcome: monitor.OutcomeDenied}, monitor.Result{Target: target}, always) },
-		"a new row":         func() { put(t, &c, target, list[12], monitor.Doubtful, true) },
-		"an older one":      func() { put(t, &c, target, list[9], monitor.Doubtful, false) },
+		"a right exchange": func() { c.Put(monitor.Exchange{Outcome: monitor.OutcomeOK}, monitor.Result{Target: target}) },
+		"one that is wrong": func() {
+			c.Put(monitor.Exchange{Outcome: monitor.OutcomeDenied}, monitor.Result{Target: target})
+		},
+		"a new row":    func() { put(t, &c, target, list[12], monitor.Doubtful, true) },
+		"an older one": func() { put(t, &c, target, list[9], monitor.Doubtful, false) },
 		"another limit": func() {
 			other := target
 			other.Server.Limit = 30 * ms
 			put(t, &c, other, list[12], monitor.Doubtful, false)
 		},
 		"nobody wants one": func() {
-			e := evidence(t, target.ID, list[12])
-			c.Put(e.Exchange, monitor.Result{Target: target, Verdict: monitor.Off, Evidence: &e}, func(monitor.Target, int64) bool { return false })
+			wanted := c.Wanted
+			c.Wanted = func(monitor.Target, int64) bool { return false }
+			put(t, &c, target, list[12], monitor.Off, false)
+			c.Wanted = wanted
 		},
 	} {
 		put(t, &c, target, list[10], monitor.Doubtful, true)
@@ -85,7 +95,7 @@ func TestCollector(t *testing.T) {
 
 // TestCollectorIsBounded however many servers are off.
 func TestCollectorIsBounded(t *testing.T) {
-	var c Collector
+	c := collecting()
 	proofs := 0
 	for i := range 9 {
 		for n := range 10 * maxTrails {

@@ -108,8 +108,7 @@ func (s *Statement) evidence() ([]monitor.Evidence, error) {
 			}
 		}
 		list[i] = monitor.Evidence{Exchange: out, Reading: monitor.Reading{
-			True: r.True, Known: true, Uncertainty: r.Uncertainty, Bound: r.Bound, Usable: true,
-			Final: r.Final, Source: r.Source, State: r.State,
+			True: r.True, Known: true, Uncertainty: r.Uncertainty, Bound: r.Bound, Usable: true, Final: r.Final,
 		}}
 	}
 	return list, nil

@@ -21,7 +21,7 @@ func (systemIsTrue) At(mono int64, _ string) monitor.Reading {
 	diff := c.Realtime() - before
 	return monitor.Reading{
 		True: mono + diff, Known: true, Usable: true, Final: true,
-		Bound: 1e-3 + float64(c.Monotonic()-before)/1e9, Uncertainty: 1e-4, Source: "gps+pps", State: "locked",
+		Bound: 1e-3 + float64(c.Monotonic()-before)/1e9, Uncertainty: 1e-4,
 	}
 }
 
@@ -34,7 +34,7 @@ type gathered struct {
 	mu    sync.Mutex
 	c     Collector
 	right int // exchanges with the right server that were kept with their packets
-	found map[string][]monitor.Evidence
+	found map[string][]Evidence
 	why   string
 	done  chan struct{}
 }
@@ -45,8 +45,8 @@ func (g *gathered) Put(x monitor.Exchange, r monitor.Result) {
 	if r.Target.Server.Name == "right" && (x.Wire != nil || r.Evidence != nil) {
 		g.right++
 	}
-	if list := g.c.Put(x, r, always); list != nil && g.found == nil {
-		g.found, g.why = map[string][]monitor.Evidence{r.Target.Server.Name: list}, r.Reason
+	if list := g.c.Put(x, r); list != nil && g.found == nil {
+		g.found, g.why = map[string][]Evidence{r.Target.Server.Name: list}, r.Reason
 		close(g.done)
 	}
 }
@@ -68,7 +68,7 @@ func TestFromTheWireToTheJudge(t *testing.T) {
 	wrong.Name, right.Name = "wrong", "right"
 	prober := probe.New()
 	t.Cleanup(func() { prober.Close() })
-	sink := &gathered{done: make(chan struct{})}
+	sink := &gathered{c: collecting(), done: make(chan struct{})}
 	m, err := monitor.New(monitor.Config{
 		Clock: systemIsTrue{}, Prober: prober, Sink: sink, Assignments: assigned{wrong, right},
 	})
@@ -123,7 +123,7 @@ func TestFromTheWireToTheJudge(t *testing.T) {
 	// A second station has seen the same; one that is not told the truth by its
 	// reference has not.
 	for shift, agree := range map[time.Duration]bool{0: true, 40 * time.Second: false} {
-		var other []monitor.Evidence
+		var other []Evidence
 		for _, e := range list {
 			e.Reading.True -= int64(shift)
 			x := *e.Exchange.Wire

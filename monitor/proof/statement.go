@@ -252,7 +252,7 @@ func tame(s string) string {
 
 // New is the statement that a server is off by the evidence there is, at most
 // MaxExchanges of it, and not by anybody's signature yet.
-func New(by Station, t monitor.Target, reason string, list []monitor.Evidence) (*Statement, error) {
+func New(by Station, t monitor.Target, reason string, list []Evidence) (*Statement, error) {
 	by.ID, by.Software = tame(by.ID), tame(by.Software)
 	s := &Statement{
 		Type: Type, Version: Version, Station: by,
@@ -277,7 +277,7 @@ func New(by Station, t monitor.Target, reason string, list []monitor.Evidence) (
 			Mono: x.Mono, Diff: x.Diff, TTL: x.TTL,
 			Reference: Reference{
 				True: r.True, UTC: time.Unix(0, r.True).UTC(), Uncertainty: r.Uncertainty, Bound: r.Bound,
-				Source: tame(r.Source), State: tame(r.State), Final: r.Final,
+				Source: tame(e.Source), State: tame(e.State), Final: r.Final,
 			},
 		})
 	}

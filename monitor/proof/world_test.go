@@ -43,7 +43,7 @@ func toNTP(at int64) uint64 {
 }
 
 // evidence is an exchange as the monitor hands it over.
-func evidence(t testing.TB, by string, h had) monitor.Evidence {
+func evidence(t testing.TB, by string, h had) Evidence {
 	t.Helper()
 	var w monitor.Wire
 	cookie := sha256.Sum256([]byte(by + time.Unix(0, ns(h.at)).String()))
@@ -70,9 +70,9 @@ func evidence(t testing.TB, by string, h had) monitor.Evidence {
 	x.T2 = middle + ns(h.offset)
 	x.T2 = (x.T2/1e9)*1e9 + int64((stamp&0xffffffff*1e9+1<<31)>>32)
 	x.T3 = x.T2
-	return monitor.Evidence{Exchange: x, Reading: monitor.Reading{
-		True: middle, Known: true, Usable: true, Final: true, Uncertainty: h.bound / 3, Bound: h.bound, Source: "gps+pps", State: "locked",
-	}}
+	return Evidence{monitor.Evidence{Exchange: x, Reading: monitor.Reading{
+		True: middle, Known: true, Usable: true, Final: true, Uncertainty: h.bound / 3, Bound: h.bound,
+	}}, "gps+pps", "locked"}
 }
 
 // row are exchanges of a minute each with a server that is 80 ms ahead.
@@ -87,7 +87,7 @@ func row(n int) []had {
 // statement is what a station says of exchanges.
 func statement(t testing.TB, by string, list ...had) *Statement {
 	t.Helper()
-	var all []monitor.Evidence
+	var all []Evidence
 	for _, h := range list {
 		all = append(all, evidence(t, by, h))
 	}
