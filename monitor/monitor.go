@@ -15,7 +15,8 @@
 // the NTP Pool's score. station.go decides whether silence is the servers' fault
 // or the station's own. run.go is the loop, schedule.go when an address is
 // asked, denial.go when it no longer is, servers.go names and addresses,
-// caution.go those that are not convicted.
+// caution.go those that are not convicted. evidence.go is what others may judge
+// again.
 package monitor
 
 import (

@@ -193,8 +193,8 @@ func (s *Statement) check() error {
 	return nil
 }
 
-// instants are those that this format can tell, ns since the Unix epoch: 1970 to
-// 2200.
+// latest is the last instant that the format can tell, the beginning of 2200; the
+// first is that of 1970.
 const latest = int64(7258118400e9)
 
 func (x *Exchange) check() error {
