@@ -37,17 +37,6 @@ each other, with 1 if not, with 2 if it was called wrongly.
 // against each of all others.
 const judgedMost = 256
 
-// usageError is a wrong call.
-type usageError struct{ error }
-
-// exitOf is what the process ends with after an error.
-func exitOf(err error) int {
-	if errors.As(err, new(usageError)) {
-		return 2
-	}
-	return 1
-}
-
 // errUnproven ends a run after which nobody should rely on what the files say.
 var errUnproven = errors.New("not every file proves that its server was off")
 

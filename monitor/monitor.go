@@ -15,8 +15,9 @@
 // the NTP Pool's score. station.go decides whether silence is the servers' fault
 // or the station's own. run.go is the loop, schedule.go when an address is
 // asked, denial.go when it no longer is, servers.go names and addresses,
-// caution.go those that are not convicted. evidence.go is what others may judge
-// again.
+// caution.go those that are not convicted. taxonomy.go has the words for what
+// became of an exchange, and for what is odd about a reply. evidence.go is
+// what others may judge again.
 package monitor
 
 import (
@@ -78,7 +79,8 @@ type Exchange struct {
 	Target  string // Target.ID
 	Addr    netip.AddrPort
 	Outcome Outcome
-	Detail  string // for people; empty when ok
+	Finding Finding // the same more finely, see taxonomy.go; empty where a Prober does not tell
+	Detail  string  // for people; empty when ok
 
 	// The four time stamps, ns since the Unix epoch. T1 and T4 are the
 	// station's CLOCK_REALTIME (kernel stamps), T2 and T3 the server's clock.
@@ -97,7 +99,9 @@ type Exchange struct {
 	Kiss    string
 	// Rejected says that the NTP Pool's agent would count this reply as none,
 	// as the protocol library that it shares with this station refuses it.
-	Rejected       bool
+	Rejected bool
+	// Validated says that the protocol library's own check passed the reply.
+	Validated      bool
 	RefID          uint32
 	RootDelay      float64 // seconds
 	RootDispersion float64 // seconds
@@ -107,6 +111,12 @@ type Exchange struct {
 	Poll, Precision int8  // powers of two, seconds
 	ReferenceTime   int64 // when the server's clock was last set, ns since the Unix epoch; 0 if it does not say
 	TTL             uint8 // or hop limit, as the reply arrived; 0 if not known
+
+	// Strays is how many packets without the request's cookie were skipped, 100 at
+	// the most.
+	Strays uint8
+	// ICMP is the message that ended the exchange.
+	ICMP ICMP
 
 	// Interleaved says that the reply came in interleaved mode (RFC 9769). It
 	// then tells when the reply before it left, and not when it left itself: T3
@@ -121,6 +131,13 @@ type Exchange struct {
 	// Wire is what was sent and what came, where that is a proper reply. The
 	// monitor keeps it of those alone that may convict, see evidence.go.
 	Wire *Wire
+}
+
+// ICMP is one such message about a request; From is not valid where there was
+// none, or where it is not known.
+type ICMP struct {
+	Type, Code uint8
+	From       netip.Addr
 }
 
 // Delay is the round trip less the server's own processing, seconds.

@@ -252,7 +252,7 @@ func (m *Monitor) exchange(ctx context.Context, t *target, what Target) {
 	a := arrival{t: t}
 	defer func() {
 		if p := recover(); p != nil {
-			a.x = Exchange{Outcome: OutcomeInternal, Detail: fmt.Sprint(p)}
+			a.x = Exchange{Outcome: OutcomeInternal, Finding: FindingInternal, Detail: fmt.Sprint(p)}
 		}
 		m.done <- a
 	}()

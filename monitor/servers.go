@@ -325,6 +325,7 @@ func (m *Monitor) notResolved(s *server, err error, why string, now time.Time) {
 	wait := min(retryFirst<<min(s.fails, 10), retryLast)
 	s.fails++
 	m.planLook(s, now.Add(jitter(wait, m.cfg.Rand)))
+	finding := LookupFinding(err, why != "")
 	switch {
 	case err != nil:
 		why = err.Error()
@@ -343,7 +344,7 @@ func (m *Monitor) notResolved(s *server, err error, why string, now time.Time) {
 	} else {
 		m.cannotAsk(s, "this station could not resolve the name "+s.Host+": "+why)
 	}
-	x := Exchange{Target: s.Name, Outcome: OutcomeResolveError, Detail: why, Mono: m.mono(now)}
+	x := Exchange{Target: s.Name, Outcome: OutcomeResolveError, Finding: finding, Detail: why, Mono: m.mono(now)}
 	x.Diff = now.UnixNano() - x.Mono
 	m.mu.Lock()
 	r := m.shown[s.Name]

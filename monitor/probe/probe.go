@@ -161,9 +161,13 @@ func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 	if x.T1 != 0 && x.T4 != 0 {
 		x.StampError += float64(diffErr) / 1e9
 	}
+	x.Strays = uint8(c.strays)
+	if x.Outcome == monitor.OutcomeOK {
+		x.Finding = x.StampFinding()
+	}
 	if moved := stepped(before, after); moved != 0 && voids(x.Outcome, moved) {
 		p.count.stepped.Add(1)
-		x.Outcome = monitor.OutcomeClockStepped
+		x.Outcome, x.Finding = monitor.OutcomeClockStepped, monitor.FindingClockStepped
 		x.Detail = fmt.Sprintf("the station's clock was set by %v during the exchange", time.Duration(moved))
 		x.Diff, x.Mono = after.diff, p.clock.Monotonic()
 	}
@@ -221,18 +225,16 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *
 		de *dialError
 		ie *icmpError
 	)
-	fail := func(o monitor.Outcome, format string, args ...any) {
-		x.Outcome, x.Detail = o, fmt.Sprintf(format, args...)
-	}
+	fail := func(o monitor.Outcome, f monitor.Finding, format string, args ...any) { set(x, o, f, format, args...) }
 	switch {
 	case errors.As(err, &pe):
-		fail(monitor.OutcomeInternal, "%v", pe)
+		fail(monitor.OutcomeInternal, monitor.FindingInternal, "%v", pe)
 	case ctx.Err() != nil && !c.got:
-		fail(monitor.OutcomeInternal, "given up: %v", context.Cause(ctx))
+		fail(monitor.OutcomeInternal, monitor.FindingInternal, "given up: %v", context.Cause(ctx))
 	case errors.As(err, &de):
-		fail(monitor.OutcomeSendError, "%v", de)
+		fail(monitor.OutcomeSendError, monitor.FindingSendError, "%v", de)
 	case c.sendErr != nil:
-		fail(monitor.OutcomeSendError, "%v", c.sendErr)
+		fail(monitor.OutcomeSendError, monitor.FindingSendError, "%v", c.sendErr)
 	case c.got:
 		if c.st.wanted && !c.st.kernel {
 			p.count.noStamp.Add(1)
@@ -243,10 +245,11 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *
 		}
 		classify(x, raw[:], c.st)
 		x.Rejected = err != nil && x.Outcome != monitor.OutcomeOK
+		x.Validated = err == nil && resp.Validate() == nil
 		if x.Outcome == monitor.OutcomeOK && err != nil && !errors.Is(err, ntp.ErrServerTickedBackwards) {
 			// beevik compares T2 and T3 as plain numbers, which is wrong
 			// across an era's end; every other refusal would be news.
-			fail(monitor.OutcomeInternal, "a reply found good was refused by the protocol code: %v", err)
+			fail(monitor.OutcomeInternal, monitor.FindingInternal, "a reply found good was refused by the protocol code: %v", err)
 		}
 		if c.st.plain && resp != nil {
 			x.T1, x.T4 = resp.Timestamps.ClientXmit.UnixNano(), resp.Timestamps.ClientRecv.UnixNano()
@@ -258,20 +261,23 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *
 			x.Wire = &monitor.Wire{Request: c.asked, Reply: c.raw}
 		}
 	case errors.As(err, &ie):
-		fail(ie.outcome(x.Addr.Addr()), "%v", ie)
+		fail(ie.outcome(x.Addr.Addr()), ie.finding(), "%v", ie)
+		if !ie.local {
+			x.ICMP = monitor.ICMP{Type: ie.typ, Code: ie.code, From: ie.from}
+		}
 	case c.cut:
 		classify(x, c.header(), c.st)
 		x.Rejected = true
 	case c.strays >= maxStrays:
-		fail(monitor.OutcomeStray, "%d packets without the request's cookie, then given up", c.strays)
+		fail(monitor.OutcomeStray, monitor.FindingBadOrigin, "%d packets without the request's cookie, then given up", c.strays)
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.short:
-		fail(monitor.OutcomeStray, "a packet of %d bytes, %d are needed", c.n, packetSize)
+		fail(monitor.OutcomeStray, monitor.FindingShort, "a packet of %d bytes, %d are needed", c.n, packetSize)
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.strays > 0:
-		fail(monitor.OutcomeStray, "wrong origin time stamp in all %d packets within %v", c.strays, p.timeout)
+		fail(monitor.OutcomeStray, monitor.FindingBadOrigin, "wrong origin time stamp in all %d packets within %v", c.strays, p.timeout)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		fail(monitor.OutcomeTimeout, "no reply within %v", p.timeout)
+		fail(monitor.OutcomeTimeout, monitor.FindingTimeout, "no reply within %v", p.timeout)
 	default:
-		fail(monitor.OutcomeInternal, "%v", err)
+		fail(monitor.OutcomeInternal, monitor.FindingInternal, "%v", err)
 	}
 }
 

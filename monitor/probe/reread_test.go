@@ -27,6 +27,7 @@ func TestReread(t *testing.T) {
 			Target: x.Target, Addr: x.Addr, T1: x.T1, T4: x.T4, Mono: x.Mono, Diff: x.Diff,
 			StampError: x.StampError, Kernel: x.Kernel, TTL: x.TTL,
 		}
+		out.Validated = x.Validated
 		err := Reread(&out, w)
 		return out, err
 	}
