@@ -16,7 +16,8 @@
 // or the station's own. run.go is the loop, schedule.go when an address is
 // asked, denial.go when it no longer is, servers.go names and addresses,
 // caution.go those that are not convicted. taxonomy.go has the words for what
-// became of an exchange, and for what is odd about a reply.
+// became of an exchange, and for what is odd about a reply. evidence.go is
+// what others may judge again.
 package monitor
 
 import (
@@ -127,6 +128,9 @@ type Exchange struct {
 	// StampError, Kernel and Interleaved are set in it. Nil where there is none
 	// or where it is in doubt.
 	Before *Exchange
+	// Wire is what was sent and what came, where that is a proper reply. The
+	// monitor keeps it of those alone that may convict, see evidence.go.
+	Wire *Wire
 }
 
 // ICMP is one such message about a request; From is not valid where there was
@@ -202,6 +206,9 @@ type Result struct {
 	Score       *float64  // NTP Pool formula
 	Loss        *float64  // share of the last 100 exchanges that brought no reply, a refusal, or an invalid one; the station's own faults are not among them
 	Last        time.Time // true time of the exchange; the station's clock until true time is known
+	// Evidence is given to a Sink, with the final verdict on an exchange that lies
+	// wholly outside of the limit; else it is nil.
+	Evidence *Evidence
 }
 
 // Verdict is the judgement on a server.

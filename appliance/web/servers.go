@@ -54,6 +54,7 @@ type serverView struct {
 	Cells               []fact // numbers, in the order of the table's columns
 	Last                *moment
 	Reason              string
+	Proof               string // address of the file that proves the verdict; empty: there is none
 }
 
 func newServerView(s status.Server, now time.Time) serverView {
