@@ -7,6 +7,7 @@
 //	appliance -sim    with a simulated receiver and simulated servers
 //	appliance tuf     the update's TUF client, to try it on any repository
 //	appliance gps     what a receiver said, from a recording
+//	appliance judge   what files prove in which stations say why a server is off
 //	appliance probe   what NTP servers answer
 package main
 
@@ -45,6 +46,9 @@ func logic(ctx context.Context, args []string) error {
 	}
 	if len(args) > 0 && args[0] == "gps" {
 		return runGPS(args[1:], os.Stdin, os.Stdout)
+	}
+	if len(args) > 0 && args[0] == "judge" {
+		return runJudge(args[1:], os.Stdout)
 	}
 	if len(args) > 0 && args[0] == "probe" {
 		return runProbe(ctx, args[1:], os.Stdout, os.Stderr)

@@ -40,6 +40,7 @@ type station struct {
 	manager  atomic.Pointer[network.Manager] // nil until there is one
 	answered atomic.Bool                     // an NTP server has
 	diary    *diary.Journal                  // of exchanges; nil: none is kept
+	proofs   *proofs                         // why servers are off, as files
 	updater  *updater                        // nil but on stations
 	born     time.Time
 	log      *slog.Logger
@@ -75,6 +76,7 @@ func (s *station) Put(x monitor.Exchange, r monitor.Result) {
 	if s.diary != nil {
 		s.diary.Put(x, r)
 	}
+	s.proofs.put(x, r)
 }
 
 // Status implements web.Source.

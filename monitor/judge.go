@@ -43,8 +43,9 @@ func (g *judge) add(x Exchange, r Reading, open bool) Result {
 // addBoth is add with the reading for the exchange before, if x tells of it.
 func (g *judge) addBoth(x Exchange, r, before Reading, open bool) Result {
 	// Only what was measured against the reading can change with it.
-	g.append(record{x: x, r: r, before: before, settled: r.Final || x.Outcome != OutcomeOK, open: open})
-	return g.result()
+	rec := record{x: x, r: r, before: before, settled: r.Final || x.Outcome != OutcomeOK, open: open}
+	g.append(rec)
+	return g.evident(&rec, g.result())
 }
 
 // told takes a denial that was given to another name of the same address. It
@@ -153,7 +154,7 @@ func (g *judge) replay(done *[maxRecords]bool, put func(Exchange, Result)) {
 	for i := range g.recs {
 		g.last = g.now.step(&g.recs[i], g.target.Server.Limit)
 		if done[i] {
-			put(g.recs[i].x, g.last.result(g.target, &g.now))
+			put(g.recs[i].x, g.evident(&g.recs[i], g.last.result(g.target, &g.now)))
 		}
 	}
 	g.fold()

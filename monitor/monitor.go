@@ -17,7 +17,8 @@
 // asked, denial.go when it no longer is, servers.go names and addresses,
 // caution.go those that are not convicted, path.go how far requests get and
 // trace.go when that is looked at. taxonomy.go has the words for what became of
-// an exchange, and for what is odd about a reply.
+// an exchange, and for what is odd about a reply. evidence.go is what others may
+// judge again.
 package monitor
 
 import (
@@ -128,6 +129,9 @@ type Exchange struct {
 	// StampError, Kernel and Interleaved are set in it. Nil where there is none
 	// or where it is in doubt.
 	Before *Exchange
+	// Wire is what was sent and what came, where that is a proper reply. The
+	// monitor keeps it of those alone that may convict, see evidence.go.
+	Wire *Wire
 }
 
 // ICMP is one such message about a request; From is not valid where there was
@@ -206,6 +210,9 @@ type Result struct {
 	// Path is where requests stopped the last time that the target fell silent,
 	// for a day. Nil: not looked at; and always in what a Sink is given.
 	Path *Path
+	// Evidence is given to a Sink, with the final verdict on an exchange that lies
+	// wholly outside of the limit; else it is nil.
+	Evidence *Evidence
 }
 
 // Verdict is the judgement on a server.

@@ -296,6 +296,7 @@ func (m *Monitor) arrived(a arrival, now time.Time) {
 	r := m.cfg.Clock.At(x.Mono, x.Target)
 	t.asked, t.usable = true, checkReading(r) == ""
 	t.wasUsable = t.wasUsable || t.usable
+	x.Wire = x.incriminating(r, what.Server.Limit)
 
 	before := t.last.verdict
 	var earlier Reading

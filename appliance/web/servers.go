@@ -55,6 +55,7 @@ type serverView struct {
 	Last                *moment
 	Reason              string
 	Path                *pathView
+	Proof               string // address of the file that proves the verdict; empty: there is none
 }
 
 func newServerView(s status.Server, now time.Time) serverView {

@@ -119,6 +119,7 @@ type conn struct {
 	sieve
 	sendErr error
 	was     *past // what interleaved mode is asked for with, nil if it is not
+	asked   [packetSize]byte
 }
 
 func (c *conn) Write(b []byte) (int, error) {
@@ -134,6 +135,7 @@ func (c *conn) Write(b []byte) (int, error) {
 		rand.Read(request[offReceive : offReceive+8])
 		c.second = binary.BigEndian.Uint64(request[offReceive:])
 	}
+	c.asked = request
 	if err := c.w.send(request[:]); err != nil {
 		c.sendErr = err
 		return 0, err

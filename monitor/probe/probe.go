@@ -258,6 +258,9 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *
 		if x.T1 != 0 && x.T4 != 0 {
 			x.Mono = x.T1 + (x.T4-x.T1)/2 - x.Diff
 		}
+		if x.Outcome == monitor.OutcomeOK {
+			x.Wire = &monitor.Wire{Request: c.asked, Reply: c.raw}
+		}
 	case errors.As(err, &ie):
 		fail(ie.outcome(x.Addr.Addr()), ie.finding(), "%v", ie)
 		if !ie.local {
