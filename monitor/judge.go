@@ -28,6 +28,9 @@ type judge struct {
 	recs   []record
 	now    state     // after recs
 	last   judgement // of the last exchange
+
+	around around    // see record; for the exchange that is judged next
+	family familyGap // to the server's address of the other family
 }
 
 func newJudge(t Target) *judge {
@@ -43,7 +46,7 @@ func (g *judge) add(x Exchange, r Reading, open bool) Result {
 // addBoth is add with the reading for the exchange before, if x tells of it.
 func (g *judge) addBoth(x Exchange, r, before Reading, open bool) Result {
 	// Only what was measured against the reading can change with it.
-	g.append(record{x: x, r: r, before: before, settled: r.Final || x.Outcome != OutcomeOK, open: open})
+	g.append(record{x: x, r: r, before: before, around: g.around, settled: r.Final || x.Outcome != OutcomeOK, open: open})
 	return g.result()
 }
 
@@ -68,7 +71,11 @@ func (g *judge) append(rec record) {
 }
 
 // result is what is known now.
-func (g *judge) result() Result { return g.last.result(g.target, &g.now) }
+func (g *judge) result() Result {
+	res := g.last.result(g.target, &g.now)
+	g.family.tell(&res)
+	return res
+}
 
 // refine asks for the readings that were not final and judges again where one
 // has become so; put gets each exchange that is now judged for good. mono is

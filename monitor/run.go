@@ -40,10 +40,16 @@ type Config struct {
 	// Own are the addresses under which the internet reaches this station, its
 	// router's included, as far as they are known; nil: none are. It is called
 	// once a minute and must not block.
-	Own  func() []netip.Addr
-	Rate int          // requests a second at the most, DefaultRate if 0
-	Rand *rand.Rand   // for jitter; used by Run alone; nil: seeded by the runtime
-	Log  *slog.Logger // nil: silent
+	Own func() []netip.Addr
+	// Local are all addresses of this station, also those that the internet does
+	// not reach, and Leap is the leap second that is announced for the end of the
+	// present month: 1 one more, -1 one less, 0 none; known is false where the
+	// station cannot tell. Both as Own; nil: nothing is known.
+	Local func() []netip.Addr
+	Leap  func() (change int, known bool)
+	Rate  int          // requests a second at the most, DefaultRate if 0
+	Rand  *rand.Rand   // for jitter; used by Run alone; nil: seeded by the runtime
+	Log   *slog.Logger // nil: silent
 }
 
 // Monitor asks the assigned servers and keeps a verdict on each of their
@@ -75,7 +81,8 @@ type Monitor struct {
 		mono int64
 		at   time.Time
 	}
-	side station
+	side   station
+	nearby surroundings
 }
 
 // target is one address being asked.
@@ -129,6 +136,7 @@ func New(cfg Config) (*Monitor, error) {
 		global:   bucket{every: time.Second / time.Duration(cfg.Rate), size: globalBurst},
 		done:     make(chan arrival, maxWorkers),
 		resolved: make(chan resolution, maxLookups),
+		nearby:   surroundings{targets: map[uint32]*target{}},
 		side:     station{suspects: map[*target]int{}},
 	}, nil
 }
@@ -173,6 +181,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 	defer wake.Stop()
 	m.lastDone = now
 	m.learnOwn(now)
+	m.nearby.learn(m.cfg, now)
 	m.assign(list, now)
 	for {
 		select {
@@ -291,7 +300,9 @@ func (m *Monitor) arrived(a arrival, now time.Time) {
 	if x.Before != nil {
 		earlier = m.cfg.Clock.At(x.Before.Mono, x.Target)
 	}
+	t.around = m.nearby.around(t, &x)
 	m.put(x, t.addBoth(x, r, earlier, m.side.mayBeOurs(t, x.Outcome)))
+	m.compareFamilies(t, x.Mono)
 	m.side.heard(t, x.Outcome, m.judged)
 	m.show(t.result())
 
@@ -320,6 +331,7 @@ func (m *Monitor) ticked(now time.Time) {
 	}
 	m.forgetDenials(now)
 	m.learnOwn(now)
+	m.nearby.learn(m.cfg, now)
 	for key, p := range m.paces {
 		if p.users == 0 && p.idle(now) {
 			delete(m.paces, key)
