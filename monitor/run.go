@@ -47,9 +47,11 @@ type Config struct {
 	// station cannot tell. Both as Own; nil: nothing is known.
 	Local func() []netip.Addr
 	Leap  func() (change int, known bool)
-	Rate  int          // requests a second at the most, DefaultRate if 0
-	Rand  *rand.Rand   // for jitter; used by Run alone; nil: seeded by the runtime
-	Log   *slog.Logger // nil: silent
+	// Manners keeps what servers asked for over restarts; nil: nothing does.
+	Manners Manners
+	Rate    int          // requests a second at the most, DefaultRate if 0
+	Rand    *rand.Rand   // for jitter; used by Run alone; nil: seeded by the runtime
+	Log     *slog.Logger // nil: silent
 }
 
 // Monitor asks the assigned servers and keeps a verdict on each of their
@@ -83,6 +85,7 @@ type Monitor struct {
 	}
 	side   station
 	nearby surroundings
+	memory memory
 }
 
 // target is one address being asked.
@@ -137,6 +140,7 @@ func New(cfg Config) (*Monitor, error) {
 		done:     make(chan arrival, maxWorkers),
 		resolved: make(chan resolution, maxLookups),
 		nearby:   surroundings{targets: map[uint32]*target{}},
+		memory:   memory{kept: cfg.Manners, slow: map[netip.AddrPort]slowed{}, saved: make(chan error, 1)},
 		side:     station{suspects: map[*target]int{}},
 	}, nil
 }
@@ -182,12 +186,16 @@ func (m *Monitor) Run(ctx context.Context) error {
 	m.lastDone = now
 	m.learnOwn(now)
 	m.nearby.learn(m.cfg, now)
+	m.recall(now)
 	m.assign(list, now)
 	for {
 		select {
 		case <-ctx.Done():
 			m.drain()
+			m.rememberAtEnd(time.Now())
 			return ctx.Err()
+		case err := <-m.memory.saved:
+			m.wasSaved(err)
 		case a := <-m.done:
 			m.flying--
 			m.lastDone = time.Now()
@@ -316,6 +324,7 @@ func (m *Monitor) arrived(a arrival, now time.Time) {
 	switch x.Outcome {
 	case OutcomeRateLimited:
 		t.pace.until = t.plan.due
+		m.noteRate(t)
 	case OutcomeDenied:
 		m.denied(t, x, r)
 	}
@@ -330,6 +339,7 @@ func (m *Monitor) ticked(now time.Time) {
 		m.progress.Add(1)
 	}
 	m.forgetDenials(now)
+	m.remember(now)
 	m.learnOwn(now)
 	m.nearby.learn(m.cfg, now)
 	for key, p := range m.paces {

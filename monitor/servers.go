@@ -169,6 +169,7 @@ func (m *Monitor) join(s *server, addr netip.Addr, id string, now time.Time) {
 		from:  s,
 		ways:  waysTo(addr),
 	}
+	m.slowDown(t, now)
 	s.targets[family(addr)] = t
 	m.side.joined(t)
 	m.nearby.joined(t)

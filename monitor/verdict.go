@@ -107,6 +107,9 @@ func (s *state) step(rec *record, limit float64) judgement {
 		return s.ownFault(j, rec.void)
 	case rec.told:
 		j.verdict, j.reason = Denied, fmt.Sprintf("%s, as %s was told at the same address", orElse(x.Detail, denied), x.Target)
+		if x.Target == "" {
+			j.reason = orElse(x.Detail, denied) + ", as this station was told before it was restarted"
+		}
 		s.endStreak()
 		s.kept = j
 		return j
