@@ -281,7 +281,9 @@ func TestClaimsOfResults(t *testing.T) {
 func TestLoop(t *testing.T) {
 	n := surroundings{targets: map[uint32]*target{}}
 	n.learn(Config{Own: func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("192.0.2.99")} },
-		Local: func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("192.0.2.99")} }}, time.Unix(1, 0))
+		Local: func() []netip.Addr {
+			return []netip.Addr{netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("192.0.2.99")}
+		}}, time.Unix(1, 0))
 	mk := func(addr string) *target {
 		tt := &target{judge: *newJudge(Target{ID: addr, Addr: netip.AddrPortFrom(netip.MustParseAddr(addr), 123), Server: Server{Limit: 25 * ms}})}
 		n.joined(tt)

@@ -54,6 +54,8 @@ type serverView struct {
 	Cells               []fact // numbers, in the order of the table's columns
 	Last                *moment
 	Reason              string
+	Warnings            []string
+	Details             []fact
 }
 
 func newServerView(s status.Server, now time.Time) serverView {
@@ -63,6 +65,7 @@ func newServerView(s status.Server, now time.Time) serverView {
 		Tone: vv.tone, Mark: vv.mark, Verdict: vv.word,
 		Scale: drawScale(s),
 	}
+	v.Warnings, v.Details = warningTexts(s), details(s)
 	var notes []string
 	if s.Assured && s.Verdict == string(monitor.OK) {
 		v.Mark = "check"
