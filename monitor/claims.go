@@ -37,21 +37,17 @@ func claimOf(x *Exchange) claim {
 	return c
 }
 
-// claims shows it; nil if there is none.
-func (c *claim) claims() *Claims {
-	if !c.said {
-		return nil
-	}
+// tell writes it to what a Result points to.
+func (c *claim) tell(out *Claims, age *float64) {
 	x := Exchange{RootDelay: float64(c.rootDelay), RootDispersion: float64(c.rootDispersion)}
-	out := &Claims{
+	*out = Claims{
 		Leap: c.leap, RootDelay: x.RootDelay, RootDispersion: x.RootDispersion, RootDistance: x.RootDistance(),
 		RefID: RefIDText(c.stratum, c.refID),
 	}
 	if c.dated {
-		age := float64(c.age)
-		out.ReferenceAge = &age
+		*age = float64(c.age)
+		out.ReferenceAge = age
 	}
-	return out
 }
 
 // RefIDText reads a reference ID: four letters up to stratum 1, else an IPv4

@@ -183,5 +183,8 @@ func (g *judge) fold() {
 		m := copy(g.recs, g.recs[n:])
 		clear(g.recs[m:])
 		g.recs = g.recs[:m]
+		if m == 0 && cap(g.recs) > 1 {
+			g.recs = nil // a burst's are some kilobytes, and there are thousands of targets
+		}
 	}
 }

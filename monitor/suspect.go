@@ -81,16 +81,16 @@ const (
 	leapNear  = 24 * time.Hour // before and after the midnight of a leap second that a smear may last
 	leapAhead = 12 * time.Hour // before it, by when servers that know of it announce it
 
-	// instanceShown is how long a change of instance is told, ns; instanceWait is
+	// instanceShown is how long a change of instance is told; instanceWait is
 	// how many replies have to come until another one counts: who answers as
 	// somebody else each time must not escape by it.
-	instanceShown = int64(time.Hour)
+	instanceShown = time.Hour
 	instanceWait  = 16
 
-	closeGap  = int64(10 * time.Second) // between requests, for a rate limit to be felt
-	closeMost = 64                      // exchanges of a kind until their counts are halved
-	closeSent = 12                      // it takes
-	apartSent = 16                      // and so many
+	closeGap  = 10.0 // seconds between requests, for a rate limit to be felt
+	closeMost = 64   // exchanges of a kind until their counts are halved
+	closeSent = 12   // it takes
+	apartSent = 16   // and so many
 )
 
 // suspicions are what a target's past replies leave of doubts; part of state.
@@ -99,7 +99,7 @@ type suspicions struct {
 	asymRun    int8     // replies in a row with the slope of a queue, negative: on the way back
 	smear      bool     // seen on this leap second's day
 	quiet      uint8    // replies until another change of instance counts
-	instanceAt int64    // Mono of the last change, 0 none
+	instanceAt uint32   // of the last change, ticks; 0 none
 	requests   spacing
 }
 
@@ -127,14 +127,14 @@ func (s *state) instance(x *Exchange) {
 	}
 	s.past = window{}
 	s.endStreak()
-	u.instanceAt, u.quiet = x.Mono, instanceWait
+	u.instanceAt, u.quiet = max(ticks(x.Mono), 1), instanceWait
 }
 
 // suspect brings the warnings up to date with a proper reply that the window has.
 func (s *state) suspect(rec *record, limit float64) {
 	u, x := &s.suspicions, &rec.x
 	u.shown = rec.around.warns
-	u.shown.set(u.instanceAt != 0 && x.Mono-u.instanceAt < instanceShown, WarnAnycastChange)
+	u.shown.set(u.instanceAt != 0 && tickSpan*float64(ticks(x.Mono)-u.instanceAt) < instanceShown.Seconds(), WarnAnycastChange)
 	u.shown.set(leapDisagrees(x, rec.r, rec.around), WarnLeapDisagree)
 
 	switch side := s.past.queueing(limit); {
@@ -258,17 +258,18 @@ func leapDisagrees(x *Exchange, r Reading, k around) bool {
 // spacing counts what became of requests that came soon after the one before,
 // and of the others.
 type spacing struct {
-	lastAt           int64 // Mono of the last request, 0 none
+	lastAt           uint32 // of the last request, ticks; 0 none
 	close, closeLost uint8
 	apart, apartLost uint8
 }
 
 func (c *spacing) add(mono int64, lost bool) {
 	sent, gone := &c.apart, &c.apartLost
-	if c.lastAt != 0 && mono-c.lastAt < closeGap {
+	now := ticks(mono)
+	if c.lastAt != 0 && tickSpan*float64(now-c.lastAt) < closeGap {
 		sent, gone = &c.close, &c.closeLost
 	}
-	c.lastAt = mono
+	c.lastAt = max(now, 1)
 	if *sent == closeMost {
 		*sent, *gone = *sent/2, *gone/2
 	}
@@ -303,10 +304,14 @@ func (s *state) count(rec *record) {
 	}
 }
 
-// tell adds to a result what is known beside its verdict.
-func (s *state) tell(r *Result) {
-	r.Sent, r.Received, r.Reach = s.traffic.sent, s.traffic.received, s.traffic.reach
-	r.Claims = s.claim.claims()
+// tell adds to a result what is known beside its verdict; claims and age are
+// what it may point to.
+func (s *state) tell(r *Result, claims *Claims, age *float64) {
+	r.Sent, r.Received, r.Reach = uint64(s.traffic.sent), uint64(s.traffic.received), s.traffic.reach
+	if s.claim.said {
+		r.Claims = claims
+		s.claim.tell(claims, age)
+	}
 	w := s.suspicions.shown
 	w.set(s.suspicions.requests.limited(), WarnRateInferred)
 	r.Warnings = w.list()

@@ -340,9 +340,11 @@ func (j *judgement) result(t Target, s *state) Result {
 		offset, uncertainty, bound, rtt, score, loss, jitter float64
 		stratum                                              int
 		latest                                               Measurement
+		claims                                               Claims
+		age                                                  float64
 	}{
 		shown.offset, shown.uncertainty, shown.bound, j.rtt, s.score, 0, 0, int(j.stratum),
-		Measurement{j.offset, j.uncertainty, j.bound, j.rtt},
+		Measurement{j.offset, j.uncertainty, j.bound, j.rtt}, Claims{}, 0,
 	}
 	if j.measured {
 		res.Offset, res.Uncertainty, res.Bound, res.Latest = &v.offset, &v.uncertainty, &v.bound, &v.latest
@@ -350,7 +352,7 @@ func (j *judgement) result(t Target, s *state) Result {
 			v.jitter, res.Jitter = rms, &v.jitter
 		}
 	}
-	s.tell(&res)
+	s.tell(&res, &v.claims, &v.age)
 	if j.timed {
 		res.RTT = &v.rtt
 	}
