@@ -248,3 +248,38 @@ func TestWindowIsSmall(t *testing.T) {
 	}
 	t.Logf("window %d, state %d, judge %d bytes", unsafe.Sizeof(window{}), unsafe.Sizeof(state{}), unsafe.Sizeof(judge{}))
 }
+
+// What is shown holds the server's offset whatever the paths and the readings
+// did within what they say of themselves, for a clock that drifts no faster than
+// RFC 5905 grants.
+func TestShownIntervalHolds(t *testing.T) {
+	w := &world{Rand: rand.New(rand.NewPCG(11, 12)), limit: 25 * ms}
+	filtered := 0
+	var g *judge
+	var start, drift float64
+	for i := range 60_000 {
+		if i%100 == 0 {
+			g, w.mono = newTestJudge(), 10
+			start, drift = w.within(50*ms), w.within(aging)
+		}
+		w.mono += 2 + w.magnitude(0.1, 300)
+		offset := start + drift*w.mono
+		x := w.exchange(offset, offset)
+		r := reading(w, x, true)
+		r.Usable = true
+		got := g.add(x, r, false)
+		if got.Offset == nil {
+			continue
+		}
+		// While an exchange lasts, 2 s at the most, the clock drifts on.
+		if slack := 2*aging + 1e-8; math.Abs(*got.Offset-offset) > *got.Bound+slack {
+			t.Fatalf("shown %g ± %g, true %g: %+v", *got.Offset, *got.Bound, offset, x)
+		}
+		if *got.Offset != got.Latest.Offset {
+			filtered++
+		}
+	}
+	if filtered < 10_000 {
+		t.Errorf("only %d were filtered: the test has no teeth", filtered)
+	}
+}
