@@ -46,7 +46,7 @@ func (g *judge) add(x Exchange, r Reading, open bool) Result {
 // addBoth is add with the reading for the exchange before, if x tells of it.
 func (g *judge) addBoth(x Exchange, r, before Reading, open bool) Result {
 	// Only what was measured against the reading can change with it.
-	g.append(record{x: x, r: r, before: before, around: g.around, settled: r.Final || x.Outcome != OutcomeOK, open: open})
+	g.append(record{x: x, r: r, before: before, settled: r.Final || x.Outcome != OutcomeOK, open: open})
 	return g.result()
 }
 
@@ -65,6 +65,7 @@ func (g *judge) append(rec record) {
 		oldest.settled = true
 		g.replay(&[maxRecords]bool{}, nil)
 	}
+	rec.around = g.around
 	g.recs = append(g.recs, rec)
 	g.last = g.now.step(&g.recs[len(g.recs)-1], g.target.Server.Limit)
 	g.fold()

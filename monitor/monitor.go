@@ -17,13 +17,13 @@
 // verdict. station.go decides whether silence is the servers' fault
 // or the station's own. run.go is the loop, schedule.go when an address is
 // the NTP Pool's score. history.go is the memory of a target, claims.go what a
-// server says of itself, suspect.go and families.go what is told beside the
-// verdict. station.go decides whether silence is the servers' fault
-// or the station's own. run.go is the loop, schedule.go when an address is
-// asked, denial.go when it no longer is, manners.go how that outlasts a restart,
-// servers.go names and addresses,
-// caution.go those that are not convicted. taxonomy.go has the words for what
-// became of an exchange, and for what is odd about a reply.
+// server says of itself, suspect.go, families.go and nearby.go what is told beside
+// the verdict. station.go decides whether silence is the servers' fault or the
+// station's own. run.go is the loop, schedule.go when an address is asked,
+// denial.go when it no longer is, manners.go how that outlasts a restart,
+// servers.go names and addresses, caution.go those that are not convicted.
+// taxonomy.go has the words for what became of an exchange, and for what is odd
+// about a reply.
 package monitor
 
 import (
