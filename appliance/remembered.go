@@ -21,7 +21,6 @@ func remembered(out *status.Server, r monitor.Result) {
 			RefID: c.RefID, ReferenceAge: c.ReferenceAge,
 		}
 	}
-	out.Warnings = []string{}
 	for _, w := range r.Warnings {
 		out.Warnings = append(out.Warnings, string(w))
 	}
