@@ -183,6 +183,7 @@ func server(r monitor.Result) status.Server {
 		Offset: r.Offset, Uncertainty: r.Uncertainty, Bound: r.Bound, Limit: r.Target.Server.Limit,
 		RTT: r.RTT, Stratum: r.Stratum, Score: r.Score, Loss: r.Loss,
 	}
+	remembered(&out, r)
 	if a := r.Target.Addr; a.IsValid() {
 		out.Address, out.Family = a.String(), "ipv6"
 		if a.Addr().Unmap().Is4() {

@@ -55,6 +55,8 @@ type serverView struct {
 	Last                *moment
 	Reason              string
 	Proof               string // address of the file that proves the verdict; empty: there is none
+	Warnings            []string
+	Details             []fact
 }
 
 func newServerView(s status.Server, now time.Time) serverView {
@@ -64,6 +66,7 @@ func newServerView(s status.Server, now time.Time) serverView {
 		Tone: vv.tone, Mark: vv.mark, Verdict: vv.word,
 		Scale: drawScale(s),
 	}
+	v.Warnings, v.Details = warningTexts(s), details(s)
 	var notes []string
 	if s.Assured && s.Verdict == string(monitor.OK) {
 		v.Mark = "check"
