@@ -158,6 +158,9 @@ func (s *station) judge(ctx context.Context) error {
 		Resolver:    s.resolver,
 		Assignments: s.assigned.roster,
 		Own:         s.ownAddresses,
+		Local:       s.localAddresses,
+		Leap:        s.leapThisMonth,
+		Manners:     s.manners(),
 		Sink:        s,
 		Log:         s.log,
 	})

@@ -184,6 +184,7 @@ func server(r monitor.Result) status.Server {
 		RTT: r.RTT, Stratum: r.Stratum, Score: r.Score, Loss: r.Loss,
 		Path: path(r.Path),
 	}
+	remembered(&out, r)
 	if a := r.Target.Addr; a.IsValid() {
 		out.Address, out.Family = a.String(), "ipv6"
 		if a.Addr().Unmap().Is4() {

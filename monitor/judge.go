@@ -28,6 +28,9 @@ type judge struct {
 	recs   []record
 	now    state     // after recs
 	last   judgement // of the last exchange
+
+	around around    // see record; for the exchange that is judged next
+	family familyGap // to the server's address of the other family
 }
 
 func newJudge(t Target) *judge {
@@ -63,13 +66,18 @@ func (g *judge) append(rec record) {
 		oldest.settled = true
 		g.replay(&[maxRecords]bool{}, nil)
 	}
+	rec.around = g.around
 	g.recs = append(g.recs, rec)
 	g.last = g.now.step(&g.recs[len(g.recs)-1], g.target.Server.Limit)
 	g.fold()
 }
 
 // result is what is known now.
-func (g *judge) result() Result { return g.last.result(g.target, &g.now) }
+func (g *judge) result() Result {
+	res := g.last.result(g.target, &g.now)
+	g.family.tell(&res)
+	return res
+}
 
 // refine asks for the readings that were not final and judges again where one
 // has become so; put gets each exchange that is now judged for good. mono is
@@ -177,5 +185,8 @@ func (g *judge) fold() {
 		m := copy(g.recs, g.recs[n:])
 		clear(g.recs[m:])
 		g.recs = g.recs[:m]
+		if m == 0 && cap(g.recs) > 1 {
+			g.recs = nil // a burst's are some kilobytes, and there are thousands of targets
+		}
 	}
 }

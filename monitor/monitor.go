@@ -12,13 +12,15 @@
 // Where to look: interval.go says what one exchange proves, verdict.go what
 // becomes of a server's exchanges in a row and failures.go of those without a
 // reply, judge.go how a verdict is refined once the clock's reading is, score.go
-// the NTP Pool's score. station.go decides whether silence is the servers' fault
-// or the station's own. run.go is the loop, schedule.go when an address is
-// asked, denial.go when it no longer is, servers.go names and addresses,
-// caution.go those that are not convicted, path.go how far requests get and
-// trace.go when that is looked at. taxonomy.go has the words for what became of
-// an exchange, and for what is odd about a reply. evidence.go is what others may
-// judge again.
+// the NTP Pool's score. history.go is the memory of a target, claims.go what a
+// server says of itself, suspect.go, families.go and nearby.go what is told beside
+// the verdict. station.go decides whether silence is the servers' fault or the
+// station's own. run.go is the loop, schedule.go when an address is asked,
+// denial.go when it no longer is, manners.go how that outlasts a restart,
+// servers.go names and addresses, caution.go those that are not convicted, path.go
+// how far requests get and trace.go when that is looked at. taxonomy.go has the
+// words for what became of an exchange, and for what is odd about a reply.
+// evidence.go is what others may judge again.
 package monitor
 
 import (
@@ -210,9 +212,30 @@ type Result struct {
 	// Path is where requests stopped the last time that the target fell silent,
 	// for a day. Nil: not looked at; and always in what a Sink is given.
 	Path *Path
+
+	// Offset, Uncertainty and Bound are those of the best of the last exchanges,
+	// aged; Latest is what the last one that was measured says alone. They are
+	// the same unless a queue delayed it, see history.go.
+	Latest *Measurement
+	Jitter *float64 // RMS of the last 8 exchanges' offsets around Offset, seconds
+	// What was exchanged since the station began to ask, exactly.
+	Sent, Received uint64 // requests; replies that carry their cookie, whatever they were worth
+	Reach          uint16 // of the last 16 requests, the last in the lowest bit: 1 was replied to
+	Claims         *Claims
+	// FamilyGap is this target's offset less that of the server's address of the
+	// other family, seconds; nil where there is none or it is not known.
+	FamilyGap *float64
+	Warnings  []Warning
+
 	// Evidence is given to a Sink, with the final verdict on an exchange that lies
 	// wholly outside of the limit; else it is nil.
 	Evidence *Evidence
+}
+
+// Measurement is what one exchange says of a server's offset.
+type Measurement struct {
+	Offset, Uncertainty, Bound float64 // as in Result, seconds
+	RTT                        float64 // seconds
 }
 
 // Verdict is the judgement on a server.

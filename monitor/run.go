@@ -43,10 +43,18 @@ type Config struct {
 	// Own are the addresses under which the internet reaches this station, its
 	// router's included, as far as they are known; nil: none are. It is called
 	// once a minute and must not block.
-	Own  func() []netip.Addr
-	Rate int          // requests a second at the most, DefaultRate if 0
-	Rand *rand.Rand   // for jitter; used by Run alone; nil: seeded by the runtime
-	Log  *slog.Logger // nil: silent
+	Own func() []netip.Addr
+	// Local are all addresses of this station, also those that the internet does
+	// not reach, and Leap is the leap second that is announced for the end of the
+	// present month: 1 one more, -1 one less, 0 none; known is false where the
+	// station cannot tell. Both as Own; nil: nothing is known.
+	Local func() []netip.Addr
+	Leap  func() (change int, known bool)
+	// Manners keeps what servers asked for over restarts; nil: nothing does.
+	Manners Manners
+	Rate    int          // requests a second at the most, DefaultRate if 0
+	Rand    *rand.Rand   // for jitter; used by Run alone; nil: seeded by the runtime
+	Log     *slog.Logger // nil: silent
 }
 
 // Monitor asks the assigned servers and keeps a verdict on each of their
@@ -79,6 +87,8 @@ type Monitor struct {
 		at   time.Time
 	}
 	side    station
+	nearby  surroundings
+	memory  memory
 	tracing tracing
 }
 
@@ -135,6 +145,8 @@ func New(cfg Config) (*Monitor, error) {
 		global:   bucket{every: time.Second / time.Duration(cfg.Rate), size: globalBurst},
 		done:     make(chan arrival, maxWorkers),
 		resolved: make(chan resolution, maxLookups),
+		nearby:   surroundings{targets: map[uint32]*target{}},
+		memory:   memory{kept: cfg.Manners, slow: map[netip.AddrPort]slowed{}, saved: make(chan error, 1)},
 		side:     station{suspects: map[*target]int{}},
 	}, nil
 }
@@ -179,12 +191,17 @@ func (m *Monitor) Run(ctx context.Context) error {
 	defer wake.Stop()
 	m.lastDone = now
 	m.learnOwn(now)
+	m.nearby.learn(m.cfg, now)
+	m.recall(now)
 	m.assign(list, now)
 	for {
 		select {
 		case <-ctx.Done():
 			m.drain()
+			m.rememberAtEnd(time.Now())
 			return ctx.Err()
+		case err := <-m.memory.saved:
+			m.wasSaved(err)
 		case a := <-m.done:
 			m.flying--
 			m.lastDone = time.Now()
@@ -303,7 +320,9 @@ func (m *Monitor) arrived(a arrival, now time.Time) {
 	if x.Before != nil {
 		earlier = m.cfg.Clock.At(x.Before.Mono, x.Target)
 	}
+	t.around = m.nearby.around(t, &x)
 	m.put(x, t.addBoth(x, r, earlier, m.side.mayBeOurs(t, x.Outcome)))
+	m.compareFamilies(t, x.Mono)
 	m.side.heard(t, x.Outcome, m.judged)
 	m.show(t.result())
 
@@ -317,6 +336,7 @@ func (m *Monitor) arrived(a arrival, now time.Time) {
 	switch x.Outcome {
 	case OutcomeRateLimited:
 		t.pace.until = t.plan.due
+		m.noteRate(t)
 	case OutcomeDenied:
 		m.denied(t, x, r)
 	}
@@ -335,7 +355,9 @@ func (m *Monitor) ticked(now time.Time) {
 	}
 	m.forgetDenials(now)
 	m.forgetPaths(now)
+	m.remember(now)
 	m.learnOwn(now)
+	m.nearby.learn(m.cfg, now)
 	for key, p := range m.paces {
 		if p.users == 0 && p.idle(now) {
 			delete(m.paces, key)

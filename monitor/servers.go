@@ -169,8 +169,10 @@ func (m *Monitor) join(s *server, addr netip.Addr, id string, now time.Time) {
 		from:  s,
 		ways:  waysTo(addr),
 	}
+	m.slowDown(t, now)
 	s.targets[family(addr)] = t
 	m.side.joined(t)
+	m.nearby.joined(t)
 	heap.Push(&m.due, t)
 	if d, ok := m.denials[what.Addr]; ok {
 		m.spare(t, d)
@@ -189,6 +191,7 @@ func (m *Monitor) leave(t *target) {
 	}
 	m.side.left(t, m.judged)
 	m.forgetPath(t)
+	m.nearby.left(t)
 	delete(m.ids, what.ID)
 	m.hide(what.ID)
 }

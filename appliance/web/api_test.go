@@ -46,10 +46,11 @@ var (
 	assignmentFields = []string{"source", "state", "url", "servers", "refused", "age_s", "next_s", "failure"}
 	counterFields    = []string{"fixes", "fixes_invalid", "fixes_implausible", "checksum", "noise_bytes", "pulses", "pulses_used", "pulses_doubled", "pulses_missing", "pulses_unnumbered", "pulses_lost", "votes", "vetoes"}
 	probeFields      = []string{"exchanges", "strays", "unstamped", "voided", "panics"}
-	serverFields     = []string{"id", "name", "address", "family", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last", "path"}
-	pathFields       = []string{"at", "end", "summary", "inside", "port_path", "packets", "took_s", "hops"}
-	hopFields        = []string{"hop", "address", "rtt_s", "icmp_type", "icmp_code"}
-	journalFields    = []string{"records", "waiting", "dropped", "late", "written_bytes", "size_bytes", "oldest"}
+	serverFields     = []string{"id", "name", "address", "family", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last", "path",
+		"latest", "jitter_s", "sent", "received", "reach", "family_gap_s", "claims", "warnings"}
+	pathFields    = []string{"at", "end", "summary", "inside", "port_path", "packets", "took_s", "hops"}
+	hopFields     = []string{"hop", "address", "rtt_s", "icmp_type", "icmp_code"}
+	journalFields = []string{"records", "waiting", "dropped", "late", "written_bytes", "size_bytes", "oldest"}
 )
 
 // Every field of the contract is present, known or not, and what is not known

@@ -56,6 +56,8 @@ type serverView struct {
 	Reason              string
 	Path                *pathView
 	Proof               string // address of the file that proves the verdict; empty: there is none
+	Warnings            []string
+	Details             []fact
 }
 
 func newServerView(s status.Server, now time.Time) serverView {
@@ -65,6 +67,7 @@ func newServerView(s status.Server, now time.Time) serverView {
 		Tone: vv.tone, Mark: vv.mark, Verdict: vv.word,
 		Scale: drawScale(s), Path: newPathView(s.Path, now),
 	}
+	v.Warnings, v.Details = warningTexts(s), details(s)
 	var notes []string
 	if s.Assured && s.Verdict == string(monitor.OK) {
 		v.Mark = "check"

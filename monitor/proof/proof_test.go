@@ -144,7 +144,7 @@ func TestStatementsThatDoNotHold(t *testing.T) {
 		"exchange 2: 60 s passed since":              func(s *Statement) { moved(&s.Exchanges[1], 1e9) },
 		"not_judged, not off: the station's own":     func(s *Statement) { s.Exchanges[2].T1 -= 1e7 },
 		"makes the server doubtful, not off":         func(s *Statement) { s.Exchanges = s.Exchanges[:2] },
-		"doubtful, not off: 80 ms ahead, more than ": func(s *Statement) { s.Exchanges[1].Reference.Bound = 0.1; s.Exchanges[2].StampError = 0.1 },
+		"doubtful, not off: 80 ms ahead by the best of the last exchanges, more than ": func(s *Statement) { s.Exchanges[1].Reference.Bound = 0.1; s.Exchanges[2].StampError = 0.1 },
 		"makes the server ok":                        func(s *Statement) { s.Server.Limit = 0.1 },
 		"the station says \"ok\"":                    func(s *Statement) { s.Verdict = "ok" },
 	} {
