@@ -154,6 +154,7 @@ func (s *station) judge(ctx context.Context) error {
 	m, err := monitor.New(monitor.Config{
 		Clock:       referenceClock{s.ref},
 		Prober:      s.prober,
+		Tracer:      tracer(s.prober),
 		Resolver:    s.resolver,
 		Assignments: s.assigned.roster,
 		Own:         s.ownAddresses,

@@ -182,6 +182,7 @@ func server(r monitor.Result) status.Server {
 		Verdict: string(r.Verdict), Assured: r.Assured, Provisional: r.Provisional, Reason: r.Reason,
 		Offset: r.Offset, Uncertainty: r.Uncertainty, Bound: r.Bound, Limit: r.Target.Server.Limit,
 		RTT: r.RTT, Stratum: r.Stratum, Score: r.Score, Loss: r.Loss,
+		Path: path(r.Path),
 	}
 	remembered(&out, r)
 	if a := r.Target.Addr; a.IsValid() {

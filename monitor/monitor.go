@@ -17,9 +17,10 @@
 // the verdict. station.go decides whether silence is the servers' fault or the
 // station's own. run.go is the loop, schedule.go when an address is asked,
 // denial.go when it no longer is, manners.go how that outlasts a restart,
-// servers.go names and addresses, caution.go those that are not convicted.
-// taxonomy.go has the words for what became of an exchange, and for what is odd
-// about a reply. evidence.go is what others may judge again.
+// servers.go names and addresses, caution.go those that are not convicted, path.go
+// how far requests get and trace.go when that is looked at. taxonomy.go has the
+// words for what became of an exchange, and for what is odd about a reply.
+// evidence.go is what others may judge again.
 package monitor
 
 import (
@@ -208,6 +209,9 @@ type Result struct {
 	Score       *float64  // NTP Pool formula
 	Loss        *float64  // share of the last 100 exchanges that brought no reply, a refusal, or an invalid one; the station's own faults are not among them
 	Last        time.Time // true time of the exchange; the station's clock until true time is known
+	// Path is where requests stopped the last time that the target fell silent,
+	// for a day. Nil: not looked at; and always in what a Sink is given.
+	Path *Path
 
 	// Offset, Uncertainty and Bound are those of the best of the last exchanges,
 	// aged; Latest is what the last one that was measured says alone. They are

@@ -37,6 +37,9 @@ type Config struct {
 	Resolver    Resolver
 	Assignments Assignments
 	Sink        Sink // nil: only Results
+	// Tracer says how far requests get to a target that has fallen silent; nil:
+	// nobody does.
+	Tracer Tracer
 	// Own are the addresses under which the internet reaches this station, its
 	// router's included, as far as they are known; nil: none are. It is called
 	// once a minute and must not block.
@@ -83,9 +86,10 @@ type Monitor struct {
 		mono int64
 		at   time.Time
 	}
-	side   station
-	nearby surroundings
-	memory memory
+	side    station
+	nearby  surroundings
+	memory  memory
+	tracing tracing
 }
 
 // target is one address being asked.
@@ -101,11 +105,13 @@ type target struct {
 	asked     bool   // there was an exchange
 	usable    bool   // the reference was good enough for the last one
 	wasUsable bool   // ever
+	trail     trail
 }
 
 type arrival struct {
-	t *target
-	x Exchange
+	t    *target
+	x    Exchange
+	path *Path // if not nil, it is this that arrives, and no exchange
 }
 
 // New checks the configuration; nothing runs before Run.
@@ -222,6 +228,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 		}
 		now = time.Now()
 		m.resolve(ctx, now)
+		m.trace(ctx, now)
 		wake.Reset(m.send(ctx, now))
 	}
 }
@@ -281,6 +288,10 @@ func (m *Monitor) exchange(ctx context.Context, t *target, what Target) {
 // arrived judges an exchange and plans the next.
 func (m *Monitor) arrived(a arrival, now time.Time) {
 	t, x := a.t, a.x
+	if a.path != nil {
+		m.traced(t, a.path, now)
+		return
+	}
 	t.pace.busy, t.pace.last = false, now
 	if x.Outcome == OutcomeSendError {
 		t.pace.giveBack()
@@ -332,6 +343,9 @@ func (m *Monitor) arrived(a arrival, now time.Time) {
 	m.callWitness(t, now)
 	m.lookAgain(t, now)
 	m.logChange(t, before)
+	if t.trail.heard(x.Outcome) && m.cfg.Tracer != nil {
+		m.tracing.wanted = append(m.tracing.wanted, t)
+	}
 }
 
 // ticked does once a second what does not depend on an exchange.
@@ -340,6 +354,7 @@ func (m *Monitor) ticked(now time.Time) {
 		m.progress.Add(1)
 	}
 	m.forgetDenials(now)
+	m.forgetPaths(now)
 	m.remember(now)
 	m.learnOwn(now)
 	m.nearby.learn(m.cfg, now)

@@ -190,6 +190,7 @@ func (m *Monitor) leave(t *target) {
 		heap.Remove(&m.due, t.index)
 	}
 	m.side.left(t, m.judged)
+	m.forgetPath(t)
 	m.nearby.left(t)
 	delete(m.ids, what.ID)
 	m.hide(what.ID)

@@ -163,6 +163,7 @@ type Server struct {
 	Score       *float64   `json:"score"`
 	Loss        *float64   `json:"loss"` // share of the last 100 exchanges
 	Last        *time.Time `json:"last"`
+	Path        *Path      `json:"path"` // how far requests got when it last fell silent; null: not looked at, or forgotten
 
 	// Offset, Uncertainty and Bound are of the best of the last exchanges.
 	Latest    *Latest  `json:"latest"`       // the last one by itself

@@ -45,6 +45,7 @@ type Prober struct {
 	clock   Clock
 	dial    dialer
 	shared  io.Closer // what the exchanges share, nil if nothing
+	beside  dialer    // for a trace's other port; nil: dialPlain
 	count   counters
 
 	basic    bool
