@@ -35,7 +35,7 @@ func (stopped) Report(discipline.Condition) error    { return nil }
 
 func testStation(t *testing.T, p *platform, kernel stopped) *station {
 	t.Helper()
-	prober := probe.New()
+	prober := probe.New(probe.Plain()) // the other kind waits in the kernel, where virtual time stands still
 	t.Cleanup(func() { prober.Close() })
 	return newStation(p, config.Default(), kernel, prober, []string{"first"}, slog.New(slog.DiscardHandler))
 }

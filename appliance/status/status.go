@@ -169,6 +169,17 @@ type Server struct {
 	Score       *float64   `json:"score"`
 	Loss        *float64   `json:"loss"` // share of the last 100 exchanges
 	Last        *time.Time `json:"last"`
+	Path        *Path      `json:"path"` // how far requests got when it last fell silent; null: not looked at, or forgotten
+
+	// Offset, Uncertainty and Bound are of the best of the last exchanges.
+	Latest    *Latest  `json:"latest"`       // the last one by itself
+	Jitter    *float64 `json:"jitter_s"`     // RMS of the last 8 around the best
+	Sent      uint64   `json:"sent"`         // requests since the station began to ask
+	Received  uint64   `json:"received"`     // replies to them, whatever they were worth
+	Reach     uint16   `json:"reach"`        // the last 16 requests, the last in the lowest bit: 1 was replied to
+	FamilyGap *float64 `json:"family_gap_s"` // Offset less that of the server's address of the other family
+	Claims    *Claims  `json:"claims"`       // null until it has said anything
+	Warnings  []string `json:"warnings"`     // some of Warnings; never null
 }
 
 // Sample is one point of the plot of pulses.

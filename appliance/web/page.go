@@ -73,6 +73,7 @@ func asset(content []byte, kind string) http.HandlerFunc {
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := newView(tidy(p.options.Source.Status()), p.options.Source.Samples(), p.options.Build)
 	v.Style, v.Icon = p.style, p.icon
+	linkProofs(v.Servers, p.options.Proofs)
 	if v.Paused = r.URL.Query().Get("refresh") == "off"; !v.Paused {
 		v.Refresh = refreshSeconds
 	}

@@ -125,10 +125,10 @@ type conn struct {
 	st stamps
 	sieve
 	sendErr error
-	was     *past // what interleaved mode is asked for with, nil if it is not
-	request [packetSize]byte
-	asked   uint64 // the cookie of beevik's request
-	told    bool   // beevik was told T1
+	was     *past            // what interleaved mode is asked for with, nil if it is not
+	asked   [packetSize]byte // the request
+	echo    uint64           // the cookie of beevik's request
+	told    bool             // beevik was told T1
 
 	// Here and not on the stack, which would have to grow for them each time.
 	options ntp.QueryOptions
@@ -141,16 +141,16 @@ const clientHeader = 4<<3 | 3
 
 // exchange sends the request and waits for the reply.
 func (c *conn) exchange() error {
-	c.request[0] = clientHeader
-	rand.Read(c.request[offTransmit:])
-	c.cookie = binary.BigEndian.Uint64(c.request[offTransmit:])
+	c.asked[0] = clientHeader
+	rand.Read(c.asked[offTransmit:])
+	c.cookie = binary.BigEndian.Uint64(c.asked[offTransmit:])
 	if c.was != nil {
 		// The server knows the reply that is asked for by its receive time stamp.
-		binary.BigEndian.PutUint64(c.request[offOrigin:], c.was.receive)
-		rand.Read(c.request[offReceive : offReceive+8])
-		c.second = binary.BigEndian.Uint64(c.request[offReceive:])
+		binary.BigEndian.PutUint64(c.asked[offOrigin:], c.was.receive)
+		rand.Read(c.asked[offReceive : offReceive+8])
+		c.second = binary.BigEndian.Uint64(c.asked[offReceive:])
 	}
-	if err := c.w.send(c.request[:]); err != nil {
+	if err := c.w.send(c.asked[:]); err != nil {
 		c.sendErr = err
 		return err
 	}
@@ -171,7 +171,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	if !bytes.Equal(b, want[:]) {
 		return 0, fmt.Errorf("a request unlike the one that was sent: %x", b)
 	}
-	c.asked = binary.BigEndian.Uint64(b[offTransmit:])
+	c.echo = binary.BigEndian.Uint64(b[offTransmit:])
 	return len(b), nil
 }
 
@@ -184,7 +184,7 @@ func (c *conn) Read(b []byte) (int, error) {
 		// Beevik knows basic mode alone.
 		safe = basic(safe)
 	}
-	binary.BigEndian.PutUint64(safe[offOrigin:], c.asked)
+	binary.BigEndian.PutUint64(safe[offOrigin:], c.echo)
 	return copy(b, safe[:]), nil
 }
 

@@ -45,6 +45,7 @@ type Prober struct {
 	clock   Clock
 	dial    dialer
 	shared  io.Closer // what the exchanges share, nil if nothing
+	beside  dialer    // for a trace's other port; nil: dialPlain
 	count   counters
 
 	basic    bool
@@ -145,7 +146,7 @@ func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 	x.Target, x.Addr = t.ID, t.Addr
 	before := readDiff(p.clock)
 
-	err := p.query(ctx, t, c)
+	resp, err := p.query(ctx, t, c)
 	if c.w != nil {
 		c.w.close()
 	}
@@ -156,13 +157,17 @@ func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 	x.Diff = diff
 	p.count.strays.Add(uint64(c.strays))
 
-	p.judge(ctx, x, c, err)
+	p.judge(ctx, x, c, resp, err)
 	if x.T1 != 0 && x.T4 != 0 {
 		x.StampError += float64(diffErr) / 1e9
 	}
+	x.Strays = uint8(c.strays)
+	if x.Outcome == monitor.OutcomeOK {
+		x.Finding = x.StampFinding()
+	}
 	if moved := stepped(before, after); moved != 0 && voids(x.Outcome, moved) {
 		p.count.stepped.Add(1)
-		x.Outcome = monitor.OutcomeClockStepped
+		x.Outcome, x.Finding = monitor.OutcomeClockStepped, monitor.FindingClockStepped
 		x.Detail = fmt.Sprintf("the station's clock was set by %v during the exchange", time.Duration(moved))
 		x.Diff, x.Mono = after.diff, p.clock.Monotonic()
 	}
@@ -186,54 +191,51 @@ func voids(o monitor.Outcome, moved int64) bool {
 
 // query has the exchange over c, then lets beevik/ntp have it again with the
 // reply that came, and catches its panics.
-func (p *Prober) query(ctx context.Context, t monitor.Target, c *conn) (err error) {
+func (p *Prober) query(ctx context.Context, t monitor.Target, c *conn) (resp *ntp.Response, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			p.count.panics.Add(1)
-			err = &panicError{r}
+			resp, err = nil, &panicError{r}
 		}
 	}()
 	if !unicast(t.Addr) {
-		return &dialError{fmt.Errorf("%s is no address of a server", t.Addr)}
+		return nil, &dialError{fmt.Errorf("%s is no address of a server", t.Addr)}
 	}
 	if err := ctx.Err(); err != nil {
-		return &dialError{err}
+		return nil, &dialError{err}
 	}
 	if c.w, err = p.dial(ctx, t, p.clock, p.timeout); err != nil {
 		c.w = nil
-		return &dialError{err}
+		return nil, &dialError{err}
 	}
 	err = c.exchange()
 	c.st = c.w.stamps(c.got)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	o := &c.options
 	o.Version, o.Timeout, o.GetSystemTime = 4, p.timeout, c.now
 	o.Dialer = func(string, string) (net.Conn, error) { return c, nil }
-	_, err = ntp.QueryWithOptions(t.Addr.String(), *o)
-	return err
+	return ntp.QueryWithOptions(t.Addr.String(), *o)
 }
 
 // judge fills in x from what the connection saw.
-func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, err error) {
+func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *ntp.Response, err error) {
 	var (
 		pe *panicError
 		de *dialError
 		ie *icmpError
 	)
-	fail := func(o monitor.Outcome, format string, args ...any) {
-		x.Outcome, x.Detail = o, fmt.Sprintf(format, args...)
-	}
+	fail := func(o monitor.Outcome, f monitor.Finding, format string, args ...any) { set(x, o, f, format, args...) }
 	switch {
 	case errors.As(err, &pe):
-		fail(monitor.OutcomeInternal, "%v", pe)
+		fail(monitor.OutcomeInternal, monitor.FindingInternal, "%v", pe)
 	case ctx.Err() != nil && !c.got:
-		fail(monitor.OutcomeInternal, "given up: %v", context.Cause(ctx))
+		fail(monitor.OutcomeInternal, monitor.FindingInternal, "given up: %v", context.Cause(ctx))
 	case errors.As(err, &de):
-		fail(monitor.OutcomeSendError, "%v", de)
+		fail(monitor.OutcomeSendError, monitor.FindingSendError, "%v", de)
 	case c.sendErr != nil:
-		fail(monitor.OutcomeSendError, "%v", c.sendErr)
+		fail(monitor.OutcomeSendError, monitor.FindingSendError, "%v", c.sendErr)
 	case c.got:
 		if c.st.wanted && !c.st.kernel {
 			p.count.noStamp.Add(1)
@@ -244,29 +246,36 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, err er
 		}
 		classify(x, raw[:], c.st)
 		x.Rejected = err != nil && x.Outcome != monitor.OutcomeOK
+		x.Validated = err == nil && resp.Validate() == nil
 		if x.Outcome == monitor.OutcomeOK && err != nil && !errors.Is(err, ntp.ErrServerTickedBackwards) {
 			// beevik compares T2 and T3 as plain numbers, which is wrong
 			// across an era's end; every other refusal would be news.
-			fail(monitor.OutcomeInternal, "a reply found good was refused by the protocol code: %v", err)
+			fail(monitor.OutcomeInternal, monitor.FindingInternal, "a reply found good was refused by the protocol code: %v", err)
 		}
 		if x.T1 != 0 && x.T4 != 0 {
 			x.Mono = x.T1 + (x.T4-x.T1)/2 - x.Diff
 		}
+		if x.Outcome == monitor.OutcomeOK {
+			x.Wire = &monitor.Wire{Request: c.asked, Reply: c.raw}
+		}
 	case errors.As(err, &ie):
-		fail(ie.outcome(x.Addr.Addr()), "%v", ie)
+		fail(ie.outcome(x.Addr.Addr()), ie.finding(), "%v", ie)
+		if !ie.local {
+			x.ICMP = monitor.ICMP{Type: ie.typ, Code: ie.code, From: ie.from}
+		}
 	case c.cut:
 		classify(x, c.header(), c.st)
 		x.Rejected = true
 	case c.strays >= maxStrays:
-		fail(monitor.OutcomeStray, "%d packets without the request's cookie, then given up", c.strays)
+		fail(monitor.OutcomeStray, monitor.FindingBadOrigin, "%d packets without the request's cookie, then given up", c.strays)
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.short:
-		fail(monitor.OutcomeStray, "a packet of %d bytes, %d are needed", c.n, packetSize)
+		fail(monitor.OutcomeStray, monitor.FindingShort, "a packet of %d bytes, %d are needed", c.n, packetSize)
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.strays > 0:
-		fail(monitor.OutcomeStray, "wrong origin time stamp in all %d packets within %v", c.strays, p.timeout)
+		fail(monitor.OutcomeStray, monitor.FindingBadOrigin, "wrong origin time stamp in all %d packets within %v", c.strays, p.timeout)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		fail(monitor.OutcomeTimeout, "no reply within %v", p.timeout)
+		fail(monitor.OutcomeTimeout, monitor.FindingTimeout, "no reply within %v", p.timeout)
 	default:
-		fail(monitor.OutcomeInternal, "%v", err)
+		fail(monitor.OutcomeInternal, monitor.FindingInternal, "%v", err)
 	}
 }
 

@@ -106,6 +106,7 @@ func TestOutcomes(t *testing.T) {
 				if x.Outcome != tt.want || !strings.Contains(x.Detail, tt.detail) || (tt.detail == "") != (x.Detail == "") {
 					t.Errorf("got %s %q, want %s with %q", x.Outcome, x.Detail, tt.want, tt.detail)
 				}
+				agree(t, x)
 				if x.Kiss != tt.kiss {
 					t.Errorf("kiss %q, want %q", x.Kiss, tt.kiss)
 				}
@@ -215,6 +216,7 @@ func TestRefused(t *testing.T) {
 		s.Close()
 		for _, o := range [][]Option{nil, {Plain()}} {
 			x := prober(t, o...).Probe(context.Background(), to)
+			agree(t, x)
 			if x.Outcome != monitor.OutcomeRefused || !strings.Contains(x.Detail, "refused") {
 				t.Errorf("%s: got %s %q", addr, x.Outcome, x.Detail)
 			}
@@ -231,6 +233,7 @@ func TestSendError(t *testing.T) {
 	} {
 		for _, o := range [][]Option{nil, {Plain()}} {
 			x := prober(t, o...).Probe(context.Background(), monitor.Target{Addr: a})
+			agree(t, x)
 			if x.Outcome != monitor.OutcomeSendError || x.Detail == "" {
 				t.Errorf("%v: got %s %q, want %s", a, x.Outcome, x.Detail, monitor.OutcomeSendError)
 			}

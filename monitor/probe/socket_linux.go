@@ -185,6 +185,10 @@ func (u *udp) send(list []*flight) (int, error) {
 		if u.number {
 			h.SetControllen(putNumber(b.oob[i][:], f.id))
 		}
+		if f.hops != 0 {
+			n := int(h.Controllen)
+			h.SetControllen(n + putHops(b.oob[i][n:], u.v6, f.hops))
+		}
 		h.Flags = 0
 	}
 	for {

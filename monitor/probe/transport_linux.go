@@ -238,10 +238,15 @@ func (t *transport) turn() bool {
 
 	now := time.Now()
 	for _, f := range ended {
-		t.end(f, context.Canceled)
+		if f.before == 0 {
+			t.end(f, context.Canceled)
+		}
 	}
 	t.launch(now)
 	more := t.read(now)
+	for _, f := range ended { // that were sent: not before what has come by now was looked at
+		t.end(f, context.Canceled)
+	}
 	now = time.Now()
 	if f := t.sky.waiting.first; f != nil && !f.deadline.After(now) {
 		// Whoever was stopped for a while finds the reply waiting.
