@@ -237,9 +237,10 @@ func (c *chain) hush(n int) (undo func()) {
 // kernel's count.
 func (c *chain) datagrams(v6 bool) (n int) {
 	c.t.Helper()
-	file, line := "/proc/net/snmp", `(?m)^Udp: \d+ \d+ \d+ (\d+)`
+	// The thread's own: the process's first one may be another node's by now.
+	file, line := "/proc/thread-self/net/snmp", `(?m)^Udp: \d+ \d+ \d+ (\d+)`
 	if v6 {
-		file, line = "/proc/net/snmp6", `(?m)^Udp6OutDatagrams\s+(\d+)`
+		file, line = "/proc/thread-self/net/snmp6", `(?m)^Udp6OutDatagrams\s+(\d+)`
 	}
 	b, err := os.ReadFile(file)
 	c.must(err, file)
