@@ -173,7 +173,10 @@ func counters(c gpspps.Counters, t *tally) status.Counters {
 }
 
 func probed(c probe.Counters) status.Probe {
-	return status.Probe{Exchanges: c.Exchanges, Strays: c.Strays, Unstamped: c.NoStamp, Voided: c.Stepped, Panics: c.Panics}
+	return status.Probe{
+		Exchanges: c.Exchanges, Strays: c.Strays, Unstamped: c.NoStamp, Voided: c.Stepped, Panics: c.Panics,
+		Late: c.Late, Duplicates: c.Duplicates, Foreign: c.Foreign, Dropped: c.Dropped,
+	}
 }
 
 func server(r monitor.Result) status.Server {

@@ -131,6 +131,12 @@ type Probe struct {
 	Unstamped uint64 `json:"unstamped"` // exchanges that the kernel did not stamp
 	Voided    uint64 `json:"voided"`    // exchanges during which the station's clock was set
 	Panics    uint64 `json:"panics"`    // faults of the protocol code, caught
+
+	// Where exchanges share sockets, on Linux; 0 elsewhere.
+	Late       uint64 `json:"late"`       // replies within 10 s after their exchange was given up
+	Duplicates uint64 `json:"duplicates"` // replies to what had its reply
+	Foreign    uint64 `json:"foreign"`    // packets from where nothing was expected
+	Dropped    uint64 `json:"dropped"`    // packets lost here, for lack of room in a socket's buffer
 }
 
 // Journal is what is kept of exchanges. Counts are since the start.

@@ -1,12 +1,12 @@
 // Package probe has one NTP exchange with a server and reports what became of
 // it: the four time stamps, or which of the ways it can fail it failed in.
 //
-// The protocol is spoken by github.com/beevik/ntp, which is given a connection
-// of ours. On Linux all of a Prober's connections share one socket a family,
-// whose packets the kernel stamps (transport_linux.go); elsewhere each has a
-// socket of its own (plain.go). The connection looks at every packet first: it
-// skips what does not come from the server with the request's random cookie,
-// keeps the raw reply, and hands beevik/ntp a copy in which nothing can harm it
+// On Linux all exchanges of a Prober share one socket a family, whose packets
+// the kernel stamps (transport_linux.go); elsewhere each has a socket of its own
+// (plain.go). What does not come from the server with the request's random
+// cookie is skipped and the raw reply kept. Then the protocol is spoken with
+// github.com/beevik/ntp, over a connection of ours: its request has to be the one
+// that was sent, and it is given a copy of the reply in which nothing can harm it
 // (version 1.6.0 panics on a poll or precision exponent of -128, and on some
 // extension fields). The outcome is drawn from the raw reply and from the
 // kernel's own time stamps, never from beevik's verdict.
@@ -136,19 +136,18 @@ func (p *Prober) Counters() Counters {
 	}
 }
 
-// Probe has one exchange with t. It returns within the timeout and a few
+// Probe has one exchange with t. It returns within the timeout and some 30
 // milliseconds, or as soon as ctx ends: then the outcome is internal, since
 // silence that was not waited out says nothing about the server.
 func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 	p.count.exchanges.Add(1)
-	x := monitor.Exchange{Target: t.ID, Addr: t.Addr}
+	c := &conn{was: p.partners.ask(t.Addr, p.clock.Monotonic())}
+	x := &c.x
+	x.Target, x.Addr = t.ID, t.Addr
 	before := readDiff(p.clock)
 
-	c := &conn{was: p.partners.ask(t.Addr, p.clock.Monotonic())}
 	resp, err := p.query(ctx, t, c)
-	// The wire outlives beevik's Close: stamps are read from it now.
 	if c.w != nil {
-		c.st = c.w.stamps(c.got)
 		c.w.close()
 	}
 	after := readDiff(p.clock)
@@ -158,7 +157,7 @@ func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 	x.Diff = diff
 	p.count.strays.Add(uint64(c.strays))
 
-	p.judge(ctx, &x, c, resp, err)
+	p.judge(ctx, x, c, resp, err)
 	if x.T1 != 0 && x.T4 != 0 {
 		x.StampError += float64(diffErr) / 1e9
 	}
@@ -172,8 +171,8 @@ func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 		x.Detail = fmt.Sprintf("the station's clock was set by %v during the exchange", time.Duration(moved))
 		x.Diff, x.Mono = after.diff, p.clock.Monotonic()
 	}
-	p.partners.learn(&x, c)
-	return x
+	p.partners.learn(x, c)
+	return *x
 }
 
 // voids says whether an outcome is worth nothing after the clock was stepped by
@@ -190,7 +189,8 @@ func voids(o monitor.Outcome, moved int64) bool {
 	return false
 }
 
-// query lets beevik/ntp have the exchange over c and catches its panics.
+// query has the exchange over c, then lets beevik/ntp have it again with the
+// reply that came, and catches its panics.
 func (p *Prober) query(ctx context.Context, t monitor.Target, c *conn) (resp *ntp.Response, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -204,19 +204,19 @@ func (p *Prober) query(ctx context.Context, t monitor.Target, c *conn) (resp *nt
 	if err := ctx.Err(); err != nil {
 		return nil, &dialError{err}
 	}
-	return ntp.QueryWithOptions(t.Addr.String(), ntp.QueryOptions{
-		Version: 4,
-		Timeout: p.timeout,
-		Dialer: func(string, string) (net.Conn, error) {
-			w, err := p.dial(ctx, t, p.clock, p.timeout)
-			if err != nil {
-				return nil, &dialError{err}
-			}
-			c.w = w
-			return c, nil
-		},
-		GetSystemTime: func() time.Time { return time.Unix(0, p.clock.Realtime()) },
-	})
+	if c.w, err = p.dial(ctx, t, p.clock, p.timeout); err != nil {
+		c.w = nil
+		return nil, &dialError{err}
+	}
+	err = c.exchange()
+	c.st = c.w.stamps(c.got)
+	if err != nil {
+		return nil, err
+	}
+	o := &c.options
+	o.Version, o.Timeout, o.GetSystemTime = 4, p.timeout, c.now
+	o.Dialer = func(string, string) (net.Conn, error) { return c, nil }
+	return ntp.QueryWithOptions(t.Addr.String(), *o)
 }
 
 // judge fills in x from what the connection saw.
@@ -251,9 +251,6 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *
 			// beevik compares T2 and T3 as plain numbers, which is wrong
 			// across an era's end; every other refusal would be news.
 			fail(monitor.OutcomeInternal, monitor.FindingInternal, "a reply found good was refused by the protocol code: %v", err)
-		}
-		if c.st.plain && resp != nil {
-			x.T1, x.T4 = resp.Timestamps.ClientXmit.UnixNano(), resp.Timestamps.ClientRecv.UnixNano()
 		}
 		if x.T1 != 0 && x.T4 != 0 {
 			x.Mono = x.T1 + (x.T4-x.T1)/2 - x.Diff

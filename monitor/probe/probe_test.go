@@ -344,3 +344,28 @@ func BenchmarkProbe(b *testing.B) {
 		})
 	}
 }
+
+// What is sent and what beevik/ntp would have sent are one request; should a
+// later version of it ask for something else, exchanges say so.
+func TestSameRequest(t *testing.T) {
+	request := make([]byte, packetSize)
+	request[0] = 4<<3 | 3
+	copy(request[offTransmit:], "cookie!!")
+	for _, tt := range []struct {
+		name string
+		b    []byte
+		ok   bool
+	}{
+		{"the same", request, true},
+		{"version 3", append([]byte{3<<3 | 3}, request[1:]...), false},
+		{"a poll interval", append([]byte{request[0], 0, 6}, request[3:]...), false},
+		{"an extension field", append(request[:packetSize:packetSize], make([]byte, 16)...), false},
+		{"cut short", request[:packetSize-1], false},
+		{"nothing", nil, false},
+	} {
+		var c conn
+		if _, err := c.Write(tt.b); (err == nil) != tt.ok {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}

@@ -33,6 +33,7 @@ func openSystem() (*system, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("eventfd", err)
 	}
+	calm()
 	s := &system{event: fd, number: numbersPackets()}
 	s.bufs.init()
 	s.errs.init()
