@@ -131,22 +131,22 @@ func TestForeignKey(t *testing.T) {
 // in a way that shows.
 func TestStatementsThatDoNotHold(t *testing.T) {
 	for says, spoil := range map[string]func(s *Statement){
-		"exchange 2: the reply says other times":     func(s *Statement) { s.Exchanges[1].T2++ },
-		"exchange 3: the reply says other times":     func(s *Statement) { s.Exchanges[2].Reply[44]++ },
-		"exchange 1: the reply carries":              func(s *Statement) { s.Exchanges[0].Request[47]++ },
-		"exchange 1: the request is of mode 4":       func(s *Statement) { s.Exchanges[0].Request[0]++ },
-		"exchange 1: the request has no cookie":      func(s *Statement) { clear(s.Exchanges[0].Request[40:]) },
-		"exchange 2: the reply is none to judge":     func(s *Statement) { s.Exchanges[1].Reply[1] = 16 },
-		"exchange 2: it is in the file twice":        func(s *Statement) { s.Exchanges[1] = s.Exchanges[0] },
-		"exchange 2: it was had before the one":      func(s *Statement) { s.Exchanges[0], s.Exchanges[1] = s.Exchanges[1], s.Exchanges[0] },
-		"exchange 3: the reference was \"suspect\"":  func(s *Statement) { s.Exchanges[2].Reference.State = "suspect" },
-		"exchange 3: the reading of the reference":   func(s *Statement) { s.Exchanges[2].Reference.Final = false },
-		"exchange 2: 60 s passed since":              func(s *Statement) { moved(&s.Exchanges[1], 1e9) },
-		"not_judged, not off: the station's own":     func(s *Statement) { s.Exchanges[2].T1 -= 1e7 },
-		"makes the server doubtful, not off":         func(s *Statement) { s.Exchanges = s.Exchanges[:2] },
+		"exchange 2: the reply says other times":                                       func(s *Statement) { s.Exchanges[1].T2++ },
+		"exchange 3: the reply says other times":                                       func(s *Statement) { s.Exchanges[2].Reply[44]++ },
+		"exchange 1: the reply carries":                                                func(s *Statement) { s.Exchanges[0].Request[47]++ },
+		"exchange 1: the request is of mode 4":                                         func(s *Statement) { s.Exchanges[0].Request[0]++ },
+		"exchange 1: the request has no cookie":                                        func(s *Statement) { clear(s.Exchanges[0].Request[40:]) },
+		"exchange 2: the reply is none to judge":                                       func(s *Statement) { s.Exchanges[1].Reply[1] = 16 },
+		"exchange 2: it is in the file twice":                                          func(s *Statement) { s.Exchanges[1] = s.Exchanges[0] },
+		"exchange 2: it was had before the one":                                        func(s *Statement) { s.Exchanges[0], s.Exchanges[1] = s.Exchanges[1], s.Exchanges[0] },
+		"exchange 3: the reference was \"suspect\"":                                    func(s *Statement) { s.Exchanges[2].Reference.State = "suspect" },
+		"exchange 3: the reading of the reference":                                     func(s *Statement) { s.Exchanges[2].Reference.Final = false },
+		"exchange 2: 60 s passed since":                                                func(s *Statement) { moved(&s.Exchanges[1], 1e9) },
+		"not_judged, not off: the station's own":                                       func(s *Statement) { s.Exchanges[2].T1 -= 1e7 },
+		"makes the server doubtful, not off":                                           func(s *Statement) { s.Exchanges = s.Exchanges[:2] },
 		"doubtful, not off: 80 ms ahead by the best of the last exchanges, more than ": func(s *Statement) { s.Exchanges[1].Reference.Bound = 0.1; s.Exchanges[2].StampError = 0.1 },
-		"makes the server ok":                        func(s *Statement) { s.Server.Limit = 0.1 },
-		"the station says \"ok\"":                    func(s *Statement) { s.Verdict = "ok" },
+		"makes the server ok":                                                          func(s *Statement) { s.Server.Limit = 0.1 },
+		"the station says \"ok\"":                                                      func(s *Statement) { s.Verdict = "ok" },
 	} {
 		s := statement(t, "one", row(3)...)
 		spoil(s)
