@@ -40,7 +40,10 @@ type Config struct {
 	// Own are the addresses under which the internet reaches this station, its
 	// router's included, as far as they are known; nil: none are. It is called
 	// once a minute and must not block.
-	Own  func() []netip.Addr
+	Own func() []netip.Addr
+	// Host is what the station knows of its own side; nil: nothing. It is called
+	// once a second and must not block.
+	Host func() Host
 	Rate int          // requests a second at the most, DefaultRate if 0
 	Rand *rand.Rand   // for jitter; used by Run alone; nil: seeded by the runtime
 	Log  *slog.Logger // nil: silent
@@ -75,7 +78,9 @@ type Monitor struct {
 		mono int64
 		at   time.Time
 	}
-	side station
+	side     station
+	self     ownSide
+	vouching vouching
 }
 
 // target is one address being asked.
@@ -88,14 +93,16 @@ type target struct {
 	gone      bool
 	ways      [3]way // see station
 	answering bool   // see station
+	kin       kin    // see vouching
 	asked     bool   // there was an exchange
 	usable    bool   // the reference was good enough for the last one
 	wasUsable bool   // ever
 }
 
 type arrival struct {
-	t *target
-	x Exchange
+	t     *target
+	x     Exchange
+	began time.Time
 }
 
 // New checks the configuration; nothing runs before Run.
@@ -182,6 +189,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 		case a := <-m.done:
 			m.flying--
 			m.lastDone = time.Now()
+			m.self.turn(m.lastDone)
 			if ctx.Err() == nil {
 				m.arrived(a, m.lastDone)
 			}
@@ -195,6 +203,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 			// keep the loop from its work.
 			changed, stale = nil, true
 		case now := <-ticks.C:
+			m.self.turn(time.Now())
 			if stale {
 				list, changed = m.cfg.Assignments.Servers()
 				stale = false
@@ -249,7 +258,7 @@ func (m *Monitor) send(ctx context.Context, now time.Time) time.Duration {
 
 // exchange runs in a goroutine of its own and touches nothing of the monitor's.
 func (m *Monitor) exchange(ctx context.Context, t *target, what Target) {
-	a := arrival{t: t}
+	a := arrival{t: t, began: time.Now()}
 	defer func() {
 		if p := recover(); p != nil {
 			a.x = Exchange{Outcome: OutcomeInternal, Detail: fmt.Sprint(p)}
@@ -291,8 +300,12 @@ func (m *Monitor) arrived(a arrival, now time.Time) {
 	if x.Before != nil {
 		earlier = m.cfg.Clock.At(x.Before.Mono, x.Target)
 	}
-	m.put(x, t.addBoth(x, r, earlier, m.side.mayBeOurs(t, x.Outcome)))
-	m.side.heard(t, x.Outcome, m.judged)
+	rec := record{x: x, r: r, before: earlier, doubts: m.doubts(t, x, r)}
+	m.ours(t, &rec, a.began, now)
+	m.put(x, t.addRecord(rec))
+	if rec.void == "" {
+		m.side.heard(t, x.Outcome, m.judged)
+	}
 	m.show(t.result())
 
 	after := t.last.verdict
@@ -320,6 +333,7 @@ func (m *Monitor) ticked(now time.Time) {
 	}
 	m.forgetDenials(now)
 	m.learnOwn(now)
+	m.self.look(m.cfg.Host, now)
 	for key, p := range m.paces {
 		if p.users == 0 && p.idle(now) {
 			delete(m.paces, key)
@@ -375,6 +389,7 @@ func (m *Monitor) dateResult(t *target, mono int64) {
 // judged passes on what became of earlier exchanges of t, see judge.decide.
 func (m *Monitor) judged(t *target, void string) {
 	before := t.last.verdict
+	t.expect(m.self.losses[t.ways[0]].needed())
 	if t.decide(void, m.put) {
 		m.show(t.result())
 		m.logChange(t, before)
