@@ -19,11 +19,13 @@ const (
 	// chanceOfLoss is how probable it may be that all requests which convict a
 	// server were lost by the station's own link.
 	chanceOfLoss = 1e-9
-	// lossMemory is how many replies the station remembers for that.
-	lossMemory = 4096
 	// failuresMost is how many failures in a row convict on the worst link.
 	failuresMost = 250
 )
+
+// lossMemories are how many replies the station remembers for that, older ones
+// less and less.
+var lossMemories = [...]float64{64, 512, 4096}
 
 // Host is what the station knows of its own side of each way: why nothing can
 // be reached over it at present, for people; empty where nothing is known
@@ -101,16 +103,21 @@ func (o *ownSide) explains(w way, began time.Time) string {
 }
 
 // losses is what is known of a way's loss of packets: how many requests were
-// answered, and how many failed between two that were. The last lossMemory
-// replies count, older ones less and less. Who does not answer any more is not
-// in it, dead or not: what is lost on the way is lost of those alive, too.
-type losses struct{ lost, answered float64 }
+// answered, and how many failed between two that were. Who does not answer any
+// more is not in it, dead or not: what is lost on the way is lost of those alive,
+// too. It is kept over several memories, since a loss that is young must not
+// drown in what was before, and a rare one must not be forgotten.
+type losses [len(lossMemories)]struct{ lost, answered float64 }
 
 // reply takes a reply after so many failures in a row.
 func (l *losses) reply(after int) {
-	const keep = 1 - 1.0/lossMemory
-	l.lost = l.lost*keep + float64(min(after, failuresMost))
-	l.answered = l.answered*keep + 1
+	for i, memory := range lossMemories {
+		m := &l[i]
+		m.lost -= m.lost / memory
+		m.answered -= m.answered / memory
+		m.lost += float64(min(after, failuresMost))
+		m.answered++
+	}
 }
 
 // needed is how many failures in a row are a server's fault.
@@ -119,20 +126,24 @@ func (l *losses) reply(after int) {
 // and it strikes at random. After l lost of n, p is not known but for its
 // distribution, Beta(l+1, n-l+1) if nothing was known before, and the mean of
 // p^k is the product of (l+1+i)/(n+2+i) for i below k. The least k is taken for
-// which it is at most chanceOfLoss. With no loss at all it is failuresForFault,
-// however short the memory: a loss that never showed is rare or young. What
-// remains is largest where one request in a thousand is lost; the chance of
-// none in lossMemory replies and then three in a row is 2e-11 an exchange there.
+// which it is at most chanceOfLoss, by the memory that says most. With no loss
+// at all it is failuresForFault, however short the memory: a loss that never
+// showed is rare or young. What remains is largest where one request in a
+// thousand is lost; the chance of none in the longest memory and then three in
+// a row is 2e-11 an exchange there.
 func (l *losses) needed() int {
-	if l.lost < 0.5 {
-		return failuresForFault
+	most := failuresForFault
+	for _, m := range l {
+		if m.lost < 0.5 {
+			continue
+		}
+		k := 0
+		for p := 1.0; (p > chanceOfLoss || k < most) && k < failuresMost; k++ {
+			p *= (m.lost + 1 + float64(k)) / (m.lost + m.answered + 2 + float64(k))
+		}
+		most = k
 	}
-	p, k := 1.0, 0
-	for (p > chanceOfLoss || k < failuresForFault) && k < failuresMost {
-		p *= (l.lost + 1 + float64(k)) / (l.lost + l.answered + 2 + float64(k))
-		k++
-	}
-	return k
+	return most
 }
 
 // ours fills in what of an exchange's failure is the station's own, or may be,

@@ -190,6 +190,10 @@ func (p *plan) after(now time.Time, h happened, rnd *rand.Rand) {
 	case wasBurst:
 		// Leaving the start behind: from here on targets are spread out.
 		p.due = now.Add(max(minGap, time.Duration(p.phase*float64(p.interval))))
+	case silent(h.outcome):
+		// At any phase of what may be a disturbance of the station's own that
+		// comes as regularly as the requests do.
+		p.due = now.Add(p.interval/2 + time.Duration(rnd.Float64()*float64(p.interval)))
 	default:
 		p.due = now.Add(jitter(p.interval, rnd))
 	}

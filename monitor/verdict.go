@@ -58,7 +58,7 @@ type state struct {
 	streak  uint8 // how many of them in a row, those too close together not counted
 	counted int64 // Mono of the last one counted
 	since   int64 // Mono of the first one
-	vouched bool  // a witness has spoken for the reference: off
+	vouched bool  // the other servers agreed: it is off
 
 	fail     failures
 	answered bool      // there was a reply, ever
@@ -175,7 +175,7 @@ func (s *state) reply(rec *record, limit float64, j judgement) judgement {
 		j.verdict, j.reason = NotJudged, rec.reference
 	case side != 0 && s.streak >= streakForOff && rec.unvouched && !s.vouched:
 		j.verdict = Doubtful
-		j.reason = fmt.Sprintf("%s, more than %s, and the path cannot explain it, but no other server has shown meanwhile that this station's clock is not to blame",
+		j.reason = fmt.Sprintf("%s, more than %s, and the path cannot explain it, but the other servers leave open whether this station's clock is to blame",
 			aheadBehind(j.offset), people(limit))
 	case side != 0 && s.streak >= streakForOff:
 		j.verdict, s.vouched = Off, true

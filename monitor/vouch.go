@@ -1,9 +1,11 @@
 package monitor
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 )
 
 const (
@@ -11,8 +13,13 @@ const (
 	// reference is no longer taken at its word alone: with fewer there is no
 	// majority that could speak for it or against it.
 	minNetworks = 3
-	// witnessMost bounds the replies that are remembered.
-	witnessMost = 1024
+	// consensusMost is how many of the others are asked, the nearest ones.
+	consensusMost = 7
+	// statementsMost bounds the replies that are remembered.
+	statementsMost = 1024
+	// runaway is how fast the reference may go wrong without being found out,
+	// s/s: more than any oscillator and than gpspps lets pass.
+	runaway = 100e-6
 )
 
 // kin says whom a server is not independent of: everybody in its /24 or /48, and
@@ -60,31 +67,24 @@ type statement struct {
 	mono int64 // ns
 	kin  kin
 	offsetInterval
-	side int8 // of the limit on which it lies
-}
-
-// meets says whether two intervals have a point in common.
-func (i offsetInterval) meets(k offsetInterval) bool {
-	return math.Abs(i.offset-k.offset) <= i.bound+k.bound
 }
 
 // vouching is how far servers can tell whether the reference is right.
 //
-// The reference's error is in every interval alike, so those of right servers
-// have a point in common however wrong the reference is. Two that have none
-// prove that one of the two servers is wrong. A server is therefore called off
-// only after a witness: an independent server whose interval, had since the
-// first of those that convict, is not outside the limit and has no point in
-// common with the last of those. The reference alone, wrong by whatever amount,
-// makes no witness against a right server: it takes a server that is wrong by
-// the same amount, and then the majority of those heard since, each network and
-// upstream once, the accused among them, has to be on the reference's side.
+// The reference's error is in every interval alike. So a server is called off
+// only if it is outside the limit by the other servers' time, too: that of the
+// middle one of those heard since the first of the exchanges that convict, each
+// network and upstream once, the nearest consensusMost of them, the accused left
+// out. The edges of their intervals are taken for it, the upper middle of the
+// upper ones and the lower middle of the lower ones, each away by runaway for
+// its age. While most of them are right, the reference alone, wrong by whatever
+// amount, convicts nobody: it moves the accused and the others alike.
 //
-// Where minNetworks of them are on the other side, and as many as are on the
-// reference's, the reference is in doubt and the server not judged. Where nobody
-// is near enough to tell, it stays doubtful. Whoever is off already needs no new
-// witness. And where fewer than minNetworks answer at all, the reference's own
-// bound has to do, as it is all that there is.
+// Where the others' time lies outside the limit itself, on the accused's side,
+// the reference is in doubt and the server not judged. Where the others are too
+// few or too far to tell, it stays doubtful. Whoever is off already needs them
+// no more. And where fewer than minNetworks independent servers answer at all,
+// the reference's own bound has to do, as it is all that there is.
 //
 // The statements are in the order in which they came.
 type vouching struct {
@@ -93,40 +93,50 @@ type vouching struct {
 }
 
 func (v *vouching) add(s statement) {
-	if len(v.said) < witnessMost {
+	if len(v.said) < statementsMost {
 		v.said = append(v.said, s)
 		return
 	}
 	v.said[v.next] = s
-	v.next = (v.next + 1) % witnessMost
+	v.next = (v.next + 1) % statementsMost
 }
 
-// heard is what the replies since an instant say of a server that s is about:
-// how many independent ones are on the reference's side and how many on s's.
-func (v *vouching) heard(since int64, s statement) (with, against int) {
+// others is what the servers independent of s and heard since an instant say of
+// the reference's error: it lies above lo and below hi, and n of them say so.
+func (v *vouching) others(since int64, s statement) (lo, hi float64, n int) {
 	var seen families
+	var list []offsetInterval
 	seen.add(s.kin)
 	for n := range v.said {
 		o := &v.said[(v.next-1-n+2*len(v.said))%len(v.said)]
 		if o.mono <= since {
 			break
 		}
-		if !seen.add(o.kin) {
-			continue // an older statement, or kin
-		}
-		switch meets := o.meets(s.offsetInterval); {
-		case o.side == s.side && meets:
-			against++
-		case o.side == 0 && !meets && math.Abs(o.offset) <= math.Abs(s.offset):
-			with++
+		if seen.add(o.kin) { // else an older statement, or kin
+			i := o.offsetInterval
+			i.bound += runaway * float64(s.mono-o.mono) / 1e9
+			list = append(list, i)
 		}
 	}
-	return with, against
+	slices.SortFunc(list, func(a, b offsetInterval) int { return cmp.Compare(a.bound, b.bound) })
+	list = list[:min(len(list), consensusMost)]
+	if n = len(list); n < minNetworks-1 {
+		return 0, 0, n
+	}
+	edges := make([]float64, n)
+	middle := func(sign float64) float64 { // of the edges, the farther one in doubt
+		for k, i := range list {
+			edges[k] = sign*i.offset + i.bound
+		}
+		slices.Sort(edges)
+		return edges[n/2]
+	}
+	return -middle(-1), middle(1), n
 }
 
 // doubts are what stands between an exchange and a conviction.
 type doubts struct {
-	unvouched bool   // no witness has spoken
+	unvouched bool   // the other servers' time leaves it open
 	reference string // why the reference itself is in doubt; empty if it is not
 }
 
@@ -141,24 +151,34 @@ func (m *Monitor) doubts(t *target, x Exchange, r Reading) (d doubts) {
 	}
 	limit := t.target().Server.Limit
 	s := statement{mono: x.Mono, kin: kinOf(x.Addr.Addr(), x.Stratum, x.RefID), offsetInterval: measure(x, r)}
-	s.side = s.outside(limit)
+	side := s.outside(limit)
 	t.kin = s.kin
 	defer m.vouching.add(s)
-	if math.Abs(s.offset) <= limit-r.Bound || !m.othersAnswer() {
+	if math.Abs(s.offset) <= limit-r.Bound {
+		return d
+	}
+	if side == 0 { // by this reading; another one might convict
+		side = int8(math.Copysign(1, s.offset))
+	}
+	if !m.othersAnswer() {
 		return d
 	}
 	since := x.Mono
-	if t.now.streak > 0 && t.now.side == s.side {
+	if t.now.streak > 0 && t.now.side == side {
 		since = t.now.since
 	}
-	with, against := m.vouching.heard(since, s)
-	d.unvouched = with == 0
-	if against++; against > with {
+	lo, hi, n := m.vouching.others(since, s)
+	if n < minNetworks-1 {
 		d.unvouched = true
-		if against >= minNetworks {
-			d.reference = fmt.Sprintf("the reference is in doubt: %d of the %d independent servers heard meanwhile are %s together",
-				against, with+against, aheadBehind(s.offset))
-		}
+		return d
+	}
+	sign := float64(side)
+	if side < 0 {
+		lo, hi = -hi, -lo
+	}
+	d.unvouched = sign*s.offset-s.bound-max(hi, 0) <= limit
+	if lo > limit {
+		d.reference = fmt.Sprintf("the reference is in doubt: the middle one of the %d nearest independent servers is %s as well", n, aheadBehind(sign*(lo+hi)/2))
 	}
 	return d
 }
