@@ -86,4 +86,3 @@ func TestNoFalseBlame(t *testing.T) {
 		t.Errorf("a campaign without teeth: %+v", all)
 	}
 }
-

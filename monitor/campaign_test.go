@@ -304,7 +304,7 @@ func (c *campaign) Put(x Exchange, r Result) {
 	}
 	s.heard = x.Mono
 	n.exchanges++
-	near := s.rtt <= 50*time.Millisecond
+	near := right && s.rtt <= 50*time.Millisecond
 	if near {
 		n.near++
 	}
