@@ -156,6 +156,7 @@ func (s *station) judge(ctx context.Context) error {
 		Resolver:    s.resolver,
 		Assignments: s.assigned.roster,
 		Own:         s.ownAddresses,
+		Host:        s.ownSide,
 		Sink:        s,
 		Log:         s.log,
 	})
