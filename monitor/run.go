@@ -312,6 +312,7 @@ func (m *Monitor) arrived(a arrival, now time.Time) {
 	t.plan.after(now, happened{
 		outcome: x.Outcome,
 		changed: before != after && after != NotJudged,
+		lossy:   m.self.losses[t.ways[0]].needed() > failuresForFault,
 		confirm: t.incomplete(),
 	}, m.cfg.Rand)
 	heap.Push(&m.due, t)
