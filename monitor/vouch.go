@@ -16,7 +16,7 @@ const (
 	// consensusMost is how many of the others are asked, the nearest ones.
 	consensusMost = 7
 	// statementsMost bounds the replies that are remembered.
-	statementsMost = 1024
+	statementsMost = 256
 	// runaway is how fast the reference may go wrong without being found out,
 	// s/s: more than any oscillator and than gpspps lets pass.
 	runaway = 100e-6
