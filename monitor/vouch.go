@@ -42,15 +42,15 @@ func kinOf(addr netip.Addr, stratum uint8, refID uint32) kin {
 	return k
 }
 
-// families counts servers that are independent of each other.
-type families struct {
+// independents counts servers that are independent of each other.
+type independents struct {
 	networks  map[netip.Prefix]bool
 	upstreams map[uint32]bool
 }
 
 // add says whether k is independent of all before, and counts it in anyway:
 // then whoever is kin to it is kin to them.
-func (f *families) add(k kin) bool {
+func (f *independents) add(k kin) bool {
 	if f.networks == nil {
 		f.networks, f.upstreams = map[netip.Prefix]bool{}, map[uint32]bool{}
 	}
@@ -104,7 +104,7 @@ func (v *vouching) add(s statement) {
 // others is what the servers independent of s and heard since an instant say of
 // the reference's error: it lies above lo and below hi, and n of them say so.
 func (v *vouching) others(since int64, s statement) (lo, hi float64, n int) {
-	var seen families
+	var seen independents
 	var list []offsetInterval
 	seen.add(s.kin)
 	for n := range v.said {
@@ -185,7 +185,7 @@ func (m *Monitor) doubts(t *target, x Exchange, r Reading) (d doubts) {
 
 // othersAnswer says whether there are servers enough to doubt the reference by.
 func (m *Monitor) othersAnswer() bool {
-	var f families
+	var f independents
 	n := 0
 	for _, s := range m.servers {
 		for _, t := range s.targets {

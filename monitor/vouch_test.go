@@ -90,11 +90,11 @@ func TestOffStays(t *testing.T) {
 	})
 }
 
-func TestFamilies(t *testing.T) {
+func TestIndependents(t *testing.T) {
 	kinOf := func(addr string, stratum uint8, refID uint32) kin {
 		return kinOf(netip.MustParseAddr(addr), stratum, refID)
 	}
-	var f families
+	var f independents
 	for i, c := range []struct {
 		k    kin
 		want bool
