@@ -2,4 +2,4 @@
 
 package monitor
 
-const powerSeeds = 40
+const powerSeeds = 20
