@@ -29,7 +29,7 @@ var wrongs = []struct {
 
 var powerRTT = []time.Duration{5 * time.Millisecond, 50 * time.Millisecond, 150 * time.Millisecond, 300 * time.Millisecond}
 
-const powerRounds = 75
+const powerRounds = 95
 
 // found is after how many rounds each of some seeds' servers was convicted, 0
 // never; and after how many of the pool's checks it was left out.
@@ -113,7 +113,7 @@ func powerTable(table [][]found) string {
 	var s strings.Builder
 	s.WriteString("| the server's fault |")
 	for _, rtt := range powerRTT {
-		fmt.Fprintf(&s, " RTT %s |", rtt)
+		fmt.Fprintf(&s, " RTT %d ms |", rtt.Milliseconds())
 	}
 	s.WriteString("\n|---|" + strings.Repeat("---|", len(powerRTT)) + "\n")
 	for i, w := range wrongs {
