@@ -13,10 +13,10 @@
 // becomes of a server's exchanges in a row and failures.go of those without a
 // reply, judge.go how a verdict is refined once the clock's reading is, score.go
 // the NTP Pool's score. station.go decides whether silence is the servers' fault
-// or the station's own, by what the station knows of itself too (host.go), and
-// vouch.go whether the others speak for the reference. run.go is the loop, schedule.go when an address is
-// asked, denial.go when it no longer is, servers.go names and addresses,
-// caution.go those that are not convicted.
+// or the station's own, host.go what the station knows of its own side, vouch.go
+// whether the others speak for the reference. run.go is the loop, schedule.go
+// when an address is asked, denial.go when it no longer is, servers.go names and
+// addresses, caution.go those that are not convicted.
 package monitor
 
 import (
