@@ -16,6 +16,7 @@ func TestOwnSideDown(t *testing.T) {
 	}
 	tell := func(w *fakeWorld, why string) { w.mu.Lock(); down = why; w.mu.Unlock() }
 	list := []Server{at("far", "192.0.2.1"), at("near", "10.0.0.1")}
+	list[0].Interval = floorPublic
 	inWorld(t, list, setup, func(w *fakeWorld) {
 		w.pass(20 * time.Minute)
 		w.set("192.0.2.1", fakeServer{what: OutcomeTimeout})
@@ -27,7 +28,9 @@ func TestOwnSideDown(t *testing.T) {
 		w.want("near", OK)
 		tell(w, "")
 		w.pass(settling - 2*time.Second) // a request that began by then
-		w.want("far", NotJudged)
+		if r := w.want("far", NotJudged); *r.Loss != 0 {
+			t.Errorf("%q, loss %v", r.Reason, *r.Loss)
+		}
 		w.pass(6 * time.Minute)
 		w.want("far", Unreachable)
 		// What was proven is not forgotten by the next time.

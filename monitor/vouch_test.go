@@ -12,55 +12,53 @@ import (
 func TestReferenceOrServers(t *testing.T) {
 	apart := func(i int) string { return fmt.Sprintf("20.0.%d.1", i) } // each a network of its own
 	operator := func(i int) string { return fmt.Sprintf("20.1.0.%d", i+1) }
-	off := fakeServer{offset: 75 * ms}
+	same := []float64{75 * ms, 75 * ms, 75 * ms, 75 * ms, 75 * ms}
+	near, far := 10*time.Millisecond, 200*time.Millisecond
 	for _, c := range []struct {
-		name         string
-		wrong, right []string
-		behave       func(i int) fakeServer
-		want         Verdict
-		reason       string
+		name   string
+		addr   func(i int) string // of the wrong ones
+		wrong  []float64          // by how much
+		right  int
+		rtt    time.Duration // to the right ones
+		want   Verdict
+		reason string
 	}{
-		{"one among right ones", []string{apart(0)}, []string{apart(1), apart(2), apart(3)}, nil, Off, "no path"},
-		{"all, as a wrong reference shows them", []string{apart(0), apart(1), apart(2), apart(3), apart(4)}, nil, nil, NotJudged, "the reference is in doubt: the middle one of the 4 nearest independent servers is 75 ms ahead"},
-		{"most, independent", []string{apart(0), apart(1), apart(2), apart(3)}, []string{apart(4)}, nil, NotJudged, "the reference is in doubt"},
-		{"as many as not beside it", []string{apart(0), apart(1), apart(2)}, []string{apart(3), apart(4)}, nil, Doubtful, "the other servers leave open"},
-		{"three of one operator, alone", []string{operator(0), operator(1), operator(2)}, nil, nil, Off, "no path"},
-		{"three of one operator among two others", []string{operator(0), operator(1), operator(2)}, []string{apart(3), apart(4)}, nil, Off, "no path"},
-		{"two, where nobody could tell", []string{apart(0), apart(1)}, nil, nil, Off, "no path"},
-		{"most, by amounts of their own", []string{apart(0), apart(1), apart(2)}, []string{apart(3), apart(4)},
-			func(i int) fakeServer { return fakeServer{offset: []float64{75, 300, -300}[i] * ms} }, Off, "no path"},
-		{"others too far to tell", []string{apart(0)}, []string{apart(1), apart(2), apart(3)}, nil, Doubtful, "the other servers leave open"},
+		{"one among right ones", apart, same[:1], 3, near, Off, "no path"},
+		{"all, as a wrong reference shows them", apart, same, 0, near, NotJudged, "the reference is in doubt: the middle one of the 4 nearest independent servers is 75 ms "},
+		{"most, independent", apart, same[:4], 1, near, NotJudged, "the reference is in doubt"},
+		{"as many as not beside it", apart, same[:3], 2, near, Doubtful, "the other servers leave open"},
+		{"three of one operator, alone", operator, same[:3], 0, near, Off, "no path"},
+		{"three of one operator among two others", operator, same[:3], 2, near, Off, "no path"},
+		{"two, where nobody could tell", apart, same[:2], 0, near, Off, "no path"},
+		{"most, by amounts of their own", apart, []float64{75 * ms, 300 * ms, -300 * ms}, 2, near, Off, "no path"},
+		{"the others too far to tell", apart, same[:1], 3, far, Doubtful, "the other servers leave open"},
 	} {
-		var list []Server
-		setup := func(w *fakeWorld, _ *Config) {
-			for i, a := range c.wrong {
-				list = append(list, at(fmt.Sprint("wrong ", i), a))
-				w.byAddr[a] = off
-				if c.behave != nil {
-					w.byAddr[a] = c.behave(i)
+		for _, sign := range []float64{1, -1} {
+			var list []Server
+			setup := func(w *fakeWorld, _ *Config) {
+				for i, offset := range c.wrong {
+					list = append(list, at(fmt.Sprint("wrong ", i), c.addr(i)))
+					w.byAddr[c.addr(i)] = fakeServer{offset: sign * offset}
 				}
-			}
-			for i, a := range c.right {
-				list = append(list, at(fmt.Sprint("right ", i), a))
-				if strings.Contains(c.name, "too far") {
-					w.byAddr[a] = fakeServer{rtt: 200 * time.Millisecond}
+				for i := range c.right {
+					list = append(list, at(fmt.Sprint("right ", i), apart(10+i)))
+					w.byAddr[apart(10+i)] = fakeServer{rtt: c.rtt}
 				}
+				w.list = list
 			}
-			w.list = list
+			inWorld(t, nil, setup, func(w *fakeWorld) {
+				w.pass(10 * time.Minute)
+				for i, s := range list {
+					r, want, reason := w.result(s.Name), OK, ""
+					if i < len(c.wrong) {
+						want, reason = c.want, c.reason
+					}
+					if r.Verdict != want || !strings.Contains(r.Reason, reason) {
+						t.Errorf("%s, %v: %s is %s: %s", c.name, sign, s.Name, r.Verdict, r.Reason)
+					}
+				}
+			})
 		}
-		inWorld(t, nil, setup, func(w *fakeWorld) {
-			w.pass(10 * time.Minute)
-			for _, s := range list {
-				r := w.result(s.Name)
-				want := c.want
-				if strings.HasPrefix(s.Name, "right") {
-					want = OK
-				}
-				if r.Verdict != want || want != OK && !strings.Contains(r.Reason, c.reason) {
-					t.Errorf("%s: %s is %s: %s", c.name, s.Name, r.Verdict, r.Reason)
-				}
-			}
-		})
 	}
 }
 
