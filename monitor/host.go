@@ -11,7 +11,8 @@ const (
 	// least every tick, before the station is taken for starved of CPU.
 	starvedAfter = 250 * time.Millisecond
 
-	// settling is how long a way that was down is not trusted yet: what a
+	// settling is how long a way that was down is not trusted unless somebody
+	// answers over it: what a
 	// switch's port keeps its new cable waiting for, twice the forward delay of
 	// IEEE 802.1D.
 	settling = 30 * time.Second
@@ -52,7 +53,7 @@ func (h *Host) why(w way) string {
 //
 // Three things do, and a failure that one of them explains is the station's, or
 // counts for less. The way was down here while the request was under way, or
-// had been within settling before it: Config.Host says so. The loop came late
+// had been within settling before it, with no answer since: Config.Host says so. The loop came late
 // to its turn meanwhile: whoever is starved of CPU may have lost the reply. Both
 // void the failure. And a link that loses packets, which shows in the servers
 // that answer in between, takes more failures in a row to convict, see needed.
@@ -66,7 +67,8 @@ type ownSide struct {
 		why  string
 		last time.Time // when it was last known to be down
 	}
-	losses [numWays]losses
+	replied [numWays]time.Time // when somebody last did
+	losses  [numWays]losses
 }
 
 // turn notes that the loop has its turn.
@@ -93,7 +95,7 @@ func (o *ownSide) look(ask func() Host, now time.Time) {
 // explains says why the silence that an exchange over w met since it began is
 // the station's own; empty if it is not known to be.
 func (o *ownSide) explains(w way, began time.Time) string {
-	if d := &o.down[w]; !d.last.IsZero() && began.Sub(d.last) < settling {
+	if d := &o.down[w]; !d.last.IsZero() && (!began.After(d.last) || began.Sub(d.last) < settling && !o.replied[w].After(d.last)) {
 		return "this station's own side was down: " + d.why
 	}
 	if o.recovered.After(began) {
@@ -152,9 +154,10 @@ func (m *Monitor) ours(t *target, rec *record, began, now time.Time) {
 	losses := &m.self.losses[t.ways[0]]
 	switch o := rec.x.Outcome; o {
 	case OutcomeOK, OutcomeUnsynchronized, OutcomeDenied, OutcomeRateLimited, OutcomeInvalid:
+		m.self.replied[t.ways[0]] = now
 		lost := t.now.fail.lost
-		if t.now.fail.fault != "" {
-			lost = 0 // those were the server's
+		if t.now.fail.fault != "" || !t.now.answered {
+			lost = 0 // the server's, or from before the station's network was up
 		}
 		losses.reply(lost)
 	default:

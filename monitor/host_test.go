@@ -33,6 +33,23 @@ func TestOwnSideDown(t *testing.T) {
 		}
 		w.pass(6 * time.Minute)
 		w.want("far", Unreachable)
+		// Whoever answers shows that all is well again, so the rest counts at once.
+		w.set("192.0.2.1", fakeServer{})
+		w.pass(5 * time.Minute)
+		w.want("far", OK)
+		tell(w, "the router does not answer")
+		w.pass(5 * time.Minute)
+		tell(w, "")
+		w.pass(10 * time.Second)
+		was := *w.want("far", OK).Loss
+		w.pass(17 * time.Second)
+		w.set("192.0.2.1", fakeServer{what: OutcomeTimeout})
+		w.pass(settling - 10*time.Second)
+		if r := w.want("far", OK); *r.Loss <= was {
+			t.Errorf("loss %v, was %v", *r.Loss, was)
+		}
+		w.pass(6 * time.Minute)
+		w.want("far", Unreachable)
 		// What was proven is not forgotten by the next time.
 		tell(w, "the router does not answer")
 		w.pass(5 * time.Minute)
@@ -142,4 +159,26 @@ func TestPhaseAfterLoss(t *testing.T) {
 			t.Errorf("bin %d holds %d of 2000", i, n)
 		}
 	}
+}
+
+// What is lost before a server's first answer may be from before the station's
+// network was up; what is lost later between two answers is the way's.
+func TestFirstLossesTellNothing(t *testing.T) {
+	setup := func(w *fakeWorld, _ *Config) { w.setAll(fakeServer{what: OutcomeTimeout}) }
+	inWorld(t, four(), setup, func(w *fakeWorld) {
+		w.pass(4 * time.Second)
+		w.setAll(fakeServer{})
+		w.pass(20 * time.Minute)
+		if n := w.m.self.losses[internet4].needed(); n != failuresForFault {
+			t.Errorf("%d failures in a row", n)
+		}
+		w.set("192.0.2.1", fakeServer{what: OutcomeTimeout})
+		w.pass(100 * time.Second)
+		w.set("192.0.2.1", fakeServer{})
+		w.pass(5 * time.Minute)
+		w.want("a", OK)
+		if n := w.m.self.losses[internet4].needed(); n <= failuresForFault {
+			t.Errorf("%d failures in a row", n)
+		}
+	})
 }
