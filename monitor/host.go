@@ -105,7 +105,7 @@ func (o *ownSide) explains(w way, began time.Time) string {
 }
 
 // losses is what is known of a way's loss of packets: how many requests were
-// answered, and how many failed between two that were. Who does not answer any
+// answered, and how many failed in a row before one that was. Who does not answer any
 // more is not in it, dead or not: what is lost on the way is lost of those alive,
 // too. It is kept over several memories, since a loss that is young must not
 // drown in what was before, and a rare one must not be forgotten.
@@ -156,8 +156,8 @@ func (m *Monitor) ours(t *target, rec *record, began, now time.Time) {
 	case OutcomeOK, OutcomeUnsynchronized, OutcomeDenied, OutcomeRateLimited, OutcomeInvalid:
 		m.self.replied[t.ways[0]] = now
 		lost := t.now.fail.lost
-		if t.now.fail.fault != "" || !t.now.answered {
-			lost = 0 // the server's, or from before the station's network was up
+		if t.now.fail.fault != "" {
+			lost = 0 // those were the server's
 		}
 		losses.reply(lost)
 	default:

@@ -160,25 +160,3 @@ func TestPhaseAfterLoss(t *testing.T) {
 		}
 	}
 }
-
-// What is lost before a server's first answer may be from before the station's
-// network was up; what is lost later between two answers is the way's.
-func TestFirstLossesTellNothing(t *testing.T) {
-	setup := func(w *fakeWorld, _ *Config) { w.setAll(fakeServer{what: OutcomeTimeout}) }
-	inWorld(t, four(), setup, func(w *fakeWorld) {
-		w.pass(4 * time.Second)
-		w.setAll(fakeServer{})
-		w.pass(20 * time.Minute)
-		if n := w.m.self.losses[internet4].needed(); n != failuresForFault {
-			t.Errorf("%d failures in a row", n)
-		}
-		w.set("192.0.2.1", fakeServer{what: OutcomeTimeout})
-		w.pass(100 * time.Second)
-		w.set("192.0.2.1", fakeServer{})
-		w.pass(5 * time.Minute)
-		w.want("a", OK)
-		if n := w.m.self.losses[internet4].needed(); n <= failuresForFault {
-			t.Errorf("%d failures in a row", n)
-		}
-	})
-}
