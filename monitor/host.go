@@ -105,9 +105,9 @@ func (o *ownSide) explains(w way, began time.Time) string {
 }
 
 // losses is what is known of a way's loss of packets: how many requests were
-// answered, and how many failed in a row before one that was. Who does not answer any
-// more is not in it, dead or not: what is lost on the way is lost of those alive,
-// too. It is kept over several memories, since a loss that is young must not
+// answered, and how many failed in a row before one that was. Who does not
+// answer any more is not in it, dead or not: what is lost on the way is lost of
+// those alive, too. It is kept over several memories, since a loss that is young must not
 // drown in what was before, and a rare one must not be forgotten.
 type losses [len(lossMemories)]struct{ lost, answered float64 }
 
