@@ -4,7 +4,7 @@
 BOARD ?= vm-arm64
 HTTP  ?= 127.0.0.1:8080
 
-.PHONY: run sim image verify release flash ctl pins test corpus soak soak-reference bench-update bench-reference bench-probe lint fuzz clean
+.PHONY: run sim image verify release flash ctl pins test corpus soak soak-reference campaign bench-update bench-reference bench-probe lint fuzz clean
 
 run: ## the station image in QEMU, with a receiver, a pulse and servers to judge
 	@go run ./image run -board $(BOARD) -http $(HTTP) -ctl .run/ctl
@@ -53,6 +53,11 @@ soak: ## bad slots on each loader, half an hour; updates, bad releases and power
 soak-reference: ## 30 simulated days of honest receivers, three kinds of pulse: minutes
 	go test -timeout 60m -count=1 -tags soak -v -run TestHonestDays ./gpspps
 
+# CAMPAIGN=1000000 takes a minute, CAMPAIGN_SEED=7 another course of things.
+campaign: ## a station's own troubles against 100 right servers, 1e8 exchanges, and what is found of wrong ones, in tables: an hour on two cores
+	go test -timeout 10h -count=1 -tags soak -v -run '^TestCampaign$$|^TestPower$$' ./monitor
+	go test -timeout 10m -count=1 -tags soak -v -run TestBlameInNamespace ./monitor/probe
+
 bench-update: ## what updates cost to fetch, for three kinds of change: minutes
 	go test -timeout 60m -count=1 -tags bench -v -run TestUpdateSizes ./image
 
@@ -67,7 +72,7 @@ lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt: run gofmt -w on these files"; exit 1; }
 	go vet ./...
 	GOOS=freebsd go vet ./appliance/... ./gpspps/... ./monitor/... ./boards/...
-	go vet -tags soak,bench ./image ./gpspps ./gpspps/bench ./monitor/probe/bench
+	go vet -tags soak,bench ./image ./gpspps ./gpspps/bench ./monitor ./monitor/probe ./monitor/probe/bench
 	go vet -tags updatetest,corpus ./appliance/...
 	go tool staticcheck ./...
 

@@ -161,6 +161,7 @@ func (s *station) judge(ctx context.Context) error {
 		Local:       s.localAddresses,
 		Leap:        s.leapThisMonth,
 		Manners:     s.manners(),
+		Host:        s.ownSide,
 		Sink:        s,
 		Log:         s.log,
 	})

@@ -21,7 +21,7 @@ type failures struct {
 
 func (f *failures) add(rec *record) {
 	f.lost++
-	evidence := !rec.open && !rec.echo
+	evidence, needed := !rec.open && !rec.echo, max(rec.needed, failuresForFault)
 	if evidence {
 		f.counted++
 	}
@@ -45,7 +45,7 @@ func (f *failures) add(rec *record) {
 		f.fault = Invalid
 	case f.refused >= failuresForFault:
 		f.fault = Refused
-	case f.quiet >= failuresForFault, f.fault == "" && f.counted >= failuresForFault:
+	case f.quiet >= needed, f.fault == "" && f.counted >= needed:
 		f.fault = Unreachable
 	}
 }

@@ -45,8 +45,13 @@ func (g *judge) add(x Exchange, r Reading, open bool) Result {
 
 // addBoth is add with the reading for the exchange before, if x tells of it.
 func (g *judge) addBoth(x Exchange, r, before Reading, open bool) Result {
+	return g.addRecord(record{x: x, r: r, before: before, open: open})
+}
+
+// addRecord is add with all that is known of an exchange.
+func (g *judge) addRecord(rec record) Result {
 	// Only what was measured against the reading can change with it.
-	rec := record{x: x, r: r, before: before, settled: r.Final || x.Outcome != OutcomeOK, open: open}
+	rec.settled = rec.r.Final || rec.x.Outcome != OutcomeOK
 	g.append(rec)
 	return g.evident(&rec, g.result())
 }
@@ -122,6 +127,15 @@ func (g *judge) decide(void string, put func(Exchange, Result)) (changed bool) {
 	g.recs[last].echo = false
 	g.replay(&done, put)
 	return true
+}
+
+// expect says how many failures in a row the open ones are to be judged by.
+func (g *judge) expect(needed int) {
+	for i := range g.recs {
+		if rec := &g.recs[i]; rec.open {
+			rec.needed = max(rec.needed, needed)
+		}
+	}
 }
 
 // date tells what is shown in true time, which was utc at mono and had not been

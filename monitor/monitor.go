@@ -15,11 +15,12 @@
 // the NTP Pool's score. history.go is the memory of a target, claims.go what a
 // server says of itself, suspect.go, families.go and nearby.go what is told beside
 // the verdict. station.go decides whether silence is the servers' fault or the
-// station's own. run.go is the loop, schedule.go when an address is asked,
-// denial.go when it no longer is, manners.go how that outlasts a restart,
-// servers.go names and addresses, caution.go those that are not convicted, path.go
-// how far requests get and trace.go when that is looked at. taxonomy.go has the
-// words for what became of an exchange, and for what is odd about a reply.
+// station's own, host.go what the station knows of its own side, vouch.go whether
+// the others speak for the reference. run.go is the loop, schedule.go when an
+// address is asked, denial.go when it no longer is, manners.go how that outlasts a
+// restart, servers.go names and addresses, caution.go those that are not convicted,
+// path.go how far requests get and trace.go when that is looked at. taxonomy.go has
+// the words for what became of an exchange, and for what is odd about a reply.
 // evidence.go is what others may judge again.
 package monitor
 

@@ -50,6 +50,9 @@ type Config struct {
 	// station cannot tell. Both as Own; nil: nothing is known.
 	Local func() []netip.Addr
 	Leap  func() (change int, known bool)
+	// Host is what the station knows of its own side; nil: nothing. It is called
+	// once a second and must not block.
+	Host func() Host
 	// Manners keeps what servers asked for over restarts; nil: nothing does.
 	Manners Manners
 	Rate    int          // requests a second at the most, DefaultRate if 0
@@ -86,10 +89,12 @@ type Monitor struct {
 		mono int64
 		at   time.Time
 	}
-	side    station
-	nearby  surroundings
-	memory  memory
-	tracing tracing
+	nearby   surroundings
+	memory   memory
+	tracing  tracing
+	side     station
+	self     ownSide
+	vouching vouching
 }
 
 // target is one address being asked.
@@ -102,6 +107,7 @@ type target struct {
 	gone      bool
 	ways      [3]way // see station
 	answering bool   // see station
+	kin       kin    // see vouching
 	asked     bool   // there was an exchange
 	usable    bool   // the reference was good enough for the last one
 	wasUsable bool   // ever
@@ -109,9 +115,10 @@ type target struct {
 }
 
 type arrival struct {
-	t    *target
-	x    Exchange
-	path *Path // if not nil, it is this that arrives, and no exchange
+	t     *target
+	x     Exchange
+	path  *Path // if not nil, it is this that arrives, and no exchange
+	began time.Time
 }
 
 // New checks the configuration; nothing runs before Run.
@@ -205,6 +212,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 		case a := <-m.done:
 			m.flying--
 			m.lastDone = time.Now()
+			m.self.turn(m.lastDone)
 			if ctx.Err() == nil {
 				m.arrived(a, m.lastDone)
 			}
@@ -218,6 +226,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 			// keep the loop from its work.
 			changed, stale = nil, true
 		case now := <-ticks.C:
+			m.self.turn(time.Now())
 			if stale {
 				list, changed = m.cfg.Assignments.Servers()
 				stale = false
@@ -273,7 +282,7 @@ func (m *Monitor) send(ctx context.Context, now time.Time) time.Duration {
 
 // exchange runs in a goroutine of its own and touches nothing of the monitor's.
 func (m *Monitor) exchange(ctx context.Context, t *target, what Target) {
-	a := arrival{t: t}
+	a := arrival{t: t, began: time.Now()}
 	defer func() {
 		if p := recover(); p != nil {
 			a.x = Exchange{Outcome: OutcomeInternal, Finding: FindingInternal, Detail: fmt.Sprint(p)}
@@ -321,15 +330,20 @@ func (m *Monitor) arrived(a arrival, now time.Time) {
 		earlier = m.cfg.Clock.At(x.Before.Mono, x.Target)
 	}
 	t.around = m.nearby.around(t, &x)
-	m.put(x, t.addBoth(x, r, earlier, m.side.mayBeOurs(t, x.Outcome)))
+	rec := record{x: x, r: r, before: earlier, doubts: m.doubts(t, x, r)}
+	m.ours(t, &rec, a.began, now)
+	m.put(x, t.addRecord(rec))
 	m.compareFamilies(t, x.Mono)
-	m.side.heard(t, x.Outcome, m.judged)
+	if rec.void == "" {
+		m.side.heard(t, x.Outcome, m.judged)
+	}
 	m.show(t.result())
 
 	after := t.last.verdict
 	t.plan.after(now, happened{
 		outcome: x.Outcome,
 		changed: before != after && after != NotJudged,
+		lossy:   m.self.losses[t.ways[0]].needed() > failuresForFault,
 		confirm: t.incomplete(),
 	}, m.cfg.Rand)
 	heap.Push(&m.due, t)
@@ -358,6 +372,7 @@ func (m *Monitor) ticked(now time.Time) {
 	m.remember(now)
 	m.learnOwn(now)
 	m.nearby.learn(m.cfg, now)
+	m.self.look(m.cfg.Host, now)
 	for key, p := range m.paces {
 		if p.users == 0 && p.idle(now) {
 			delete(m.paces, key)
@@ -413,6 +428,7 @@ func (m *Monitor) dateResult(t *target, mono int64) {
 // judged passes on what became of earlier exchanges of t, see judge.decide.
 func (m *Monitor) judged(t *target, void string) {
 	before := t.last.verdict
+	t.expect(m.self.losses[t.ways[0]].needed())
 	if t.decide(void, m.put) {
 		m.show(t.result())
 		m.logChange(t, before)

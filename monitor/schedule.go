@@ -148,6 +148,7 @@ func (p *plan) setInterval(addr netip.Addr, asked time.Duration) {
 type happened struct {
 	outcome Outcome
 	changed bool // the verdict is another one than before
+	lossy   bool // requests are lost on this way
 	confirm bool // one more exchange soon would complete a verdict
 }
 
@@ -190,6 +191,11 @@ func (p *plan) after(now time.Time, h happened, rnd *rand.Rand) {
 	case wasBurst:
 		// Leaving the start behind: from here on targets are spread out.
 		p.due = now.Add(max(minGap, time.Duration(p.phase*float64(p.interval))))
+	case silent(h.outcome) || h.lossy:
+		// At any phase of what may be a disturbance of the station's own that
+		// comes as regularly as the requests do: nobody may be struck again
+		// and again, and nobody spared, who both tell how frequent it is.
+		p.due = now.Add(p.interval/2 + time.Duration(rnd.Float64()*float64(p.interval)))
 	default:
 		p.due = now.Add(jitter(p.interval, rnd))
 	}

@@ -168,6 +168,7 @@ func (m *Monitor) join(s *server, addr netip.Addr, id string, now time.Time) {
 		pace:  p,
 		from:  s,
 		ways:  waysTo(addr),
+		kin:   kinOf(addr, 0, 0),
 	}
 	m.slowDown(t, now)
 	s.targets[family(addr)] = t

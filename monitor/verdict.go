@@ -29,7 +29,9 @@ type record struct {
 	utc     int64   // true time of x.Mono, learned later, ns; 0 if r has it or nobody does
 	// echo is a failure after which nobody answered until the next failure: one
 	// outage of the station's may explain both, so they count as one.
-	echo bool
+	echo   bool
+	needed int // failures in a row that convict; failuresForFault if that is more
+	doubts     // what the other servers make of it, if it lies outside the limit
 }
 
 // judgement is a verdict and the values it rests on; what Result points to.
@@ -58,6 +60,8 @@ type state struct {
 	side    int8  // of the limit on which the last intervals lay wholly; 0 none
 	streak  uint8 // how many of them in a row, those too close together not counted
 	counted int64 // Mono of the last one counted
+	since   int64 // Mono of the first one
+	vouched bool  // the other servers agreed: it is off
 
 	fail     failures
 	answered bool // there was a reply, ever
@@ -76,7 +80,8 @@ type state struct {
 // denied, rate_limited) or that cannot be one (invalid) is taken at its word at
 // once: it carries the request's random cookie, so the server sent it. A proper
 // reply is ok when the best estimate is within the limit, off when it is the
-// third in a row whose whole interval is outside on the same side, doubtful in
+// third in a row whose whole interval is outside on the same side and other
+// servers do not speak against the reference (see vouching), doubtful in
 // between. What is not a reply takes three in a row: requests that nothing
 // answers (unreachable), that are refused, or that bring only packets without
 // the cookie (invalid); fewer neither add to a streak nor end it.
@@ -171,25 +176,34 @@ func (s *state) reply(rec *record, limit float64, j judgement) judgement {
 		s.past, s.suspicions.shown = window{}, rec.around.warns
 		return s.ownFault(j, why)
 	}
-	s.addScore(x, j.offset, true)
 	s.past.add(j.offsetInterval, j.rtt, x.Mono)
 	s.suspect(rec, limit)
 	best, newest := s.past.best(x.Mono)
 
 	side := j.outside(limit)
+	if side == 0 || rec.reference == "" {
+		s.addScore(x, j.offset, true)
+	}
 	switch {
 	case side == 0:
 		s.endStreak()
 	case side != s.side:
-		s.side, s.streak, s.counted = side, 1, x.Mono
+		s.side, s.streak, s.counted, s.since, s.vouched = side, 1, x.Mono, x.Mono, false
 	case x.Mono-s.counted >= streakGap:
 		s.streak, s.counted = min(s.streak+1, streakForOff), x.Mono
 	}
 	switch {
+	case side != 0 && rec.reference != "":
+		s.past = window{} // all in it is measured against that reference
+		j.verdict, j.reason = NotJudged, rec.reference
 	case side != 0 && s.streak >= streakForOff && s.smears(j.offset, limit):
 		j.verdict, j.reason = Doubtful, smearing(&j, limit)
+	case side != 0 && s.streak >= streakForOff && rec.unvouched && !s.vouched:
+		j.verdict = Doubtful
+		j.reason = fmt.Sprintf("%s, more than %s, and the path cannot explain it, but the other servers leave open whether this station's clock is to blame",
+			aheadBehind(j.offset), people(limit))
 	case side != 0 && s.streak >= streakForOff:
-		j.verdict = Off
+		j.verdict, s.vouched = Off, true
 		j.reason = fmt.Sprintf("%s, more than %s: no path can explain it", aheadBehind(j.offset), people(limit))
 	case side != 0:
 		j.verdict = Doubtful
@@ -278,7 +292,7 @@ func (s *state) failure(rec *record, j judgement) judgement {
 	case f.lost >= failuresForFault:
 		j.verdict = NotJudged
 		j.reason = fmt.Sprintf("%s; %d of the %d it takes are known not to be this station's own fault",
-			note, f.counted, failuresForFault)
+			note, f.counted, max(rec.needed, failuresForFault))
 		return j
 	case !s.answered:
 		j.verdict = NotJudged
@@ -308,7 +322,7 @@ func (s *state) ownFault(j judgement, reason string) judgement {
 
 func (s *state) heard() { s.fail, s.answered = failures{}, true }
 
-func (s *state) endStreak() { s.side, s.streak = 0, 0 }
+func (s *state) endStreak() { s.side, s.streak, s.vouched = 0, 0, false }
 
 func (s *state) addScore(x *Exchange, offset float64, known bool) {
 	step, limit := poolStep(*x, offset, known)

@@ -13,3 +13,6 @@ import (
 func (m *Manager) Run(context.Context) error {
 	return fmt.Errorf("network: links are managed on Linux only, this is %s; leave the addresses to the system", runtime.GOOS)
 }
+
+// RouterSilent implements nothing here.
+func (m *Manager) RouterSilent() bool { return false }

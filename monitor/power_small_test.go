@@ -1,0 +1,5 @@
+//go:build !soak
+
+package monitor
+
+const powerSeeds = 1
