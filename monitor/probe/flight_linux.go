@@ -177,8 +177,9 @@ func (s *sky) reported(quoted []byte, to endpoint) *flight {
 }
 
 const (
-	// lateFor is how long the cookie of a finished exchange is known again.
-	lateFor = 10 * time.Second
+	// lateFor is how long the cookie of a finished exchange is known again: an
+	// answer that comes later yet would be a stray of the next exchange.
+	lateFor = time.Minute
 	// memories is how many of them are, at the most.
 	memories = 8192
 )

@@ -12,6 +12,8 @@ const (
 	// path is the same for many exchanges, short enough that who has found the
 	// port out does not profit for long (RFC 9109). A quarter more or less.
 	portLife = time.Hour
+	// drainFor is how much longer than a timeout a port is kept after that.
+	drainFor = 10 * time.Second
 	// foreignMost is how many packets that nobody was waiting for make a port
 	// suspect: somebody is guessing.
 	foreignMost = 1000
@@ -52,7 +54,7 @@ func (t *transport) port(i int, now time.Time) (*port, error) {
 	life := portLife*3/4 + rand.N(portLife/2)
 	fam.live = &port{sock: sock, until: now.Add(life), stamped: map[uint32]*flight{}, ready: true}
 	if old != nil {
-		old.until = now.Add(t.timeout + lateFor)
+		old.until = now.Add(t.timeout + drainFor)
 		fam.draining = old
 	}
 	return fam.live, nil

@@ -64,7 +64,7 @@ type Counters struct {
 	Panics    uint64 // panics in the protocol code, caught
 
 	// Seen by the shared sockets only, on Linux.
-	Late       uint64 // replies within 10 s of the end of an exchange that had none
+	Late       uint64 // replies within a minute of the end of an exchange that had none
 	Duplicates uint64 // replies to an exchange that had its reply
 	Foreign    uint64 // packets from where nothing was expected
 	Dropped    uint64 // packets lost because a socket's buffer was full

@@ -65,8 +65,10 @@ func (t *transport) sendAll(fam int, list []*flight, now time.Time) {
 		before := t.clock.Realtime()
 		n, err := p.sock.send(some)
 		after := t.clock.Realtime()
+		// From the sending on: what the loop came late to costs nobody a reply.
+		deadline := time.Now().Add(t.timeout)
 		for _, f := range some[:n] {
-			f.before, f.after, f.on, f.dropped = before, after, p, p.dropped
+			f.before, f.after, f.on, f.dropped, f.deadline = before, after, p, p.dropped, deadline
 			p.stamped[f.id] = f
 			t.sky.add(f)
 		}

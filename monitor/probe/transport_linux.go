@@ -158,7 +158,6 @@ func (s *seat) stamps(replied bool) stamps {
 func (s *seat) close() {}
 
 func (t *transport) submit(f *flight) error {
-	f.deadline = time.Now().Add(t.timeout)
 	t.mu.Lock()
 	if t.closed {
 		t.mu.Unlock()

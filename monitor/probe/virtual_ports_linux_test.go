@@ -71,7 +71,7 @@ func TestPortChanges(t *testing.T) {
 		}
 		wantOutcome(t, <-got, monitor.OutcomeOK)
 		old := from[len(from)-2]
-		time.Sleep(DefaultTimeout + lateFor)
+		time.Sleep(DefaultTimeout + drainFor)
 		if old.open() {
 			t.Error("the old socket is still open")
 		}
