@@ -213,20 +213,34 @@ func (p *Prober) query(ctx context.Context, t monitor.Target, c *conn) (resp *nt
 	if err != nil {
 		return nil, err
 	}
+	room()
 	o := &c.options
 	o.Version, o.Timeout, o.GetSystemTime = 4, p.timeout, c.now
 	o.Dialer = func(string, string) (net.Conn, error) { return c, nil }
 	return ntp.QueryWithOptions(t.Addr.String(), *o)
 }
 
+// room makes the goroutine's stack as large as beevik/ntp needs it, in one step
+// and while there is little on it to be moved: a new goroutine's is far too small.
+//
+//go:noinline
+func room() { keep([4 << 10]byte{}) }
+
+//go:noinline
+func keep([4 << 10]byte) {}
+
 // judge fills in x from what the connection saw.
 func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *ntp.Response, err error) {
+	fail := func(o monitor.Outcome, f monitor.Finding, format string, args ...any) { set(x, o, f, format, args...) }
+	if err == nil && c.got { // nearly always, and without what errors.As allocates
+		p.reply(x, c, resp, nil)
+		return
+	}
 	var (
 		pe *panicError
 		de *dialError
 		ie *icmpError
 	)
-	fail := func(o monitor.Outcome, f monitor.Finding, format string, args ...any) { set(x, o, f, format, args...) }
 	switch {
 	case errors.As(err, &pe):
 		fail(monitor.OutcomeInternal, monitor.FindingInternal, "%v", pe)
@@ -237,27 +251,7 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *
 	case c.sendErr != nil:
 		fail(monitor.OutcomeSendError, monitor.FindingSendError, "%v", c.sendErr)
 	case c.got:
-		if c.st.wanted && !c.st.kernel {
-			p.count.noStamp.Add(1)
-		}
-		raw := c.raw
-		if c.inter {
-			raw, x.Interleaved = basic(raw), true
-		}
-		classify(x, raw[:], c.st)
-		x.Rejected = err != nil && x.Outcome != monitor.OutcomeOK
-		x.Validated = err == nil && resp.Validate() == nil
-		if x.Outcome == monitor.OutcomeOK && err != nil && !errors.Is(err, ntp.ErrServerTickedBackwards) {
-			// beevik compares T2 and T3 as plain numbers, which is wrong
-			// across an era's end; every other refusal would be news.
-			fail(monitor.OutcomeInternal, monitor.FindingInternal, "a reply found good was refused by the protocol code: %v", err)
-		}
-		if x.T1 != 0 && x.T4 != 0 {
-			x.Mono = x.T1 + (x.T4-x.T1)/2 - x.Diff
-		}
-		if x.Outcome == monitor.OutcomeOK {
-			x.Wire = &monitor.Wire{Request: c.asked, Reply: c.raw}
-		}
+		p.reply(x, c, resp, err)
 	case errors.As(err, &ie):
 		fail(ie.outcome(x.Addr.Addr()), ie.finding(), "%v", ie)
 		if !ie.local {
@@ -276,6 +270,31 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *
 		fail(monitor.OutcomeTimeout, monitor.FindingTimeout, "no reply within %v", p.timeout)
 	default:
 		fail(monitor.OutcomeInternal, monitor.FindingInternal, "%v", err)
+	}
+}
+
+// reply fills in x from the reply and from what beevik/ntp made of it.
+func (p *Prober) reply(x *monitor.Exchange, c *conn, resp *ntp.Response, err error) {
+	if c.st.wanted && !c.st.kernel {
+		p.count.noStamp.Add(1)
+	}
+	raw := c.raw
+	if c.inter {
+		raw, x.Interleaved = basic(raw), true
+	}
+	classify(x, raw[:], c.st)
+	x.Rejected = err != nil && x.Outcome != monitor.OutcomeOK
+	x.Validated = err == nil && resp.Validate() == nil
+	if x.Outcome == monitor.OutcomeOK && err != nil && !errors.Is(err, ntp.ErrServerTickedBackwards) {
+		// beevik compares T2 and T3 as plain numbers, which is wrong
+		// across an era's end; every other refusal would be news.
+		set(x, monitor.OutcomeInternal, monitor.FindingInternal, "a reply found good was refused by the protocol code: %v", err)
+	}
+	if x.T1 != 0 && x.T4 != 0 {
+		x.Mono = x.T1 + (x.T4-x.T1)/2 - x.Diff
+	}
+	if x.Outcome == monitor.OutcomeOK {
+		x.Wire = &monitor.Wire{Request: c.asked, Reply: c.raw}
 	}
 }
 

@@ -183,7 +183,7 @@ func run(r role, address func(i int) netip.AddrPort) (out load) {
 		}
 	}
 	if name := os.Getenv("BENCH_PROFILE"); name != "" {
-		if f, err := os.Create(name); err == nil {
+		if f, err := os.Create(name + "." + r.Do); err == nil {
 			pprof.StartCPUProfile(f)
 			defer pprof.StopCPUProfile()
 		}
