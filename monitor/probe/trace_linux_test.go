@@ -6,12 +6,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,30 +20,9 @@ import (
 	"github.com/truechimer/truechimer/monitor/ntptest"
 )
 
-const inNamespace = "TRUECHIMER_TEST_NAMESPACE"
-
-// TestTraceInNamespaces runs the test binary once more in a network namespace of
-// its own, with three routers and a server in others behind it.
-func TestTraceInNamespaces(t *testing.T) {
-	if os.Getenv(inNamespace) != "" {
-		traceInNamespaces(t)
-		return
-	}
-	if os.Getuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("network namespaces need root, and CI is to test them")
-		}
-		t.Skip("network namespaces need root; run as root to test them")
-	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestTraceInNamespaces$", "-test.v", "-test.timeout=3m", "-test.parallel=2")
-	cmd.Env = append(os.Environ(), inNamespace+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	out, err := cmd.CombinedOutput()
-	t.Logf("%s", out)
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+// TestTraceInNamespaces has three routers, and a server behind them, in namespaces
+// of their own.
+func TestTraceInNamespaces(t *testing.T) { inNamespace(t, traceInNamespaces) }
 
 // node is a network namespace and a thread that stays in it.
 type node struct {
