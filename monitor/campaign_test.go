@@ -327,8 +327,8 @@ func (c *campaign) Put(x Exchange, r Result) {
 		return // the pool's monitor would notice these, too
 	}
 	offset := 0.0
-	if r.Offset != nil {
-		offset = *r.Offset
+	if r.Latest != nil { // the pool's rule has its own filter
+		offset = r.Latest.Offset
 	}
 	if !s.pool.add(x, offset, x.Outcome == OutcomeOK) {
 		return
