@@ -92,7 +92,11 @@ func (a *Access) required(h func(*visit)) func(*visit) {
 		case v.posted():
 			v.refuse(http.StatusForbidden, "You are not logged in any more. Log in and send it once more.")
 		default:
-			v.redirect(pathLogin + "?next=" + v.r.URL.Path)
+			to := pathLogin
+			if _, known := a.routes[v.r.URL.Path]; known {
+				to += "?next=" + v.r.URL.Path
+			}
+			v.redirect(to)
 		}
 	}
 }
