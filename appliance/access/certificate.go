@@ -91,7 +91,7 @@ func parseCertificate(b []byte) (*ecdsa.PrivateKey, *tls.Certificate, error) {
 }
 
 // renew makes a certificate where there is none, or the one there is ends soon or
-// does not name an address that people type. now is the system's clock, which may
+// does not have a name or an address that people type. now is the system's clock, which may
 // say anything.
 func (a *Access) renew(now time.Time) error {
 	c := &a.certificate
@@ -103,7 +103,8 @@ func (a *Access) renew(now time.Time) error {
 	typed, all := a.addresses()
 	if c.now != nil && now.Before(c.now.Leaf.NotAfter.AddDate(0, 0, -renewDays)) {
 		missing := slices.ContainsFunc(typed, func(ip netip.Addr) bool { return !named(c.now.Leaf, ip) })
-		if !missing || time.Since(c.made) < c.wait {
+		renamed := slices.ContainsFunc(a.names(), func(n string) bool { return !slices.Contains(c.now.Leaf.DNSNames, n) })
+		if !missing && !renamed || time.Since(c.made) < c.wait {
 			return nil
 		}
 	}
@@ -155,15 +156,9 @@ func (a *Access) selfSigned(key *ecdsa.PrivateKey, now time.Time, addresses []ne
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,
 	}
-	if host := strings.ToLower(a.options.Host); nameShape.MatchString(host) {
-		t.Subject.CommonName = host[:min(len(host), 64)] // X.520's bound
-		t.DNSNames = append(t.DNSNames, host)
-		if !strings.Contains(host, ".") {
-			t.DNSNames = append(t.DNSNames, host+".local")
-		}
-	}
-	if a.options.Plain {
-		t.DNSNames = append(t.DNSNames, "localhost")
+	t.DNSNames = a.names()
+	if len(t.DNSNames) > 0 {
+		t.Subject.CommonName = t.DNSNames[0][:min(len(t.DNSNames[0]), 64)] // X.520's bound
 	}
 	for _, ip := range addresses {
 		t.IPAddresses = append(t.IPAddresses, ip.AsSlice())
@@ -177,6 +172,20 @@ func (a *Access) selfSigned(key *ecdsa.PrivateKey, now time.Time, addresses []ne
 		return nil, fmt.Errorf("access: a certificate: %w", err)
 	}
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, nil
+}
+
+// names are those that a browser may ask this station for by.
+func (a *Access) names() (list []string) {
+	if host := strings.ToLower(a.options.Host); nameShape.MatchString(host) {
+		list = append(list, host)
+		if !strings.Contains(host, ".") {
+			list = append(list, host+".local")
+		}
+	}
+	if a.options.Plain {
+		list = append(list, "localhost")
+	}
+	return list
 }
 
 // addresses are this machine's: those that people type, IPv4 and what an owner

@@ -120,6 +120,10 @@ func TestCertificate(t *testing.T) {
 	if again := renewed(t, a, build); !again.Equal(c) {
 		t.Error("made anew for nothing")
 	}
+	o.Host = "attic"
+	if again := renewed(t, open(t, o), build); again.VerifyHostname("attic.local") != nil {
+		t.Error("not made anew for a new name")
+	}
 }
 
 // TestOldTLS: what has known holes is not spoken.

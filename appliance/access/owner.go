@@ -168,6 +168,12 @@ func (a *Access) password() (hash string, damaged bool) {
 	return a.owner.Password, a.damaged
 }
 
+// Claimable says whether nobody owns the station, so that the next who comes can.
+func (a *Access) Claimable() bool {
+	hash, damaged := a.password()
+	return hash == "" && !damaged
+}
+
 // knowsCode says whether s is the claim code, in a time that tells nothing of it.
 func (a *Access) knowsCode(s string) bool {
 	got, want := sha256.Sum256([]byte(s)), sha256.Sum256([]byte(a.options.Code))
