@@ -279,7 +279,8 @@ func TestClaimedOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if codes[303] != 1 || codes[409] != gateMost-1 {
+	// On a machine that is busy some may not have had a turn.
+	if codes[303] != 1 || codes[409]+codes[503] != gateMost-1 {
 		t.Errorf("%v", codes)
 	}
 	before, _ := a.password()
