@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -127,7 +128,12 @@ func (g gate) pass(ctx context.Context, f func()) bool {
 	case <-ctx.Done():
 		return false
 	}
-	defer func() { <-g.one }()
+	defer func() {
+		// Else what several hashes took would stay: the collector sees no need to
+		// hurry before the heap has doubled.
+		debug.FreeOSMemory()
+		<-g.one
+	}()
 	f()
 	return true
 }

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -65,9 +66,10 @@ func hostname(s string) string {
 func (a *Access) prefixes() (list []netip.Prefix) {
 	addrs, err := a.options.Interfaces()
 	if err != nil {
-		a.options.Log.Warn("this machine's addresses cannot be read", "error", err)
+		a.options.Tell("addresses", fmt.Sprintf("The station's own addresses cannot be read (%v): it can be claimed with the claim code alone.", err))
 		return nil
 	}
+	a.options.Tell("addresses", "")
 	for _, addr := range addrs {
 		p, err := netip.ParsePrefix(addr.String())
 		if err != nil {

@@ -1,8 +1,11 @@
 package access
 
 import (
+	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -27,6 +30,17 @@ func TestNear(t *testing.T) {
 				t.Errorf("%s: near by a proxy that sets %s", from, h)
 			}
 		}
+	}
+}
+
+// TestNoAddresses: nobody is near where nobody knows what near is.
+func TestNoAddresses(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	o.Interfaces = func() ([]net.Addr, error) { return nil, errors.New("no netlink") }
+	v := visitorOf(t, open(t, o), near)
+	if got := v.get("/claim"); got.code != 403 || !strings.Contains(w.told["addresses"], "no netlink") {
+		t.Errorf("%d, told %q", got.code, w.told)
 	}
 }
 
