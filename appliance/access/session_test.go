@@ -89,6 +89,16 @@ func TestFormTokens(t *testing.T) {
 	}
 }
 
+// TestForeignSetsNothing: another site cannot take a visitor's cookie away by what
+// it has his browser send.
+func TestForeignSetsNothing(t *testing.T) {
+	v := visitorOf(t, claimed(t), near)
+	v.header.Set("Sec-Fetch-Site", "cross-site")
+	if got := v.raw("/login", "password=x"); got.code != 403 || len(v.set) > 0 {
+		t.Errorf("%d, %v", got.code, v.set)
+	}
+}
+
 // TestFixation: whatever cookies came before, the session is another one.
 func TestFixation(t *testing.T) {
 	a := claimed(t)

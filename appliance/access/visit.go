@@ -160,7 +160,7 @@ func (v *visit) refuse(code int, text string) { v.show(code, "refused", page{Err
 // show answers with a page.
 func (v *visit) show(code int, name string, p page) {
 	p.Token = v.token()
-	if p.Token == "" {
+	if p.Token == "" && name != "refused" { // which has no form
 		v.visitor = random()
 		setCookie(v.w, cookieVisitor, v.visitor)
 		p.Token = v.token()
