@@ -144,9 +144,14 @@ func (a assigned) status() []status.Assignments {
 // ownAddresses are those of the internet that this machine has: a station
 // behind a router that translates addresses has none, and does not know the
 // router's.
-func (s *station) ownAddresses() (own []netip.Addr) {
+func (s *station) ownAddresses() []netip.Addr {
+	return slices.DeleteFunc(s.localAddresses(), func(a netip.Addr) bool { return policy.RefusedFromAfar(a) != "" })
+}
+
+// localAddresses are all that this machine has.
+func (s *station) localAddresses() (own []netip.Addr) {
 	add := func(a netip.Addr) {
-		if a = a.Unmap(); a.IsValid() && policy.RefusedFromAfar(a) == "" {
+		if a = a.Unmap(); a.IsValid() {
 			own = append(own, a)
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/gpspps"
@@ -84,6 +85,27 @@ func clock(o discipline.Status, l gpspps.Leap, mono int64) *status.Clock {
 		out.Leap = &status.Leap{Change: l.Next.Change, At: l.Next.At, Receiver: l.Receiver, Servers: l.Network, Ordered: o.Told.Leap == l.Next.Change}
 	}
 	return out
+}
+
+// leapThisMonth is the leap second that ends the present month, and whether that is
+// known: where a receiver announces none there may be one that it cannot announce,
+// unless the month is none that ends with leap seconds (ITU-R TF.460).
+func (s *station) leapThisMonth() (change int, known bool) {
+	utc, known := stationClock{s}.Now()
+	if !known {
+		return 0, false
+	}
+	return leapOf(utc.UTC(), s.ref.Leap())
+}
+
+func leapOf(utc time.Time, l gpspps.Leap) (change int, known bool) {
+	switch end := time.Date(utc.Year(), utc.Month()+1, 1, 0, 0, 0, 0, time.UTC); {
+	case l.Next.Change != 0 && l.Next.At.Equal(end):
+		return l.Next.Change, l.Receiver
+	case l.Next.Change != 0 && l.Receiver && l.Next.At.After(end):
+		return 0, true
+	}
+	return 0, utc.Month()%3 != 0
 }
 
 // contested is what people should know of who else sets the clock.

@@ -8,6 +8,8 @@
 //	appliance tuf     the update's TUF client, to try it on any repository
 //	appliance gps     what a receiver said, from a recording
 //	appliance password  the hash of a password, for truechimer.toml
+//	appliance judge   what files prove in which stations say why a server is off
+//	appliance probe   what NTP servers answer
 package main
 
 import (
@@ -20,6 +22,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/truechimer/truechimer/appliance/byhand"
 )
 
 // version is set by the image's build.
@@ -30,8 +34,10 @@ func main() {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
 	if err := logic(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(os.Stderr, "appliance: %v\n", err)
-		os.Exit(1)
+		if !errors.Is(err, byhand.ErrNotOK) {
+			fmt.Fprintf(os.Stderr, "appliance: %v\n", err)
+		}
+		os.Exit(exitOf(err))
 	}
 }
 
@@ -44,6 +50,12 @@ func logic(ctx context.Context, args []string) error {
 	}
 	if len(args) > 0 && args[0] == "password" {
 		return runPassword(args[1:], os.Stdin, os.Stdout)
+	}
+	if len(args) > 0 && args[0] == "judge" {
+		return runJudge(args[1:], os.Stdout)
+	}
+	if len(args) > 0 && args[0] == "probe" {
+		return runProbe(ctx, args[1:], os.Stdout, os.Stderr)
 	}
 	flags := flag.NewFlagSet("appliance", flag.ContinueOnError)
 	sim := flags.Bool("sim", false, "simulate the receiver and six NTP servers; judge them")

@@ -54,7 +54,7 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 // server makes the server of the page.
 func (s *station) server() (*http.Server, error) {
 	o := web.Options{
-		Source: s, Alive: s.alive, Log: s.log,
+		Source: s, Alive: s.alive, Log: s.log, Proofs: s.proofs,
 		Build: web.Build{Version: s.version, Slot: s.platform.slot, Board: s.platform.board.Name},
 	}
 	if s.diary != nil {
@@ -128,6 +128,7 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 		if s.diary != nil {
 			all.keep(ctx, "journal", s.diary.Run)
 		}
+		all.keep(ctx, "proofs", s.proofs.run)
 		all.keep(ctx, "antenna", s.keepAntenna)
 		if p := s.assigned.poller; p != nil {
 			all.keep(ctx, "list of servers", p.Run)
@@ -180,9 +181,13 @@ func (s *station) judge(ctx context.Context) error {
 	m, err := monitor.New(monitor.Config{
 		Clock:       referenceClock{s.ref},
 		Prober:      s.prober,
+		Tracer:      tracer(s.prober),
 		Resolver:    s.resolver,
 		Assignments: s.assigned.roster,
 		Own:         s.ownAddresses,
+		Local:       s.localAddresses,
+		Leap:        s.leapThisMonth,
+		Manners:     s.manners(),
 		Sink:        s,
 		Log:         s.log,
 	})
@@ -246,6 +251,7 @@ func newStation(p *platform, conf config.Config, kernel discipline.Kernel, probe
 	})
 	s.assigned = s.assign()
 	s.diary = s.newJournal()
+	s.proofs = s.newProofs()
 	s.inbox = &inbox{ref: s.ref, pivot: before.pivot(p.build), notes: s.notes, log: log}
 	return s
 }

@@ -43,6 +43,7 @@ type station struct {
 	manager  atomic.Pointer[network.Manager] // nil until there is one
 	answered atomic.Bool                     // an NTP server has
 	diary    *diary.Journal                  // of exchanges; nil: none is kept
+	proofs   *proofs                         // why servers are off, as files
 	updater  *updater                        // nil but on stations
 	born     time.Time
 	log      *slog.Logger
@@ -78,6 +79,7 @@ func (s *station) Put(x monitor.Exchange, r monitor.Result) {
 	if s.diary != nil {
 		s.diary.Put(x, r)
 	}
+	s.proofs.put(x, r)
 }
 
 // Status implements web.Source.
@@ -174,7 +176,10 @@ func counters(c gpspps.Counters, t *tally) status.Counters {
 }
 
 func probed(c probe.Counters) status.Probe {
-	return status.Probe{Exchanges: c.Exchanges, Strays: c.Strays, Unstamped: c.NoStamp, Voided: c.Stepped, Panics: c.Panics}
+	return status.Probe{
+		Exchanges: c.Exchanges, Strays: c.Strays, Unstamped: c.NoStamp, Voided: c.Stepped, Panics: c.Panics,
+		Late: c.Late, Duplicates: c.Duplicates, Foreign: c.Foreign, Dropped: c.Dropped,
+	}
 }
 
 func server(r monitor.Result) status.Server {
@@ -183,7 +188,9 @@ func server(r monitor.Result) status.Server {
 		Verdict: string(r.Verdict), Assured: r.Assured, Provisional: r.Provisional, Reason: r.Reason,
 		Offset: r.Offset, Uncertainty: r.Uncertainty, Bound: r.Bound, Limit: r.Target.Server.Limit,
 		RTT: r.RTT, Stratum: r.Stratum, Score: r.Score, Loss: r.Loss,
+		Path: path(r.Path),
 	}
+	remembered(&out, r)
 	if a := r.Target.Addr; a.IsValid() {
 		out.Address, out.Family = a.String(), "ipv6"
 		if a.Addr().Unmap().Is4() {

@@ -115,6 +115,7 @@ func (w *world) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 	x.T3 = x.T2
 	wait(ctx, 10*time.Millisecond)
 	x.T4 = w.mono() + diff
+	packets(&x)
 	return x
 }
 func (w *world) Counters() probe.Counters { return probe.Counters{} }

@@ -11,6 +11,8 @@ type denial struct {
 	until time.Time
 	x     Exchange
 	r     Reading
+	// loaded says that it was given before the station was restarted.
+	loaded bool
 }
 
 // denied notes what t was told, and spares its other names the asking.
@@ -18,6 +20,7 @@ func (m *Monitor) denied(t *target, x Exchange, r Reading) {
 	d := denial{until: t.plan.due, x: x, r: r}
 	addr := t.target().Addr
 	m.denials[addr] = d
+	m.memory.changed = true
 	for _, s := range m.servers {
 		if u := s.targets[family(addr.Addr())]; u != nil && u != t && u.target().Addr == addr {
 			m.spare(u, d)

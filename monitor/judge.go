@@ -28,6 +28,9 @@ type judge struct {
 	recs   []record
 	now    state     // after recs
 	last   judgement // of the last exchange
+
+	around around    // see record; for the exchange that is judged next
+	family familyGap // to the server's address of the other family
 }
 
 func newJudge(t Target) *judge {
@@ -43,8 +46,9 @@ func (g *judge) add(x Exchange, r Reading, open bool) Result {
 // addBoth is add with the reading for the exchange before, if x tells of it.
 func (g *judge) addBoth(x Exchange, r, before Reading, open bool) Result {
 	// Only what was measured against the reading can change with it.
-	g.append(record{x: x, r: r, before: before, settled: r.Final || x.Outcome != OutcomeOK, open: open})
-	return g.result()
+	rec := record{x: x, r: r, before: before, settled: r.Final || x.Outcome != OutcomeOK, open: open}
+	g.append(rec)
+	return g.evident(&rec, g.result())
 }
 
 // told takes a denial that was given to another name of the same address. It
@@ -62,13 +66,18 @@ func (g *judge) append(rec record) {
 		oldest.settled = true
 		g.replay(&[maxRecords]bool{}, nil)
 	}
+	rec.around = g.around
 	g.recs = append(g.recs, rec)
 	g.last = g.now.step(&g.recs[len(g.recs)-1], g.target.Server.Limit)
 	g.fold()
 }
 
 // result is what is known now.
-func (g *judge) result() Result { return g.last.result(g.target, &g.now) }
+func (g *judge) result() Result {
+	res := g.last.result(g.target, &g.now)
+	g.family.tell(&res)
+	return res
+}
 
 // refine asks for the readings that were not final and judges again where one
 // has become so; put gets each exchange that is now judged for good. mono is
@@ -153,7 +162,7 @@ func (g *judge) replay(done *[maxRecords]bool, put func(Exchange, Result)) {
 	for i := range g.recs {
 		g.last = g.now.step(&g.recs[i], g.target.Server.Limit)
 		if done[i] {
-			put(g.recs[i].x, g.last.result(g.target, &g.now))
+			put(g.recs[i].x, g.evident(&g.recs[i], g.last.result(g.target, &g.now)))
 		}
 	}
 	g.fold()
@@ -176,5 +185,8 @@ func (g *judge) fold() {
 		m := copy(g.recs, g.recs[n:])
 		clear(g.recs[m:])
 		g.recs = g.recs[:m]
+		if m == 0 && cap(g.recs) > 1 {
+			g.recs = nil // a burst's are some kilobytes, and there are thousands of targets
+		}
 	}
 }

@@ -12,10 +12,15 @@
 // Where to look: interval.go says what one exchange proves, verdict.go what
 // becomes of a server's exchanges in a row and failures.go of those without a
 // reply, judge.go how a verdict is refined once the clock's reading is, score.go
-// the NTP Pool's score. station.go decides whether silence is the servers' fault
-// or the station's own. run.go is the loop, schedule.go when an address is
-// asked, denial.go when it no longer is, servers.go names and addresses,
-// caution.go those that are not convicted.
+// the NTP Pool's score. history.go is the memory of a target, claims.go what a
+// server says of itself, suspect.go, families.go and nearby.go what is told beside
+// the verdict. station.go decides whether silence is the servers' fault or the
+// station's own. run.go is the loop, schedule.go when an address is asked,
+// denial.go when it no longer is, manners.go how that outlasts a restart,
+// servers.go names and addresses, caution.go those that are not convicted, path.go
+// how far requests get and trace.go when that is looked at. taxonomy.go has the
+// words for what became of an exchange, and for what is odd about a reply.
+// evidence.go is what others may judge again.
 package monitor
 
 import (
@@ -77,7 +82,8 @@ type Exchange struct {
 	Target  string // Target.ID
 	Addr    netip.AddrPort
 	Outcome Outcome
-	Detail  string // for people; empty when ok
+	Finding Finding // the same more finely, see taxonomy.go; empty where a Prober does not tell
+	Detail  string  // for people; empty when ok
 
 	// The four time stamps, ns since the Unix epoch. T1 and T4 are the
 	// station's CLOCK_REALTIME (kernel stamps), T2 and T3 the server's clock.
@@ -96,7 +102,9 @@ type Exchange struct {
 	Kiss    string
 	// Rejected says that the NTP Pool's agent would count this reply as none,
 	// as the protocol library that it shares with this station refuses it.
-	Rejected       bool
+	Rejected bool
+	// Validated says that the protocol library's own check passed the reply.
+	Validated      bool
 	RefID          uint32
 	RootDelay      float64 // seconds
 	RootDispersion float64 // seconds
@@ -106,6 +114,12 @@ type Exchange struct {
 	Poll, Precision int8  // powers of two, seconds
 	ReferenceTime   int64 // when the server's clock was last set, ns since the Unix epoch; 0 if it does not say
 	TTL             uint8 // or hop limit, as the reply arrived; 0 if not known
+
+	// Strays is how many packets without the request's cookie were skipped, 100 at
+	// the most.
+	Strays uint8
+	// ICMP is the message that ended the exchange.
+	ICMP ICMP
 
 	// Interleaved says that the reply came in interleaved mode (RFC 9769). It
 	// then tells when the reply before it left, and not when it left itself: T3
@@ -117,6 +131,16 @@ type Exchange struct {
 	// StampError, Kernel and Interleaved are set in it. Nil where there is none
 	// or where it is in doubt.
 	Before *Exchange
+	// Wire is what was sent and what came, where that is a proper reply. The
+	// monitor keeps it of those alone that may convict, see evidence.go.
+	Wire *Wire
+}
+
+// ICMP is one such message about a request; From is not valid where there was
+// none, or where it is not known.
+type ICMP struct {
+	Type, Code uint8
+	From       netip.Addr
 }
 
 // Delay is the round trip less the server's own processing, seconds.
@@ -185,6 +209,33 @@ type Result struct {
 	Score       *float64  // NTP Pool formula
 	Loss        *float64  // share of the last 100 exchanges that brought no reply, a refusal, or an invalid one; the station's own faults are not among them
 	Last        time.Time // true time of the exchange; the station's clock until true time is known
+	// Path is where requests stopped the last time that the target fell silent,
+	// for a day. Nil: not looked at; and always in what a Sink is given.
+	Path *Path
+
+	// Offset, Uncertainty and Bound are those of the best of the last exchanges,
+	// aged; Latest is what the last one that was measured says alone. They are
+	// the same unless a queue delayed it, see history.go.
+	Latest *Measurement
+	Jitter *float64 // RMS of the last 8 exchanges' offsets around Offset, seconds
+	// What was exchanged since the station began to ask, exactly.
+	Sent, Received uint64 // requests; replies that carry their cookie, whatever they were worth
+	Reach          uint16 // of the last 16 requests, the last in the lowest bit: 1 was replied to
+	Claims         *Claims
+	// FamilyGap is this target's offset less that of the server's address of the
+	// other family, seconds; nil where there is none or it is not known.
+	FamilyGap *float64
+	Warnings  []Warning
+
+	// Evidence is given to a Sink, with the final verdict on an exchange that lies
+	// wholly outside of the limit; else it is nil.
+	Evidence *Evidence
+}
+
+// Measurement is what one exchange says of a server's offset.
+type Measurement struct {
+	Offset, Uncertainty, Bound float64 // as in Result, seconds
+	RTT                        float64 // seconds
 }
 
 // Verdict is the judgement on a server.

@@ -209,7 +209,10 @@ func FuzzJudge(f *testing.F) {
 		for range 4 {
 			r := Reading{True: t1, Known: true, Usable: usable, Bound: bound, Uncertainty: uncertainty}
 			got := g.add(x, r, false)
-			for _, v := range []*float64{got.Offset, got.Uncertainty, got.Bound, got.RTT, got.Score, got.Loss} {
+			if got.Latest != nil && (math.IsNaN(got.Latest.Offset) || math.IsInf(got.Latest.Bound, 0)) {
+				t.Fatalf("%+v shown by %+v", *got.Latest, x)
+			}
+			for _, v := range []*float64{got.Offset, got.Uncertainty, got.Bound, got.RTT, got.Score, got.Loss, got.Jitter} {
 				if v != nil && (math.IsNaN(*v) || math.IsInf(*v, 0)) {
 					t.Fatalf("%v shown by %+v", *v, x)
 				}

@@ -37,13 +37,24 @@ type Config struct {
 	Resolver    Resolver
 	Assignments Assignments
 	Sink        Sink // nil: only Results
+	// Tracer says how far requests get to a target that has fallen silent; nil:
+	// nobody does.
+	Tracer Tracer
 	// Own are the addresses under which the internet reaches this station, its
 	// router's included, as far as they are known; nil: none are. It is called
 	// once a minute and must not block.
-	Own  func() []netip.Addr
-	Rate int          // requests a second at the most, DefaultRate if 0
-	Rand *rand.Rand   // for jitter; used by Run alone; nil: seeded by the runtime
-	Log  *slog.Logger // nil: silent
+	Own func() []netip.Addr
+	// Local are all addresses of this station, also those that the internet does
+	// not reach, and Leap is the leap second that is announced for the end of the
+	// present month: 1 one more, -1 one less, 0 none; known is false where the
+	// station cannot tell. Both as Own; nil: nothing is known.
+	Local func() []netip.Addr
+	Leap  func() (change int, known bool)
+	// Manners keeps what servers asked for over restarts; nil: nothing does.
+	Manners Manners
+	Rate    int          // requests a second at the most, DefaultRate if 0
+	Rand    *rand.Rand   // for jitter; used by Run alone; nil: seeded by the runtime
+	Log     *slog.Logger // nil: silent
 }
 
 // Monitor asks the assigned servers and keeps a verdict on each of their
@@ -75,7 +86,10 @@ type Monitor struct {
 		mono int64
 		at   time.Time
 	}
-	side station
+	side    station
+	nearby  surroundings
+	memory  memory
+	tracing tracing
 }
 
 // target is one address being asked.
@@ -91,11 +105,13 @@ type target struct {
 	asked     bool   // there was an exchange
 	usable    bool   // the reference was good enough for the last one
 	wasUsable bool   // ever
+	trail     trail
 }
 
 type arrival struct {
-	t *target
-	x Exchange
+	t    *target
+	x    Exchange
+	path *Path // if not nil, it is this that arrives, and no exchange
 }
 
 // New checks the configuration; nothing runs before Run.
@@ -129,6 +145,8 @@ func New(cfg Config) (*Monitor, error) {
 		global:   bucket{every: time.Second / time.Duration(cfg.Rate), size: globalBurst},
 		done:     make(chan arrival, maxWorkers),
 		resolved: make(chan resolution, maxLookups),
+		nearby:   surroundings{targets: map[uint32]*target{}},
+		memory:   memory{kept: cfg.Manners, slow: map[netip.AddrPort]slowed{}, saved: make(chan error, 1)},
 		side:     station{suspects: map[*target]int{}},
 	}, nil
 }
@@ -173,12 +191,17 @@ func (m *Monitor) Run(ctx context.Context) error {
 	defer wake.Stop()
 	m.lastDone = now
 	m.learnOwn(now)
+	m.nearby.learn(m.cfg, now)
+	m.recall(now)
 	m.assign(list, now)
 	for {
 		select {
 		case <-ctx.Done():
 			m.drain()
+			m.rememberAtEnd(time.Now())
 			return ctx.Err()
+		case err := <-m.memory.saved:
+			m.wasSaved(err)
 		case a := <-m.done:
 			m.flying--
 			m.lastDone = time.Now()
@@ -205,6 +228,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 		}
 		now = time.Now()
 		m.resolve(ctx, now)
+		m.trace(ctx, now)
 		wake.Reset(m.send(ctx, now))
 	}
 }
@@ -252,7 +276,7 @@ func (m *Monitor) exchange(ctx context.Context, t *target, what Target) {
 	a := arrival{t: t}
 	defer func() {
 		if p := recover(); p != nil {
-			a.x = Exchange{Outcome: OutcomeInternal, Detail: fmt.Sprint(p)}
+			a.x = Exchange{Outcome: OutcomeInternal, Finding: FindingInternal, Detail: fmt.Sprint(p)}
 		}
 		m.done <- a
 	}()
@@ -264,6 +288,10 @@ func (m *Monitor) exchange(ctx context.Context, t *target, what Target) {
 // arrived judges an exchange and plans the next.
 func (m *Monitor) arrived(a arrival, now time.Time) {
 	t, x := a.t, a.x
+	if a.path != nil {
+		m.traced(t, a.path, now)
+		return
+	}
 	t.pace.busy, t.pace.last = false, now
 	if x.Outcome == OutcomeSendError {
 		t.pace.giveBack()
@@ -285,13 +313,16 @@ func (m *Monitor) arrived(a arrival, now time.Time) {
 	r := m.cfg.Clock.At(x.Mono, x.Target)
 	t.asked, t.usable = true, checkReading(r) == ""
 	t.wasUsable = t.wasUsable || t.usable
+	x.Wire = x.incriminating(r, what.Server.Limit)
 
 	before := t.last.verdict
 	var earlier Reading
 	if x.Before != nil {
 		earlier = m.cfg.Clock.At(x.Before.Mono, x.Target)
 	}
+	t.around = m.nearby.around(t, &x)
 	m.put(x, t.addBoth(x, r, earlier, m.side.mayBeOurs(t, x.Outcome)))
+	m.compareFamilies(t, x.Mono)
 	m.side.heard(t, x.Outcome, m.judged)
 	m.show(t.result())
 
@@ -305,12 +336,16 @@ func (m *Monitor) arrived(a arrival, now time.Time) {
 	switch x.Outcome {
 	case OutcomeRateLimited:
 		t.pace.until = t.plan.due
+		m.noteRate(t)
 	case OutcomeDenied:
 		m.denied(t, x, r)
 	}
 	m.callWitness(t, now)
 	m.lookAgain(t, now)
 	m.logChange(t, before)
+	if t.trail.heard(x.Outcome) && m.cfg.Tracer != nil {
+		m.tracing.wanted = append(m.tracing.wanted, t)
+	}
 }
 
 // ticked does once a second what does not depend on an exchange.
@@ -319,7 +354,10 @@ func (m *Monitor) ticked(now time.Time) {
 		m.progress.Add(1)
 	}
 	m.forgetDenials(now)
+	m.forgetPaths(now)
+	m.remember(now)
 	m.learnOwn(now)
+	m.nearby.learn(m.cfg, now)
 	for key, p := range m.paces {
 		if p.users == 0 && p.idle(now) {
 			delete(m.paces, key)

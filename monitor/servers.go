@@ -169,8 +169,10 @@ func (m *Monitor) join(s *server, addr netip.Addr, id string, now time.Time) {
 		from:  s,
 		ways:  waysTo(addr),
 	}
+	m.slowDown(t, now)
 	s.targets[family(addr)] = t
 	m.side.joined(t)
+	m.nearby.joined(t)
 	heap.Push(&m.due, t)
 	if d, ok := m.denials[what.Addr]; ok {
 		m.spare(t, d)
@@ -188,6 +190,8 @@ func (m *Monitor) leave(t *target) {
 		heap.Remove(&m.due, t.index)
 	}
 	m.side.left(t, m.judged)
+	m.forgetPath(t)
+	m.nearby.left(t)
 	delete(m.ids, what.ID)
 	m.hide(what.ID)
 }
@@ -325,6 +329,7 @@ func (m *Monitor) notResolved(s *server, err error, why string, now time.Time) {
 	wait := min(retryFirst<<min(s.fails, 10), retryLast)
 	s.fails++
 	m.planLook(s, now.Add(jitter(wait, m.cfg.Rand)))
+	finding := LookupFinding(err, why != "")
 	switch {
 	case err != nil:
 		why = err.Error()
@@ -343,7 +348,7 @@ func (m *Monitor) notResolved(s *server, err error, why string, now time.Time) {
 	} else {
 		m.cannotAsk(s, "this station could not resolve the name "+s.Host+": "+why)
 	}
-	x := Exchange{Target: s.Name, Outcome: OutcomeResolveError, Detail: why, Mono: m.mono(now)}
+	x := Exchange{Target: s.Name, Outcome: OutcomeResolveError, Finding: finding, Detail: why, Mono: m.mono(now)}
 	x.Diff = now.UnixNano() - x.Mono
 	m.mu.Lock()
 	r := m.shown[s.Name]

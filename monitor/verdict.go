@@ -22,6 +22,7 @@ type record struct {
 	r       Reading
 	before  Reading // at x.Before.Mono, where there is one
 	settled bool    // no other reading is waited for
+	around  around  // what else is known
 	open    bool    // a failure of which it is not yet known whether it is the station's
 	void    string  // why it is the station's own fault, found out later; empty if it is not
 	told    bool    // to another name of the same address
@@ -37,12 +38,14 @@ type judgement struct {
 	assured, provisional   bool
 	reason                 string
 	measured, timed, strat bool
-	offsetInterval                 // if measured
-	rtt                    float64 // if timed
-	stratum                uint8   // if strat
-	mono                   int64   // of the exchange, ns
-	at                     int64   // the same instant, ns since the Unix epoch; 0 unknown
-	dated                  bool    // at is true time, not the station's clock
+	offsetInterval                        // if measured; of the exchange itself
+	best                   offsetInterval // what is shown for it, if filtered
+	filtered               bool           // an earlier exchange tells more of the offset
+	rtt                    float64        // if timed
+	stratum                uint8          // if strat
+	mono                   int64          // of the exchange, ns
+	at                     int64          // the same instant, ns since the Unix epoch; 0 unknown
+	dated                  bool           // at is true time, not the station's clock
 }
 
 // state is what a target's past exchanges leave for judging the next one. It
@@ -57,8 +60,14 @@ type state struct {
 	counted int64 // Mono of the last one counted
 
 	fail     failures
-	answered bool      // there was a reply, ever
-	kept     judgement // the last one that a failure does not replace at once
+	answered bool // there was a reply, ever
+
+	past       window
+	claim      claim // of the last reply with a time
+	traffic    traffic
+	suspicions suspicions
+
+	kept judgement // the last one that a failure does not replace at once
 }
 
 // step judges one exchange and moves the state past it.
@@ -77,6 +86,7 @@ type state struct {
 // reply while there is no reference is not_judged, too, but not lost.
 func (s *state) step(rec *record, limit float64) judgement {
 	x := &rec.x
+	s.count(rec)
 	j := judgement{provisional: rec.open || x.Outcome == OutcomeOK && !rec.r.Final, mono: x.Mono}
 	switch {
 	case rec.r.Known:
@@ -97,6 +107,9 @@ func (s *state) step(rec *record, limit float64) judgement {
 		return s.ownFault(j, rec.void)
 	case rec.told:
 		j.verdict, j.reason = Denied, fmt.Sprintf("%s, as %s was told at the same address", orElse(x.Detail, denied), x.Target)
+		if x.Target == "" {
+			j.reason = orElse(x.Detail, denied) + ", as this station was told before it was restarted"
+		}
 		s.endStreak()
 		s.kept = j
 		return j
@@ -107,6 +120,7 @@ func (s *state) step(rec *record, limit float64) judgement {
 	case OutcomeTimeout, OutcomeRefused, OutcomeUnreachable, OutcomeStray:
 		return s.failure(rec, j)
 	case OutcomeUnsynchronized:
+		s.claim = claimOf(x)
 		j.verdict, j.reason = Unsynchronized, orElse(x.Detail, "the server says that it does not know the time")
 		if own, theirs := checkStamps(*x); own == "" && theirs == "" {
 			j.timed, j.rtt = true, max(x.Delay(), 0)
@@ -146,14 +160,21 @@ func (s *state) reply(rec *record, limit float64, j judgement) judgement {
 	}
 	s.heard()
 	s.loss.add(false)
+	s.instance(x)
+	s.claim = claimOf(x)
 	j.timed, j.rtt = true, max(x.Delay(), 0)
 	if r.Known && finite(r.Bound) && finite(r.Uncertainty) {
 		j.measured, j.offsetInterval = true, measure(*x, r)
 	}
 	if why := checkReading(r); why != "" {
+		// What was measured before may have been measured by what failed now.
+		s.past, s.suspicions.shown = window{}, rec.around.warns
 		return s.ownFault(j, why)
 	}
 	s.addScore(x, j.offset, true)
+	s.past.add(j.offsetInterval, j.rtt, x.Mono)
+	s.suspect(rec, limit)
+	best, newest := s.past.best(x.Mono)
 
 	side := j.outside(limit)
 	switch {
@@ -165,6 +186,8 @@ func (s *state) reply(rec *record, limit float64, j judgement) judgement {
 		s.streak, s.counted = min(s.streak+1, streakForOff), x.Mono
 	}
 	switch {
+	case side != 0 && s.streak >= streakForOff && s.smears(j.offset, limit):
+		j.verdict, j.reason = Doubtful, smearing(&j, limit)
 	case side != 0 && s.streak >= streakForOff:
 		j.verdict = Off
 		j.reason = fmt.Sprintf("%s, more than %s: no path can explain it", aheadBehind(j.offset), people(limit))
@@ -172,10 +195,19 @@ func (s *state) reply(rec *record, limit float64, j judgement) judgement {
 		j.verdict = Doubtful
 		j.reason = fmt.Sprintf("%s, more than %s, and the path cannot explain it: seen in %d of the %d exchanges in a row that it takes",
 			aheadBehind(j.offset), people(limit), s.streak, streakForOff)
-	case math.Abs(j.offset) <= limit:
+	case newest && math.Abs(j.offset) <= limit:
 		j.verdict = OK
 		j.assured = math.Abs(j.offset)+j.bound <= limit
 		j.finer(x.Before, rec.before)
+	case !newest && math.Abs(best.offset) <= limit:
+		j.verdict = OK
+		j.assured = math.Abs(best.offset)+best.bound <= limit
+		j.best, j.filtered = best, true
+	case !newest:
+		j.verdict = Doubtful
+		j.reason = fmt.Sprintf("%s by the best of the last exchanges, more than %s, but the last one leaves %s open",
+			aheadBehind(best.offset), people(limit), people(j.bound))
+		j.best, j.filtered = best, true
 	default:
 		j.verdict = Doubtful
 		j.reason = fmt.Sprintf("%s, more than %s, but the path and the reference leave %s open",
@@ -205,6 +237,7 @@ func (s *state) said(rec *record, j judgement, lost bool) judgement {
 	x := &rec.x
 	s.heard()
 	s.endStreak()
+	s.suspicions.shown = rec.around.warns
 	s.loss.add(lost)
 	if checkReading(rec.r) == "" {
 		own, _ := checkStamps(*x)
@@ -299,15 +332,27 @@ func (j *judgement) result(t Target, s *state) Result {
 		Target: t, Verdict: j.verdict, Assured: j.assured, Provisional: j.provisional, Reason: j.reason,
 	}
 	// One allocation for all that is pointed to.
+	shown := j.offsetInterval
+	if j.filtered {
+		shown = j.best
+	}
 	v := &struct {
-		offset, uncertainty, bound, rtt, score, loss float64
-		stratum                                      int
+		offset, uncertainty, bound, rtt, score, loss, jitter float64
+		stratum                                              int
+		latest                                               Measurement
+		claims                                               Claims
+		age                                                  float64
 	}{
-		j.offset, j.uncertainty, j.bound, j.rtt, s.score, 0, int(j.stratum),
+		shown.offset, shown.uncertainty, shown.bound, j.rtt, s.score, 0, 0, int(j.stratum),
+		Measurement{j.offset, j.uncertainty, j.bound, j.rtt}, Claims{}, 0,
 	}
 	if j.measured {
-		res.Offset, res.Uncertainty, res.Bound = &v.offset, &v.uncertainty, &v.bound
+		res.Offset, res.Uncertainty, res.Bound, res.Latest = &v.offset, &v.uncertainty, &v.bound, &v.latest
+		if rms, ok := s.past.jitter(shown.offset); ok {
+			v.jitter, res.Jitter = rms, &v.jitter
+		}
 	}
+	s.tell(&res, &v.claims, &v.age)
 	if j.timed {
 		res.RTT = &v.rtt
 	}

@@ -131,6 +131,12 @@ type Probe struct {
 	Unstamped uint64 `json:"unstamped"` // exchanges that the kernel did not stamp
 	Voided    uint64 `json:"voided"`    // exchanges during which the station's clock was set
 	Panics    uint64 `json:"panics"`    // faults of the protocol code, caught
+
+	// Where exchanges share sockets, on Linux; 0 elsewhere.
+	Late       uint64 `json:"late"`       // replies within 10 s after their exchange was given up
+	Duplicates uint64 `json:"duplicates"` // replies to what had its reply
+	Foreign    uint64 `json:"foreign"`    // packets from where nothing was expected
+	Dropped    uint64 `json:"dropped"`    // packets lost here, for lack of room in a socket's buffer
 }
 
 // Journal is what is kept of exchanges. Counts are since the start.
@@ -163,6 +169,17 @@ type Server struct {
 	Score       *float64   `json:"score"`
 	Loss        *float64   `json:"loss"` // share of the last 100 exchanges
 	Last        *time.Time `json:"last"`
+	Path        *Path      `json:"path"` // how far requests got when it last fell silent; null: not looked at, or forgotten
+
+	// Offset, Uncertainty and Bound are of the best of the last exchanges.
+	Latest    *Latest  `json:"latest"`       // the last one by itself
+	Jitter    *float64 `json:"jitter_s"`     // RMS of the last 8 around the best
+	Sent      uint64   `json:"sent"`         // requests since the station began to ask
+	Received  uint64   `json:"received"`     // replies to them, whatever they were worth
+	Reach     uint16   `json:"reach"`        // the last 16 requests, the last in the lowest bit: 1 was replied to
+	FamilyGap *float64 `json:"family_gap_s"` // Offset less that of the server's address of the other family
+	Claims    *Claims  `json:"claims"`       // null until it has said anything
+	Warnings  []string `json:"warnings"`     // some of Warnings; never null
 }
 
 // Sample is one point of the plot of pulses.

@@ -6,6 +6,13 @@ import (
 	"github.com/truechimer/truechimer/monitor"
 )
 
+func warningWords() (words []string) {
+	for _, w := range monitor.AllWarnings() {
+		words = append(words, string(w))
+	}
+	return words
+}
+
 // What a receiver may speak: sentences of NMEA 0183, or nothing but u-blox's
 // binary protocol.
 const (
@@ -21,7 +28,7 @@ const (
 	SetupUnanswered = "unanswered" // it does not answer, and is left as it is
 )
 
-// Sources, States, Protocols, Setups, Families, Verdicts and those of Update and Assignments are all the words
+// Sources, States, Protocols, Setups, Families, Verdicts, Leaps, Warnings and those of Update and Assignments are all the words
 // that the fields of the same name may hold. Page, API and tests take them from here.
 var (
 	Sources = []string{
@@ -42,6 +49,9 @@ var (
 		string(monitor.Denied), string(monitor.RateLimited), string(monitor.Invalid),
 		string(monitor.NotJudged),
 	}
+	Leaps    = []string{LeapNone, LeapInsert, LeapDelete, LeapUnsynchronized}
+	Warnings = warningWords()
+
 	UpdateStates = []string{
 		string(update.StateOff), string(update.StateIdle), string(update.StateChecking),
 		string(update.StateFetching), string(update.StateVerifying), string(update.StateWriting),

@@ -44,7 +44,9 @@ func TestCutAnywhere(t *testing.T) {
 					base.live(time.Hour)
 				}
 				t.Logf("%d cuts", cuts)
-				if cuts < 50 {
+				// 54 to 60 on a quiet machine. Where the processor is busy, more chunks
+				// come in together and are written together: 46 have been seen.
+				if cuts < 40 {
 					t.Errorf("%d cuts: not every write was cut", cuts)
 				}
 			})

@@ -45,9 +45,12 @@ var (
 	leapFields       = []string{"change", "at", "receiver", "servers", "ordered"}
 	assignmentFields = []string{"source", "state", "url", "servers", "refused", "age_s", "next_s", "failure"}
 	counterFields    = []string{"fixes", "fixes_invalid", "fixes_implausible", "checksum", "noise_bytes", "pulses", "pulses_used", "pulses_doubled", "pulses_missing", "pulses_unnumbered", "pulses_lost", "votes", "vetoes"}
-	probeFields      = []string{"exchanges", "strays", "unstamped", "voided", "panics"}
-	serverFields     = []string{"id", "name", "address", "family", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last"}
-	journalFields    = []string{"records", "waiting", "dropped", "late", "written_bytes", "size_bytes", "oldest"}
+	probeFields      = []string{"exchanges", "strays", "unstamped", "voided", "panics", "late", "duplicates", "foreign", "dropped"}
+	serverFields     = []string{"id", "name", "address", "family", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last", "path",
+		"latest", "jitter_s", "sent", "received", "reach", "family_gap_s", "claims", "warnings"}
+	pathFields    = []string{"at", "end", "summary", "inside", "port_path", "packets", "took_s", "hops"}
+	hopFields     = []string{"hop", "address", "rtt_s", "icmp_type", "icmp_code"}
+	journalFields = []string{"records", "waiting", "dropped", "late", "written_bytes", "size_bytes", "oldest"}
 )
 
 // Every field of the contract is present, known or not, and what is not known
@@ -91,6 +94,24 @@ func TestAPIContract(t *testing.T) {
 		}
 	}
 
+	if server["path"] != nil {
+		t.Errorf("servers[1].path = %v, want null", server["path"])
+	}
+	path := keys(t, "path", full["servers"].([]any)[2].(map[string]any)["path"], pathFields...)
+	for field, want := range map[string]any{"at": "2026-07-01T13:58:22Z", "end": "silent", "inside": false, "port_path": false, "packets": 11.0, "took_s": 2.67} {
+		if path[field] != want {
+			t.Errorf("path.%s = %v, want %v", field, path[field], want)
+		}
+	}
+	for i, want := range []map[string]any{
+		{"hop": 1.0, "address": "fe80::1", "rtt_s": .0012, "icmp_type": 3.0, "icmp_code": 0.0},
+		{"hop": 2.0, "address": nil, "rtt_s": nil, "icmp_type": nil, "icmp_code": nil},
+	} {
+		if hop := keys(t, "hop", path["hops"].([]any)[i], hopFields...); !maps.Equal(hop, want) {
+			t.Errorf("hop %v, want %v", hop, want)
+		}
+	}
+
 	file := keys(t, "assignments", full["assignments"].([]any)[0], assignmentFields...)
 	list := keys(t, "assignments", full["assignments"].([]any)[1], assignmentFields...)
 	if file["source"] != "file" || file["url"] != nil || file["servers"] != 2.0 || list["url"] != "https://lists.example.net/attic.json" || list["state"] != "kept" || list["age_s"] != 7200.0 || list["failure"] != "no route" {
@@ -117,7 +138,7 @@ func TestAPIContract(t *testing.T) {
 			t.Errorf("reference.%s = %v, want null", field, reference[field])
 		}
 	}
-	for _, field := range []string{"offset_s", "uncertainty_s", "bound_s", "rtt_s", "stratum", "score", "loss", "last"} {
+	for _, field := range []string{"offset_s", "uncertainty_s", "bound_s", "rtt_s", "stratum", "score", "loss", "last", "path"} {
 		if server[field] != nil {
 			t.Errorf("server.%s = %v, want null", field, server[field])
 		}

@@ -47,6 +47,10 @@ func probeCounts(c status.Probe) []fact {
 		{"Stray packets", "they answered no request and were left out", c.Strays, true},
 		{"Without kernel stamps", "timed less exactly, by this program", c.Unstamped, true},
 		{"Void", "the station's own clock was set meanwhile", c.Voided, true},
+		{"Late replies", "they came after their request had been given up", c.Late, true},
+		{"Replies that came twice", "", c.Duplicates, true},
+		{"Foreign packets", "from where nothing was expected, left out", c.Foreign, true},
+		{"Lost in the station", "packets that found its buffer full", c.Dropped, true},
 		{"Faults of this program", "replies that it could not bear; caught, not held against the server", c.Panics, true},
 	})
 }
@@ -97,6 +101,10 @@ var (
 	unstampedTotal = describe("ntp_probe_unstamped_total", "Exchanges that the kernel did not stamp.")
 	voidedTotal    = describe("ntp_probe_voided_total", "Exchanges during which the station's clock was set.")
 	panicsTotal    = describe("ntp_probe_panics_total", "Panics in the protocol code, caught.")
+	lateTotal      = describe("ntp_probe_late_replies_total", "Replies that came within 10 s after their exchange was given up.")
+	duplicateTotal = describe("ntp_probe_duplicate_replies_total", "Replies to an exchange that had its reply.")
+	foreignTotal   = describe("ntp_probe_foreign_packets_total", "Packets from where nothing was expected.")
+	droppedTotal   = describe("ntp_probe_dropped_packets_total", "Packets that the station lost because a socket's buffer was full.")
 
 	journalTotal   = describe("journal_records_total", "Exchanges by what became of their record: kept, dropped since the card would not take it in time, or late: the final verdict came after the provisional one was kept, which is counted as kept, too.", "result")
 	journalWritten = describe("journal_written_bytes_total", "Bytes that the file system was given for the journal of exchanges, whole blocks.")
@@ -107,6 +115,7 @@ var (
 var counterDescs = []*prometheus.Desc{
 	fixesTotal, damageTotal, noiseTotal, edgesTotal, pulsesTotal, votesTotal, vetoesTotal,
 	exchangesTotal, straysTotal, unstampedTotal, voidedTotal, panicsTotal,
+	lateTotal, duplicateTotal, foreignTotal, droppedTotal,
 	journalTotal, journalWritten, journalSize, journalWaiting,
 }
 
@@ -149,4 +158,8 @@ func collectCounters(ch chan<- prometheus.Metric, c status.Counters, p status.Pr
 	add(unstampedTotal, p.Unstamped)
 	add(voidedTotal, p.Voided)
 	add(panicsTotal, p.Panics)
+	add(lateTotal, p.Late)
+	add(duplicateTotal, p.Duplicates)
+	add(foreignTotal, p.Foreign)
+	add(droppedTotal, p.Dropped)
 }

@@ -107,6 +107,9 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range append(counterDescs[:len(counterDescs):len(counterDescs)], updateDescs...) {
 		ch <- d
 	}
+	for _, d := range detailDescs {
+		ch <- d
+	}
 }
 
 // Collect implements prometheus.Collector.
@@ -172,6 +175,7 @@ func collectServer(ch chan<- prometheus.Metric, v status.Server, labels ...strin
 		gauge(ch, probeLast, float64(v.Last.UnixMilli())/1e3, labels...)
 	}
 	states(ch, probeVerdict, status.Verdicts, v.Verdict, labels...)
+	collectDetails(ch, v, labels...)
 }
 
 func gauge(ch chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {

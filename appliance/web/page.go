@@ -60,6 +60,7 @@ func newPage(o Options) (*page, error) {
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := newView(tidy(p.options.Source.Status()), p.options.Source.Samples(), p.options.Build)
 	v.Style, v.Icon, v.Manage = p.style, p.icon, p.options.Manage
+	linkProofs(v.Servers, p.options.Proofs)
 	if v.Paused = r.URL.Query().Get("refresh") == "off"; !v.Paused {
 		v.Refresh = refreshSeconds
 	}

@@ -54,6 +54,10 @@ type serverView struct {
 	Cells               []fact // numbers, in the order of the table's columns
 	Last                *moment
 	Reason              string
+	Path                *pathView
+	Proof               string // address of the file that proves the verdict; empty: there is none
+	Warnings            []string
+	Details             []fact
 }
 
 func newServerView(s status.Server, now time.Time) serverView {
@@ -61,8 +65,9 @@ func newServerView(s status.Server, now time.Time) serverView {
 	v := serverView{
 		Name: s.Name, Address: s.Address, Reason: s.Reason,
 		Tone: vv.tone, Mark: vv.mark, Verdict: vv.word,
-		Scale: drawScale(s),
+		Scale: drawScale(s), Path: newPathView(s.Path, now),
 	}
+	v.Warnings, v.Details = warningTexts(s), details(s)
 	var notes []string
 	if s.Assured && s.Verdict == string(monitor.OK) {
 		v.Mark = "check"

@@ -100,6 +100,8 @@ func tidyServer(v *status.Server) {
 	v.Verdict = word(v.Verdict, status.Verdicts, string(monitor.NotJudged))
 	v.Offset, v.Uncertainty, v.Bound = known(v.Offset), known(v.Uncertainty), known(v.Bound)
 	v.RTT, v.Score, v.Loss = known(v.RTT), known(v.Score), known(v.Loss)
+	v.Path = tidyPath(v.Path)
+	tidyDetails(v)
 	if !finite(v.Limit) || v.Limit <= 0 {
 		v.Limit = monitor.DefaultLimit // what the judge takes when nothing was said
 	}

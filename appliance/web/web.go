@@ -47,11 +47,14 @@ type Options struct {
 	// Manage is the address of what changes the station, for who may; empty: nothing
 	// here does.
 	Manage string
+	// Proofs are the files that say why servers are off; nil: there are none.
+	Proofs Proofs
 	Log    *slog.Logger // nil: discarded
 }
 
 // New returns the handler of all the station's addresses: /, /healthz,
-// /metrics, /api/v1/status and, where they are kept, /api/v1/exchanges.
+// /metrics, /api/v1/status and, where they are kept, /api/v1/exchanges and
+// /api/v1/proofs.
 func New(o Options) (http.Handler, error) {
 	if o.Source == nil {
 		return nil, errors.New("web: no source to show: set Options.Source")
@@ -78,6 +81,9 @@ func New(o Options) (http.Handler, error) {
 	}}
 	if o.Exchanges != nil {
 		s.paths["/api/v1/exchanges"] = newExchanges(o)
+	}
+	if o.Proofs != nil {
+		s.paths[ProofsPath] = listProofs(o)
 	}
 	for path, a := range p.assets {
 		s.paths[path] = a
@@ -108,6 +114,9 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	Protect(h)
 	handler, ok := s.paths[r.URL.Path]
+	if id, is := strings.CutPrefix(r.URL.Path, ProofsPath+"/"); is && s.options.Proofs != nil {
+		handler, ok = oneProof(s.options, id), true
+	}
 	switch {
 	case !ok:
 		sentence(w, http.StatusNotFound, "There is nothing at this address; the station's page is at /.")

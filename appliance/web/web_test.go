@@ -56,7 +56,7 @@ func wellStation() status.Status {
 			{ID: "gamma", Name: "gamma", Address: "203.0.113.80:123", Family: "ipv4", Verdict: "off", Provisional: true, Reason: "three exchanges in a row are too far ahead",
 				Offset: val(.08012), Uncertainty: val(1.1e-3), Bound: val(5.9e-3), Limit: .025, RTT: val(11.7e-3), Stratum: whole(2), Score: val(-34.6), Loss: val(.012), Last: ago(4 * time.Second)},
 			{ID: "epsilon", Name: "epsilon", Address: "[2001:db8::99]:123", Family: "ipv6", Verdict: "unreachable", Reason: "no reply to the last 5 requests",
-				Limit: .025, Score: val(-98), Loss: val(1), Last: ago(26 * time.Hour)},
+				Limit: .025, Score: val(-98), Loss: val(1), Last: ago(26 * time.Hour), Path: cutPath()},
 		},
 		Notices: []string{"truechimer.toml, line 12, column 9: write interval = \"16s\""},
 	}

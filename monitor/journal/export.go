@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/truechimer/truechimer/monitor"
 )
 
 // Format is how records are written for others.
@@ -108,9 +110,9 @@ func number[T int | int64](n *T) string {
 }
 
 // newRow shows a record.
-func newRow(monitor string, rec *Record) row {
+func newRow(station string, rec *Record) row {
 	r := row{
-		V: rowVersion, Monitor: monitor, ID: fmt.Sprintf("%s-%d", rec.Segment, rec.Slot),
+		V: rowVersion, Monitor: station, ID: fmt.Sprintf("%s-%d", rec.Segment, rec.Slot),
 		Target: rec.Target.ID, Name: rec.Target.Name, Session: fmt.Sprintf("%016x", rec.Session), DatedLater: rec.DatedLater,
 		Result: string(rec.Outcome), Verdict: string(rec.Verdict), Assured: rec.Assured, Provisional: rec.Provisional, Rejected: rec.Rejected,
 		RefOK: rec.Reference.Usable, RefSource: rec.Reference.Source, RefState: rec.Reference.State,
@@ -146,7 +148,7 @@ func newRow(monitor string, rec *Record) row {
 		r.Leap, r.Stratum, r.Stamps, r.StampError = &leap, &stratum, &stamps, whole(rec.StampError)
 		r.RootDelay, r.RootDisp = whole(rec.RootDelay), whole(rec.RootDispersion)
 		r.RootDist = whole(rec.RootDelay/2 + rec.RootDispersion)
-		hex, id := fmt.Sprintf("%08x", rec.RefID), refidText(rec.Stratum, rec.RefID)
+		hex, id := fmt.Sprintf("%08x", rec.RefID), monitor.RefIDText(rec.Stratum, rec.RefID)
 		r.RefID = &hex
 		switch {
 		case id == "":
@@ -163,22 +165,6 @@ func newRow(monitor string, rec *Record) row {
 func whole(seconds float64) *int64 {
 	ns := nanoseconds(seconds)
 	return &ns
-}
-
-// refidText reads a reference ID: four letters up to stratum 1, else an IPv4 address
-// (RFC 5905 section 7.3), or a hash that looks like one. Empty: it is no text.
-func refidText(stratum uint8, id uint32) string {
-	b := [4]byte{byte(id >> 24), byte(id >> 16), byte(id >> 8), byte(id)}
-	if stratum > 1 {
-		return fmt.Sprintf("%d.%d.%d.%d", b[0], b[1], b[2], b[3])
-	}
-	s := strings.TrimRight(string(b[:]), "\x00 ")
-	for _, c := range []byte(s) {
-		if c <= ' ' || c > '~' {
-			return ""
-		}
-	}
-	return s
 }
 
 // Export writes the records that are wanted to w, as they are read: it needs little

@@ -80,7 +80,7 @@ func (s *station) exchange(server string, ahead time.Duration) (monitor.Exchange
 			Kernel: true, StampError: 1e-5, Stratum: 2, RefID: 0xC0000201, RootDelay: 0.015625, RootDispersion: 0.25,
 		}, monitor.Result{
 			Target:  monitor.Target{ID: server, Server: monitor.Server{Name: server, Limit: 0.025}},
-			Verdict: monitor.OK, Provisional: true, Offset: &offset, Bound: &bound, Uncertainty: &uncertainty, RTT: &rtt,
+			Verdict: monitor.OK, Provisional: true, Latest: &monitor.Measurement{Offset: offset, Uncertainty: uncertainty, Bound: bound, RTT: rtt}, RTT: &rtt,
 		}
 }
 

@@ -105,8 +105,9 @@ func record(x *monitor.Exchange, r *monitor.Result, ref Reference) Record {
 	}
 	// What else a result tells may be of an earlier exchange: a request without a
 	// reply leaves the measurement before it in force.
-	if x.Outcome == monitor.OutcomeOK && r.Offset != nil && r.Bound != nil && r.Uncertainty != nil {
-		rec.Measured, rec.Offset, rec.Bound, rec.Uncertainty = true, nanoseconds(*r.Offset), *r.Bound, *r.Uncertainty
+	// And r.Offset may be that of a better one, which has a record of its own.
+	if m := r.Latest; m != nil && x.Outcome == monitor.OutcomeOK {
+		rec.Measured, rec.Offset, rec.Bound, rec.Uncertainty = true, nanoseconds(m.Offset), m.Bound, m.Uncertainty
 	}
 	if (x.Outcome == monitor.OutcomeOK || x.Outcome == monitor.OutcomeUnsynchronized) && r.RTT != nil {
 		rec.Timed, rec.Delay = true, min(max(nanoseconds(*r.RTT), 0), MaxDelay)

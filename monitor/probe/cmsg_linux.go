@@ -13,6 +13,7 @@ type queued struct {
 	stamp int64  // transmit stamp, ns since the Unix epoch; 0 if it is none
 	id    uint32 // number of the packet stamped
 	err   *icmpError
+	heard int64 // when err came, ns since the Unix epoch; 0 if not known
 
 	to     endpoint // where the packet was to go
 	quoted []byte   // as much of its payload as is quoted
@@ -80,6 +81,8 @@ func parseQueued(oob []byte) (q queued) {
 	})
 	if origin == unix.SO_EE_ORIGIN_TIMESTAMPING {
 		q.stamp = ns
+	} else {
+		q.heard = ns
 	}
 	return q
 }

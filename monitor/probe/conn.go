@@ -1,11 +1,17 @@
 package probe
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"time"
+
+	"github.com/beevik/ntp"
+
+	"github.com/truechimer/truechimer/monitor"
 )
 
 const (
@@ -40,7 +46,6 @@ type stamps struct {
 	err    float64 // half-width of what they may be wrong by, seconds
 	kernel bool    // both are the kernel's
 	wanted bool    // the kernel was asked
-	plain  bool    // beevik's own stamps are to be used instead
 	ttl    uint8   // of the reply as it arrived, 0 if not known
 }
 
@@ -112,53 +117,84 @@ type sendError struct{ err error }
 func (e *sendError) Error() string { return e.err.Error() }
 func (e *sendError) Unwrap() error { return e.err }
 
-// conn is the net.Conn that beevik/ntp is given: one Write, one Read.
+// conn is one exchange, and after it the net.Conn that beevik/ntp has the same
+// again over. Were beevik to wait for the reply itself, each exchange under way
+// would hold the 10 kB that it allocates, and a stack that had to grow for it.
 type conn struct {
 	w  wire
 	st stamps
 	sieve
 	sendErr error
-	was     *past // what interleaved mode is asked for with, nil if it is not
+	was     *past            // what interleaved mode is asked for with, nil if it is not
+	asked   [packetSize]byte // the request
+	echo    uint64           // the cookie of beevik's request
+	told    bool             // beevik was told T1
+
+	// Here and not on the stack, which would have to grow for them each time.
+	options ntp.QueryOptions
+	x       monitor.Exchange
 }
 
-func (c *conn) Write(b []byte) (int, error) {
-	if len(b) < packetSize {
-		c.sendErr = errors.New("request cut short")
-		return 0, c.sendErr
-	}
-	request := [packetSize]byte(b)
-	c.cookie = binary.BigEndian.Uint64(b[offTransmit:])
+// clientHeader is the first byte of a request: version 4, mode 3. All the others
+// but the cookie's are 0, in basic mode: nothing tells what station asks.
+const clientHeader = 4<<3 | 3
+
+// exchange sends the request and waits for the reply.
+func (c *conn) exchange() error {
+	c.asked[0] = clientHeader
+	rand.Read(c.asked[offTransmit:])
+	c.cookie = binary.BigEndian.Uint64(c.asked[offTransmit:])
 	if c.was != nil {
 		// The server knows the reply that is asked for by its receive time stamp.
-		binary.BigEndian.PutUint64(request[offOrigin:], c.was.receive)
-		rand.Read(request[offReceive : offReceive+8])
-		c.second = binary.BigEndian.Uint64(request[offReceive:])
+		binary.BigEndian.PutUint64(c.asked[offOrigin:], c.was.receive)
+		rand.Read(c.asked[offReceive : offReceive+8])
+		c.second = binary.BigEndian.Uint64(c.asked[offReceive:])
 	}
-	if err := c.w.send(request[:]); err != nil {
+	if err := c.w.send(c.asked[:]); err != nil {
 		c.sendErr = err
-		return 0, err
+		return err
 	}
+	err := c.w.receive(&c.sieve)
+	var se *sendError
+	if errors.As(err, &se) {
+		c.sendErr = se.err
+	}
+	return err
+}
+
+// Write takes beevik's request, which has to be the one that was sent.
+func (c *conn) Write(b []byte) (int, error) {
+	want := [packetSize]byte{clientHeader}
+	if len(b) == packetSize {
+		copy(want[offTransmit:], b[offTransmit:])
+	}
+	if !bytes.Equal(b, want[:]) {
+		return 0, fmt.Errorf("a request unlike the one that was sent: %x", b)
+	}
+	c.echo = binary.BigEndian.Uint64(b[offTransmit:])
 	return len(b), nil
 }
 
-// Read waits for the packet that answers the request and returns its header,
-// made safe. Whatever follows the header was not asked for and stays here.
+// Read returns the header of the reply, made safe, as one to beevik's request.
+// Whatever follows the header was not asked for and stays here.
 func (c *conn) Read(b []byte) (int, error) {
-	if err := c.w.receive(&c.sieve); err != nil {
-		var se *sendError
-		if errors.As(err, &se) {
-			c.sendErr = se.err
-		}
-		return 0, err
-	}
 	safe := c.raw
 	sanitise(safe[:])
 	if c.inter {
 		// Beevik knows basic mode alone.
 		safe = basic(safe)
-		binary.BigEndian.PutUint64(safe[offOrigin:], c.cookie)
 	}
+	binary.BigEndian.PutUint64(safe[offOrigin:], c.echo)
 	return copy(b, safe[:]), nil
+}
+
+// now is T1 the first time, then T4.
+func (c *conn) now() time.Time {
+	if !c.told {
+		c.told = true
+		return time.Unix(0, c.st.t1)
+	}
+	return time.Unix(0, c.st.t4)
 }
 
 // sanitise changes what beevik/ntp cannot bear: an exponent of -128 is negated
@@ -171,14 +207,13 @@ func sanitise(b []byte) {
 	}
 }
 
-// Close does nothing: the stamps are still to be read, see Probe.
+// Close does nothing: the wire is closed by Probe.
 func (c *conn) Close() error { return nil }
 
 func (c *conn) LocalAddr() net.Addr  { return nil }
 func (c *conn) RemoteAddr() net.Addr { return nil }
 
-// The deadline is the wire's own, counted from its opening, so that beevik's
-// cannot put off the one a cancelled context sets.
+// Nothing is waited for any more: the deadline was the wire's own.
 func (c *conn) SetDeadline(time.Time) error      { return nil }
 func (c *conn) SetReadDeadline(time.Time) error  { return nil }
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }

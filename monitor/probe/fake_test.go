@@ -169,6 +169,7 @@ func TestClockStepped(t *testing.T) {
 			if want := kernelStampError + tt.step.Seconds(); x.Outcome == monitor.OutcomeOK && x.StampError != want {
 				t.Errorf("stamp error %g, want %g: what moved is not known", x.StampError, want)
 			}
+			agree(t, x)
 			if x.Outcome == monitor.OutcomeClockStepped && x.Diff != v.real-v.mono {
 				t.Errorf("difference %d, want the new one, %d", x.Diff, v.real-v.mono)
 			}
@@ -292,6 +293,7 @@ func TestStationsOwnFaults(t *testing.T) {
 			if x.Outcome != tt.want || !strings.Contains(x.Detail, tt.detail) {
 				t.Errorf("got %s %q, want %s with %q", x.Outcome, x.Detail, tt.want, tt.detail)
 			}
+			agree(t, x)
 		})
 	}
 	w := &script{clock: &virtual{}, replies: []func([]byte) ([]byte, error){oops}}

@@ -35,6 +35,7 @@ type flight struct {
 	tx, rx        int64 // kernel stamps, 0 if none
 	read          int64 // user-space stamp after the receive call
 	ttl           uint8
+	hops          uint8 // how many the request may go, 0 for all; it is a trace's otherwise
 
 	on       *port // socket it was sent from
 	id       uint32
@@ -87,11 +88,20 @@ type sky struct {
 	stamping line // for their transmit stamp alone
 	cookies  map[uint64]*flight
 	servers  map[endpoint]*flight // the newest to each
+	traces   map[endpoint]*flight // likewise, of those that go so many hops
 	n        int                  // flights
 }
 
 func newSky() sky {
-	return sky{cookies: map[uint64]*flight{}, servers: map[endpoint]*flight{}}
+	return sky{cookies: map[uint64]*flight{}, servers: map[endpoint]*flight{}, traces: map[endpoint]*flight{}}
+}
+
+// newest is the map that has the newest flight beside f.
+func (s *sky) newest(f *flight) map[endpoint]*flight {
+	if f.hops != 0 {
+		return s.traces
+	}
+	return s.servers
 }
 
 // add takes a flight that was sent.
@@ -100,10 +110,11 @@ func (s *sky) add(f *flight) {
 	if f.second != 0 {
 		s.cookies[f.second] = f
 	}
-	if f.older = s.servers[f.to]; f.older != nil {
+	newest := s.newest(f)
+	if f.older = newest[f.to]; f.older != nil {
 		f.older.newer = f
 	}
-	s.servers[f.to] = f
+	newest[f.to] = f
 	s.waiting.push(f)
 	s.n++
 }
@@ -127,9 +138,9 @@ func (s *sky) remove(f *flight) {
 	case f.newer != nil:
 		f.newer.older = f.older
 	case f.older != nil:
-		s.servers[f.to] = f.older
+		s.newest(f)[f.to] = f.older
 	default:
-		delete(s.servers, f.to)
+		delete(s.newest(f), f.to)
 	}
 	if f.older != nil {
 		f.older.newer = f.newer

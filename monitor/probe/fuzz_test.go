@@ -56,6 +56,7 @@ func FuzzReply(f *testing.F) {
 		if n := p.Counters().Panics; n != 0 {
 			t.Fatalf("%d panics reached beevik: %s", n, x.Detail)
 		}
+		agree(t, x)
 		switch x.Outcome {
 		case monitor.OutcomeOK:
 			if d := x.Delay(); d > DefaultTimeout.Seconds() || x.T3 < x.T2 {

@@ -55,7 +55,7 @@ func (w *plainWire) receive(s *sieve) error {
 }
 
 func (w *plainWire) stamps(bool) stamps {
-	return stamps{t1: w.t1, t4: w.t4, err: userStampError(w.t1, w.sent, true), plain: true}
+	return stamps{t1: w.t1, t4: w.t4, err: userStampError(w.t1, w.sent, true)}
 }
 
 func (w *plainWire) close() {

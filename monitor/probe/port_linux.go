@@ -115,8 +115,8 @@ const (
 	paceFrom = 200
 	// gathered is how many are to be dealt with together then, as long as
 	// none of them waits for longer than gatherMost.
-	gathered   = 8
-	gatherMost = 10 * time.Millisecond
+	gathered   = 32
+	gatherMost = 30 * time.Millisecond
 	gatherMin  = 200 * time.Microsecond
 	paceWindow = 250 * time.Millisecond
 )

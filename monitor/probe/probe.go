@@ -1,12 +1,12 @@
 // Package probe has one NTP exchange with a server and reports what became of
 // it: the four time stamps, or which of the ways it can fail it failed in.
 //
-// The protocol is spoken by github.com/beevik/ntp, which is given a connection
-// of ours. On Linux all of a Prober's connections share one socket a family,
-// whose packets the kernel stamps (transport_linux.go); elsewhere each has a
-// socket of its own (plain.go). The connection looks at every packet first: it
-// skips what does not come from the server with the request's random cookie,
-// keeps the raw reply, and hands beevik/ntp a copy in which nothing can harm it
+// On Linux all exchanges of a Prober share one socket a family, whose packets
+// the kernel stamps (transport_linux.go); elsewhere each has a socket of its own
+// (plain.go). What does not come from the server with the request's random
+// cookie is skipped and the raw reply kept. Then the protocol is spoken with
+// github.com/beevik/ntp, over a connection of ours: its request has to be the one
+// that was sent, and it is given a copy of the reply in which nothing can harm it
 // (version 1.6.0 panics on a poll or precision exponent of -128, and on some
 // extension fields). The outcome is drawn from the raw reply and from the
 // kernel's own time stamps, never from beevik's verdict.
@@ -45,6 +45,7 @@ type Prober struct {
 	clock   Clock
 	dial    dialer
 	shared  io.Closer // what the exchanges share, nil if nothing
+	beside  dialer    // for a trace's other port; nil: dialPlain
 	count   counters
 
 	basic    bool
@@ -135,19 +136,18 @@ func (p *Prober) Counters() Counters {
 	}
 }
 
-// Probe has one exchange with t. It returns within the timeout and a few
+// Probe has one exchange with t. It returns within the timeout and some 30
 // milliseconds, or as soon as ctx ends: then the outcome is internal, since
 // silence that was not waited out says nothing about the server.
 func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 	p.count.exchanges.Add(1)
-	x := monitor.Exchange{Target: t.ID, Addr: t.Addr}
+	c := &conn{was: p.partners.ask(t.Addr, p.clock.Monotonic())}
+	x := &c.x
+	x.Target, x.Addr = t.ID, t.Addr
 	before := readDiff(p.clock)
 
-	c := &conn{was: p.partners.ask(t.Addr, p.clock.Monotonic())}
 	resp, err := p.query(ctx, t, c)
-	// The wire outlives beevik's Close: stamps are read from it now.
 	if c.w != nil {
-		c.st = c.w.stamps(c.got)
 		c.w.close()
 	}
 	after := readDiff(p.clock)
@@ -157,18 +157,22 @@ func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 	x.Diff = diff
 	p.count.strays.Add(uint64(c.strays))
 
-	p.judge(ctx, &x, c, resp, err)
+	p.judge(ctx, x, c, resp, err)
 	if x.T1 != 0 && x.T4 != 0 {
 		x.StampError += float64(diffErr) / 1e9
 	}
+	x.Strays = uint8(c.strays)
+	if x.Outcome == monitor.OutcomeOK {
+		x.Finding = x.StampFinding()
+	}
 	if moved := stepped(before, after); moved != 0 && voids(x.Outcome, moved) {
 		p.count.stepped.Add(1)
-		x.Outcome = monitor.OutcomeClockStepped
+		x.Outcome, x.Finding = monitor.OutcomeClockStepped, monitor.FindingClockStepped
 		x.Detail = fmt.Sprintf("the station's clock was set by %v during the exchange", time.Duration(moved))
 		x.Diff, x.Mono = after.diff, p.clock.Monotonic()
 	}
-	p.partners.learn(&x, c)
-	return x
+	p.partners.learn(x, c)
+	return *x
 }
 
 // voids says whether an outcome is worth nothing after the clock was stepped by
@@ -185,7 +189,8 @@ func voids(o monitor.Outcome, moved int64) bool {
 	return false
 }
 
-// query lets beevik/ntp have the exchange over c and catches its panics.
+// query has the exchange over c, then lets beevik/ntp have it again with the
+// reply that came, and catches its panics.
 func (p *Prober) query(ctx context.Context, t monitor.Target, c *conn) (resp *ntp.Response, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -199,19 +204,19 @@ func (p *Prober) query(ctx context.Context, t monitor.Target, c *conn) (resp *nt
 	if err := ctx.Err(); err != nil {
 		return nil, &dialError{err}
 	}
-	return ntp.QueryWithOptions(t.Addr.String(), ntp.QueryOptions{
-		Version: 4,
-		Timeout: p.timeout,
-		Dialer: func(string, string) (net.Conn, error) {
-			w, err := p.dial(ctx, t, p.clock, p.timeout)
-			if err != nil {
-				return nil, &dialError{err}
-			}
-			c.w = w
-			return c, nil
-		},
-		GetSystemTime: func() time.Time { return time.Unix(0, p.clock.Realtime()) },
-	})
+	if c.w, err = p.dial(ctx, t, p.clock, p.timeout); err != nil {
+		c.w = nil
+		return nil, &dialError{err}
+	}
+	err = c.exchange()
+	c.st = c.w.stamps(c.got)
+	if err != nil {
+		return nil, err
+	}
+	o := &c.options
+	o.Version, o.Timeout, o.GetSystemTime = 4, p.timeout, c.now
+	o.Dialer = func(string, string) (net.Conn, error) { return c, nil }
+	return ntp.QueryWithOptions(t.Addr.String(), *o)
 }
 
 // judge fills in x from what the connection saw.
@@ -221,18 +226,16 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *
 		de *dialError
 		ie *icmpError
 	)
-	fail := func(o monitor.Outcome, format string, args ...any) {
-		x.Outcome, x.Detail = o, fmt.Sprintf(format, args...)
-	}
+	fail := func(o monitor.Outcome, f monitor.Finding, format string, args ...any) { set(x, o, f, format, args...) }
 	switch {
 	case errors.As(err, &pe):
-		fail(monitor.OutcomeInternal, "%v", pe)
+		fail(monitor.OutcomeInternal, monitor.FindingInternal, "%v", pe)
 	case ctx.Err() != nil && !c.got:
-		fail(monitor.OutcomeInternal, "given up: %v", context.Cause(ctx))
+		fail(monitor.OutcomeInternal, monitor.FindingInternal, "given up: %v", context.Cause(ctx))
 	case errors.As(err, &de):
-		fail(monitor.OutcomeSendError, "%v", de)
+		fail(monitor.OutcomeSendError, monitor.FindingSendError, "%v", de)
 	case c.sendErr != nil:
-		fail(monitor.OutcomeSendError, "%v", c.sendErr)
+		fail(monitor.OutcomeSendError, monitor.FindingSendError, "%v", c.sendErr)
 	case c.got:
 		if c.st.wanted && !c.st.kernel {
 			p.count.noStamp.Add(1)
@@ -243,32 +246,36 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *
 		}
 		classify(x, raw[:], c.st)
 		x.Rejected = err != nil && x.Outcome != monitor.OutcomeOK
+		x.Validated = err == nil && resp.Validate() == nil
 		if x.Outcome == monitor.OutcomeOK && err != nil && !errors.Is(err, ntp.ErrServerTickedBackwards) {
 			// beevik compares T2 and T3 as plain numbers, which is wrong
 			// across an era's end; every other refusal would be news.
-			fail(monitor.OutcomeInternal, "a reply found good was refused by the protocol code: %v", err)
-		}
-		if c.st.plain && resp != nil {
-			x.T1, x.T4 = resp.Timestamps.ClientXmit.UnixNano(), resp.Timestamps.ClientRecv.UnixNano()
+			fail(monitor.OutcomeInternal, monitor.FindingInternal, "a reply found good was refused by the protocol code: %v", err)
 		}
 		if x.T1 != 0 && x.T4 != 0 {
 			x.Mono = x.T1 + (x.T4-x.T1)/2 - x.Diff
 		}
+		if x.Outcome == monitor.OutcomeOK {
+			x.Wire = &monitor.Wire{Request: c.asked, Reply: c.raw}
+		}
 	case errors.As(err, &ie):
-		fail(ie.outcome(x.Addr.Addr()), "%v", ie)
+		fail(ie.outcome(x.Addr.Addr()), ie.finding(), "%v", ie)
+		if !ie.local {
+			x.ICMP = monitor.ICMP{Type: ie.typ, Code: ie.code, From: ie.from}
+		}
 	case c.cut:
 		classify(x, c.header(), c.st)
 		x.Rejected = true
 	case c.strays >= maxStrays:
-		fail(monitor.OutcomeStray, "%d packets without the request's cookie, then given up", c.strays)
+		fail(monitor.OutcomeStray, monitor.FindingBadOrigin, "%d packets without the request's cookie, then given up", c.strays)
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.short:
-		fail(monitor.OutcomeStray, "a packet of %d bytes, %d are needed", c.n, packetSize)
+		fail(monitor.OutcomeStray, monitor.FindingShort, "a packet of %d bytes, %d are needed", c.n, packetSize)
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.strays > 0:
-		fail(monitor.OutcomeStray, "wrong origin time stamp in all %d packets within %v", c.strays, p.timeout)
+		fail(monitor.OutcomeStray, monitor.FindingBadOrigin, "wrong origin time stamp in all %d packets within %v", c.strays, p.timeout)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		fail(monitor.OutcomeTimeout, "no reply within %v", p.timeout)
+		fail(monitor.OutcomeTimeout, monitor.FindingTimeout, "no reply within %v", p.timeout)
 	default:
-		fail(monitor.OutcomeInternal, "%v", err)
+		fail(monitor.OutcomeInternal, monitor.FindingInternal, "%v", err)
 	}
 }
 

@@ -106,6 +106,7 @@ func TestOutcomes(t *testing.T) {
 				if x.Outcome != tt.want || !strings.Contains(x.Detail, tt.detail) || (tt.detail == "") != (x.Detail == "") {
 					t.Errorf("got %s %q, want %s with %q", x.Outcome, x.Detail, tt.want, tt.detail)
 				}
+				agree(t, x)
 				if x.Kiss != tt.kiss {
 					t.Errorf("kiss %q, want %q", x.Kiss, tt.kiss)
 				}
@@ -215,6 +216,7 @@ func TestRefused(t *testing.T) {
 		s.Close()
 		for _, o := range [][]Option{nil, {Plain()}} {
 			x := prober(t, o...).Probe(context.Background(), to)
+			agree(t, x)
 			if x.Outcome != monitor.OutcomeRefused || !strings.Contains(x.Detail, "refused") {
 				t.Errorf("%s: got %s %q", addr, x.Outcome, x.Detail)
 			}
@@ -231,6 +233,7 @@ func TestSendError(t *testing.T) {
 	} {
 		for _, o := range [][]Option{nil, {Plain()}} {
 			x := prober(t, o...).Probe(context.Background(), monitor.Target{Addr: a})
+			agree(t, x)
 			if x.Outcome != monitor.OutcomeSendError || x.Detail == "" {
 				t.Errorf("%v: got %s %q, want %s", a, x.Outcome, x.Detail, monitor.OutcomeSendError)
 			}
@@ -339,5 +342,30 @@ func BenchmarkProbe(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// What is sent and what beevik/ntp would have sent are one request; should a
+// later version of it ask for something else, exchanges say so.
+func TestSameRequest(t *testing.T) {
+	request := make([]byte, packetSize)
+	request[0] = 4<<3 | 3
+	copy(request[offTransmit:], "cookie!!")
+	for _, tt := range []struct {
+		name string
+		b    []byte
+		ok   bool
+	}{
+		{"the same", request, true},
+		{"version 3", append([]byte{3<<3 | 3}, request[1:]...), false},
+		{"a poll interval", append([]byte{request[0], 0, 6}, request[3:]...), false},
+		{"an extension field", append(request[:packetSize:packetSize], make([]byte, 16)...), false},
+		{"cut short", request[:packetSize-1], false},
+		{"nothing", nil, false},
+	} {
+		var c conn
+		if _, err := c.Write(tt.b); (err == nil) != tt.ok {
+			t.Errorf("%s: %v", tt.name, err)
+		}
 	}
 }

@@ -33,6 +33,7 @@ func openSystem() (*system, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("eventfd", err)
 	}
+	calm()
 	s := &system{event: fd, number: numbersPackets()}
 	s.bufs.init()
 	s.errs.init()
@@ -183,6 +184,10 @@ func (u *udp) send(list []*flight) (int, error) {
 		h.SetControllen(0)
 		if u.number {
 			h.SetControllen(putNumber(b.oob[i][:], f.id))
+		}
+		if f.hops != 0 {
+			n := int(h.Controllen)
+			h.SetControllen(n + putHops(b.oob[i][n:], u.v6, f.hops))
 		}
 		h.Flags = 0
 	}

@@ -72,7 +72,7 @@ func FuzzTraffic(f *testing.F) {
 				t.Errorf("flight %d: %d strays", i, fl.strays)
 			}
 		}
-		if k := &tr.sky; len(k.cookies)+len(k.servers)+len(p.stamped) != 0 || k.waiting != (line{}) || k.stamping != (line{}) || k.n != 0 {
+		if k := &tr.sky; len(k.cookies)+len(k.servers)+len(k.traces)+len(p.stamped) != 0 || k.waiting != (line{}) || k.stamping != (line{}) || k.n != 0 {
 			t.Errorf("left: %d cookies, %d servers, %d stamps", len(k.cookies), len(k.servers), len(p.stamped))
 		}
 		var x monitor.Exchange

@@ -163,10 +163,11 @@ func (t *transport) report(p *port, q *queued) {
 		}
 		return
 	}
-	if q.err == nil {
+	if q.err == nil || len(q.quoted) < packetSize && t.ofTrace(p, q) {
 		return
 	}
 	if f := t.sky.reported(q.quoted, q.to); f != nil && f.on == p && !f.over {
+		f.rx = q.heard
 		t.end(f, q.err)
 	}
 }

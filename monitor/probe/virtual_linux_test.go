@@ -265,6 +265,7 @@ func wantOutcome(t *testing.T, x monitor.Exchange, want monitor.Outcome) {
 	if x.Outcome != want {
 		t.Errorf("got %s %q, want %s", x.Outcome, x.Detail, want)
 	}
+	agree(t, x)
 }
 
 func TestShared(t *testing.T) {

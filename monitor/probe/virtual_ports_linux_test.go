@@ -311,7 +311,7 @@ func TestPace(t *testing.T) {
 		flying int
 		want   time.Duration
 	}{
-		{0, 5, 0}, {10, 5, 0}, {150, 5, 0}, {300, 5, gatherMost}, {1000, 5, 8 * ms}, {1000, 1, 0}, {10000, 5, 800 * time.Microsecond}, {50000, 5, 0},
+		{0, 5, 0}, {10, 5, 0}, {150, 5, 0}, {300, 5, gatherMost}, {1000, 5, gatherMost}, {1000, 1, 0}, {2000, 5, 16 * ms}, {10000, 5, 3200 * time.Microsecond}, {50000, 5, 640 * time.Microsecond}, {200000, 5, 0},
 	} {
 		var p pace
 		now := time.Unix(1e9, 0)

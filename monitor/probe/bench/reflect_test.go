@@ -74,7 +74,7 @@ func reflectAll() error {
 
 // reflect starts the reflector.
 func (w *world) reflect() {
-	cmd := exec.Command("ip", "netns", "exec", w.far, os.Args[0])
+	cmd := bound(exec.Command("ip", "netns", "exec", w.far, os.Args[0]))
 	cmd.Env = append(os.Environ(), roleVar+"="+role{Do: "reflect"}.String())
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {

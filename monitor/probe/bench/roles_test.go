@@ -89,8 +89,12 @@ func TestMain(m *testing.M) {
 	json.NewEncoder(os.Stdout).Encode(out)
 }
 
-// asker has one exchange; ok is false without a good reply.
-type asker func(a netip.AddrPort) (x monitor.Exchange, ok bool)
+// four is an exchange's time stamps.
+type four struct{ t1, t2, t3, t4 int64 }
+
+// asker has one exchange; ok is false without a good reply. Where the method is
+// to measure the exchange before anew, better is what came of that, or nil.
+type asker func(a netip.AddrPort) (now four, better *four, ok bool)
 
 func newAsker(method string) (asker, func()) {
 	if method == "plain" {
@@ -101,22 +105,24 @@ func newAsker(method string) (asker, func()) {
 		opts = append(opts, probe.Basic())
 	}
 	p := probe.New(opts...)
-	return func(a netip.AddrPort) (monitor.Exchange, bool) {
+	return func(a netip.AddrPort) (now four, better *four, ok bool) {
 		x := p.Probe(context.Background(), monitor.Target{Addr: a})
-		return x, x.Outcome == monitor.OutcomeOK
+		if b := x.Before; b != nil {
+			better = &four{b.T1, b.T2, b.T3, b.T4}
+		}
+		return four{x.T1, x.T2, x.T3, x.T4}, better, x.Outcome == monitor.OutcomeOK
 	}, func() { p.Close() }
 }
 
 // askBeevik is beevik/ntp as it comes: a socket an exchange, kernel stamps of
 // what arrives.
-func askBeevik(a netip.AddrPort) (x monitor.Exchange, ok bool) {
+func askBeevik(a netip.AddrPort) (now four, better *four, ok bool) {
 	r, err := ntp.QueryWithOptions(a.String(), ntp.QueryOptions{Version: 4, Timeout: probe.DefaultTimeout})
 	if err != nil {
-		return x, false
+		return now, nil, false
 	}
 	s := r.Timestamps
-	x.T1, x.T2, x.T3, x.T4 = s.ClientXmit.UnixNano(), s.ServerRecv.UnixNano(), s.ServerXmit.UnixNano(), s.ClientRecv.UnixNano()
-	return x, true
+	return four{s.ClientXmit.UnixNano(), s.ServerRecv.UnixNano(), s.ServerXmit.UnixNano(), s.ClientRecv.UnixNano()}, nil, true
 }
 
 // measure has exchanges one after the other.
@@ -133,18 +139,18 @@ func measure(r role) (out accuracy) {
 		if tick != nil {
 			<-tick
 		}
-		x, ok := ask(a)
+		x, better, ok := ask(a)
+		if r.Method == "interleaved" {
+			if better == nil {
+				continue
+			}
+			x = *better
+		}
 		if !ok {
 			continue
 		}
-		if r.Method == "interleaved" {
-			if x.Before == nil {
-				continue
-			}
-			x = *x.Before
-		}
-		out.Offsets = append(out.Offsets, (float64(x.T2-x.T1)+float64(x.T3-x.T4))/2e9)
-		out.Delays = append(out.Delays, x.Delay())
+		out.Offsets = append(out.Offsets, (float64(x.t2-x.t1)+float64(x.t3-x.t4))/2e9)
+		out.Delays = append(out.Delays, float64((x.t4-x.t1)-(x.t3-x.t2))/1e9)
 	}
 	return out
 }
@@ -157,28 +163,24 @@ const (
 	mostTick = time.Millisecond
 )
 
-// run has exchanges at a rate, from many goroutines.
+// run has exchanges at a rate, each in a goroutine of its own, as a station has
+// them.
 func run(r role, address func(i int) netip.AddrPort) (out load) {
 	ask, done := newAsker(r.Method)
 	defer done()
 	var mu sync.Mutex
-	work := make(chan int)
 	var all sync.WaitGroup
-	for range min(r.Workers, r.N) {
-		all.Go(func() {
-			for i := range work {
-				x, ok := ask(address(i))
-				mu.Lock()
-				if ok {
-					if r.Do == "load" {
-						out.Stamps = append(out.Stamps, float64(x.T2-x.T1)/1e9)
-					}
-				} else {
-					out.Lost++
-				}
-				mu.Unlock()
-			}
-		})
+	room := make(chan struct{}, r.Workers)
+	one := func(i int) {
+		x, _, ok := ask(address(i))
+		<-room
+		mu.Lock()
+		defer mu.Unlock()
+		if !ok {
+			out.Lost++
+		} else if r.Do == "load" {
+			out.Stamps = append(out.Stamps, float64(x.t2-x.t1)/1e9)
+		}
 	}
 	if name := os.Getenv("BENCH_PROFILE"); name != "" {
 		if f, err := os.Create(name); err == nil {
@@ -196,10 +198,11 @@ func run(r role, address func(i int) netip.AddrPort) (out load) {
 		<-clock.C
 		due := min(int(time.Since(begun).Seconds()*float64(r.Rate)), r.N)
 		for ; out.Sent < due; out.Sent++ {
-			work <- out.Sent
+			room <- struct{}{}
+			i := out.Sent
+			all.Go(func() { one(i) })
 		}
 	}
-	close(work)
 	all.Wait()
 	out.Seconds, out.CPU = time.Since(begun).Seconds(), cpuTime()-cpu
 	out.RSS = rss()

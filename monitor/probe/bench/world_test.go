@@ -46,6 +46,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	forget()
 	id := strconv.Itoa(os.Getpid())
 	w := &world{t: t, chronyd: chronyd, near: "tcnear" + id, far: "tcfar" + id}
 	for _, ns := range []string{w.near, w.far} {
@@ -75,6 +76,28 @@ func newWorld(t *testing.T) *world {
 	return nil
 }
 
+// forget removes the namespaces of runs that were killed; what ran in them dies
+// with the run.
+func forget() {
+	list, _ := filepath.Glob("/run/netns/tc[nf]*")
+	for _, file := range list {
+		name := filepath.Base(file)
+		pid := strings.TrimPrefix(strings.TrimPrefix(name, "tcnear"), "tcfar")
+		if _, err := strconv.Atoi(pid); err != nil {
+			continue
+		}
+		if _, err := os.Stat("/proc/" + pid); os.IsNotExist(err) {
+			exec.Command("ip", "netns", "del", name).Run()
+		}
+	}
+}
+
+// bound ends cmd with this process.
+func bound(cmd *exec.Cmd) *exec.Cmd {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
 func (w *world) ip(args ...string) {
 	w.t.Helper()
 	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
@@ -102,7 +125,7 @@ func (w *world) start(ns string, lines ...string) (dir string, stop func()) {
 		w.t.Fatal(err)
 	}
 	// -x: the clock is left alone.
-	cmd := exec.Command("ip", "netns", "exec", ns, program, "-d", "-x", "-u", "root", "-f", conf)
+	cmd := bound(exec.Command("ip", "netns", "exec", ns, program, "-d", "-x", "-u", "root", "-f", conf))
 	if err := cmd.Start(); err != nil {
 		w.t.Fatal(err)
 	}
@@ -121,7 +144,7 @@ func (w *world) start(ns string, lines ...string) (dir string, stop func()) {
 // child runs this program in a namespace in a role and decodes what it says.
 func (w *world) child(ns string, r role, out any) {
 	w.t.Helper()
-	cmd := exec.Command("ip", "netns", "exec", ns, os.Args[0])
+	cmd := bound(exec.Command("ip", "netns", "exec", ns, os.Args[0]))
 	cmd.Env = append(os.Environ(), roleVar+"="+r.String())
 	cmd.Stderr = os.Stderr
 	b, err := cmd.Output()
@@ -137,9 +160,8 @@ func (w *world) child(ns string, r role, out any) {
 func (w *world) burn(n int) (stop func()) {
 	var list []*exec.Cmd
 	for range n {
-		cmd := exec.Command(os.Args[0])
+		cmd := bound(exec.Command(os.Args[0]))
 		cmd.Env = append(os.Environ(), roleVar+"="+role{Do: "burn"}.String())
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		if err := cmd.Start(); err != nil {
 			w.t.Fatal(err)
 		}

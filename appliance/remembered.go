@@ -1,0 +1,27 @@
+package main
+
+import (
+	"github.com/truechimer/truechimer/appliance/status"
+	"github.com/truechimer/truechimer/monitor"
+)
+
+// leapWords are the leap indicators, RFC 5905 figure 9.
+var leapWords = [...]string{status.LeapNone, status.LeapInsert, status.LeapDelete, status.LeapUnsynchronized}
+
+// remembered adds what is known of a server beside its verdict.
+func remembered(out *status.Server, r monitor.Result) {
+	out.Jitter, out.FamilyGap = r.Jitter, r.FamilyGap
+	out.Sent, out.Received, out.Reach = r.Sent, r.Received, r.Reach
+	if m := r.Latest; m != nil {
+		out.Latest = &status.Latest{Offset: m.Offset, Uncertainty: m.Uncertainty, Bound: m.Bound, RTT: m.RTT}
+	}
+	if c := r.Claims; c != nil {
+		out.Claims = &status.Claims{
+			Leap: leapWords[c.Leap&3], RootDelay: c.RootDelay, RootDispersion: c.RootDispersion, RootDistance: c.RootDistance,
+			RefID: c.RefID, ReferenceAge: c.ReferenceAge,
+		}
+	}
+	for _, w := range r.Warnings {
+		out.Warnings = append(out.Warnings, string(w))
+	}
+}
