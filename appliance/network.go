@@ -23,6 +23,7 @@ func (s *station) network() func(context.Context) error {
 		ResolvConf: "/tmp/resolv.conf", // what the image's /etc/resolv.conf points to
 		Hostname:   s.hostname(),
 		Wifi:       s.conf.Wifi,
+		Network:    s.conf.Network,
 		Log:        s.log,
 		OnChange: func(st network.State) {
 			tellPage(st)
@@ -76,13 +77,20 @@ func wanting(st network.State) string {
 }
 
 // pageAt says where the page is; empty while no address is there that another
-// host could reach. An address of IPv4 is the one to type where there are both.
+// host could reach. An address of IPv4 is the one to type where there are both;
+// one of the link, where there is no other.
 func pageAt(list []netip.Prefix, host, listen string) string {
-	var usable []netip.Addr
+	var usable, ofLink []netip.Addr
 	for _, p := range list {
-		if a := p.Addr(); a.IsGlobalUnicast() {
+		switch a := p.Addr(); {
+		case a.IsGlobalUnicast():
 			usable = append(usable, a)
+		case a.Is4() && a.IsLinkLocalUnicast():
+			ofLink = append(ofLink, a)
 		}
+	}
+	if usable == nil {
+		usable = ofLink
 	}
 	if usable == nil {
 		return ""

@@ -39,6 +39,8 @@ func TestPageAt(t *testing.T) {
 		{[]string{link, own}, "a", ":80", ""},
 		{[]string{link, lan6, lan4}, "truechimer-ab12", ":80", "the page is at http://192.0.2.7/ and http://truechimer-ab12/"},
 		{[]string{link, lan6}, "attic", ":8080", "the page is at http://[2001:db8::7]:8080/ and http://attic:8080/"},
+		{[]string{link, "169.254.3.4/16"}, "", ":80", "the page is at http://169.254.3.4/"},
+		{[]string{"169.254.3.4/16", lan4}, "", ":80", "the page is at http://192.0.2.7/"},
 		{[]string{lan4}, "", "", "the page is at http://192.0.2.7/"},
 	} {
 		var list []netip.Prefix
