@@ -106,16 +106,7 @@ func (d *dhcp) hold(ctx context.Context) error {
 				return err
 			}
 			d.m.log.Info("network: the lease is not renewed yet", "server", d.lease.Server, "end", time.Until(d.lease.End), "err", err)
-			// RFC 2131 section 4.4.5: after half of what is left.
-			now = time.Now()
-			until := d.lease.End
-			if now.Before(d.lease.Rebind) {
-				until = d.lease.Rebind
-			}
-			next = now.Add(max(until.Sub(now)/2, d.m.times.renewEvery))
-			if next.After(until) {
-				next = until
-			}
+			next = nextTry(time.Now(), d.lease.Rebind, d.lease.End, d.m.times.renewEvery)
 		}
 	}
 }

@@ -153,7 +153,10 @@ func (f *fixed6) run(ctx context.Context) {
 	}
 }
 
-var errTaken6 = errors.New("it belongs to another device already")
+var (
+	errTaken6 = errors.New("it belongs to another device already")
+	errGone6  = errors.New("the kernel has taken it away")
+)
 
 // watch returns when the kernel has found that the address is another's.
 func (f *fixed6) watch(ctx context.Context) error {
@@ -186,5 +189,5 @@ func settled(link netlink.Link, a netip.Addr) (bool, error) {
 			return have.Flags&unix.IFA_F_TENTATIVE == 0, nil
 		}
 	}
-	return false, errors.New("the kernel has taken it away")
+	return false, errGone6
 }

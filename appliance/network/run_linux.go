@@ -184,10 +184,14 @@ func (m *Manager) session(ctx context.Context, link netlink.Link, changed *bell)
 		wg.Go(func() { (&dhcp{m: m, link: link}).run(inner) })
 		wg.Go(func() { (&linkLocal{m: m, link: link}).run(inner) })
 	}
+	most := int32(stateful)
 	if address, gateway := settings.Network.Fixed(false); address.IsValid() {
+		most = stateless
 		wg.Go(func() { (&fixed6{m, link, address, gateway}).run(inner) })
 	}
-	wg.Go(func() { m.advertisements(inner, link.Attrs().Index) })
+	six := newDHCP6(m, link, most)
+	wg.Go(func() { six.run(inner) })
+	wg.Go(func() { m.advertisements(inner, link.Attrs().Index, six.heard) })
 	why := name + " lost its carrier"
 	for {
 		change := changed.next()
