@@ -365,3 +365,49 @@ func (w *world) thief(ip net.IP) {
 		return s.send(p)
 	})
 }
+
+// TestTrialInNamespace: an address on trial is used and given back in time, and
+// stays when it is confirmed.
+func TestTrialInNamespace(t *testing.T) { inOwnNamespace(t, trialOnLink) }
+
+func trialOnLink(t *testing.T) {
+	w := build(t)
+	var kept []Settings
+	r := start(t, Options{Keep: func(s Settings) error {
+		kept = append(kept, s)
+		return nil
+	}})
+	leased := func(s State) bool { return has(s, "192.0.2.10/24") && len(s.Fixed) == 0 && s.Reason == "" }
+	fixed := func(s State) bool {
+		return has(s, "192.0.2.7/24") && !has(s, "192.0.2.10/24") && s.Lease == nil && s.Reason == ""
+	}
+	r.until("a lease", leased)
+	change := Settings{Network: config.Network{Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")}, Gateways: addrs("192.0.2.1")}}
+	if _, err := r.m.Try(change, maxTrial); err != nil {
+		t.Fatal(err)
+	}
+	r.until("on trial", fixed)
+	if _, err := r.m.Try(change, time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	r.until("not confirmed", func(s State) bool {
+		_, trying := r.m.Trial()
+		return leased(s) && !trying
+	})
+	if got := defaultRoutes(t); !slices.Equal(got, []string{"192.0.2.1"}) || len(kept) != 0 {
+		t.Errorf("routes %v, kept %v", got, kept)
+	}
+	token, err := r.m.Try(change, maxTrial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.until("on trial again", fixed)
+	if err := r.m.Confirm(token); err != nil || len(kept) != 1 {
+		t.Errorf("%v, kept %v", err, kept)
+	}
+	asked := w.asked.Load()
+	r.until("confirmed", fixed)
+	if n := w.asked.Load(); n != asked {
+		t.Errorf("DHCP was asked %d times", n-asked)
+	}
+}

@@ -46,7 +46,10 @@ type Options struct {
 	Wifi *config.Wifi
 	// Network is what is fixed instead of asked for.
 	Network config.Network
-	Log     *slog.Logger // nil: nothing is logged
+	// Keep keeps settings that a person has confirmed, so that the next start has
+	// them, and returns when a power cut cannot undo it. nil: nothing is kept.
+	Keep func(Settings) error
+	Log  *slog.Logger // nil: nothing is logged
 	// OnChange is called with every new state, one call at a time, and must
 	// return soon. nil: nobody is told.
 	OnChange func(State)
@@ -123,6 +126,9 @@ type Manager struct {
 	log   *slog.Logger
 
 	changed bell // rings when something about the links or the settings has changed
+
+	trying sync.Mutex // before mu
+	trial  *trial     // nil: none
 
 	telling  sync.Mutex // one change at a time, from its making to OnChange's return
 	mu       sync.Mutex
