@@ -6,9 +6,11 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/network"
+	"github.com/truechimer/truechimer/appliance/network/mdns"
 )
 
 // settleNetwork is how long links and leases may take to come before people
@@ -18,6 +20,7 @@ const settleNetwork = 5 * time.Second
 // network is the part that configures the network.
 func (s *station) network() func(context.Context) error {
 	var m *network.Manager
+	names := s.names()
 	tellPage := s.tellPage()
 	m = network.New(network.Options{
 		ResolvConf: "/tmp/resolv.conf", // what the image's /etc/resolv.conf points to
@@ -27,6 +30,7 @@ func (s *station) network() func(context.Context) error {
 		Log:        s.log,
 		OnChange: func(st network.State) {
 			tellPage(st)
+			names.SetLink(whereNamed(st, m.Settings()))
 			if wanting(st) == "" {
 				s.notes.set("network", "")
 				return
@@ -41,11 +45,48 @@ func (s *station) network() func(context.Context) error {
 				s.notes.say(slog.LevelWarn, "address", err.Error())
 			}
 		}
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		wg.Go(func() {
+			if err := names.Run(ctx); err != nil {
+				s.log.Warn("the station has no name on its link", "err", err)
+			}
+		})
 		if err := m.Run(ctx); ctx.Err() == nil {
 			return err
 		}
 		return nil
 	}
+}
+
+// names tells the station's name and its page on its link.
+func (s *station) names() *mdns.Responder {
+	port := uint16(80)
+	if a, err := net.ResolveTCPAddr("tcp", s.platform.listen); err == nil && a.Port != 0 {
+		port = uint16(a.Port)
+	}
+	instance := s.hostname()
+	if s.conf.Name != "" {
+		instance = s.conf.Name
+	}
+	return mdns.New(mdns.Options{
+		Host: s.hostname(), Instance: instance, Log: s.log,
+		Services: []mdns.Service{
+			{Type: "_http._tcp", Port: port, Text: []string{"path=/"}},
+			{Type: "_truechimer._tcp", Port: port, Text: []string{"txtvers=1", "api=/api/v1/status"}},
+		},
+	})
+}
+
+// whereNamed is where the station tells its name; nowhere, where its settings
+// say so.
+func whereNamed(st network.State, n network.Settings) mdns.Link {
+	if n.Network.MDNSOff {
+		return mdns.Link{}
+	}
+	return mdns.Link{Name: st.Link, Addresses: st.Addresses}
 }
 
 // tellPage tells the log, and by it the console, where the page is: once for as

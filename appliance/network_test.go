@@ -103,3 +103,14 @@ func TestWifiIsNoNoticeByItself(t *testing.T) {
 		t.Errorf("%q", n)
 	}
 }
+
+// TestNameIsToldOnTheLink: unless the settings say that it is not.
+func TestNameIsToldOnTheLink(t *testing.T) {
+	st := network.State{Link: "eth0", Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")}}
+	if l := whereNamed(st, network.Settings{}); l.Name != "eth0" || len(l.Addresses) != 1 {
+		t.Errorf("%+v", l)
+	}
+	if l := whereNamed(st, network.Settings{Network: config.Network{MDNSOff: true}}); l.Name != "" || l.Addresses != nil {
+		t.Errorf("%+v", l)
+	}
+}
