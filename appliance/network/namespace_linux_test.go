@@ -411,3 +411,59 @@ func trialOnLink(t *testing.T) {
 		t.Errorf("DHCP was asked %d times", n-asked)
 	}
 }
+
+// TestVLANInNamespace: the VLAN that the settings name is used where the kernel
+// has VLANs, and else people are told, and the cable's other net is not used.
+func TestVLANInNamespace(t *testing.T) { inOwnNamespace(t, vlanOnLink) }
+
+func vlanOnLink(t *testing.T) {
+	w := build(t)
+	n := config.Network{VLAN: 12, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.12.7/24")}}
+	far := &netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Name: "far.12", ParentIndex: w.link.Attrs().Index}, VlanId: 12}
+	has8021q := w.h.LinkAdd(far) == nil
+	r := start(t, Options{Network: n})
+	if has8021q {
+		s := r.until("an address in the VLAN", func(s State) bool { return has(s, "192.0.12.7/24") && s.Reason == "" })
+		if s.Link != "vlan12" {
+			t.Errorf("it is on %s", s.Link)
+		}
+		w.far(func() error { // who has a tag is answered
+			link, err := netlink.LinkByName("far.12")
+			if err == nil {
+				err = netlink.LinkSetUp(link)
+			}
+			if err != nil {
+				return err
+			}
+			socket, err := openARP(link)
+			if err != nil {
+				return err
+			}
+			defer socket.conn.Close()
+			c := r.m.claim(socket, link, netip.MustParseAddr("192.0.12.7"))
+			if err := c.probe(t.Context()); err == nil {
+				t.Error("nobody has the address in the VLAN")
+			}
+			return nil
+		})
+	} else {
+		s := r.until("no VLANs", func(s State) bool { return strings.Contains(s.Reason, "kernel has no VLANs") })
+		if s.Link != "eth0" || !strings.Contains(s.Reason, "VLAN 12 on eth0") || len(ofKernel(t)) != 0 {
+			t.Errorf("%+v, addresses %v", s, ofKernel(t))
+		}
+	}
+	if w.asked.Load() != 0 {
+		t.Errorf("DHCP without a tag was asked %d times", w.asked.Load())
+	}
+	if _, err := r.m.Try(Settings{}, maxTrial); err != nil {
+		t.Fatal(err)
+	}
+	r.until("a lease without a tag", func(s State) bool { return has(s, "192.0.2.10/24") && s.Link == "eth0" })
+	if _, err := netlink.LinkByName("vlan12"); err == nil {
+		t.Error("the VLAN's link is left")
+	}
+	if err := w.h.LinkSetDown(w.link); err != nil {
+		t.Fatal(err)
+	}
+	r.until("no carrier", func(s State) bool { return s.Link == "" })
+}

@@ -161,31 +161,45 @@ func carrier(l netlink.Link) bool {
 	return l.Attrs().RawFlags&up == up
 }
 
-// session uses link until its carrier is lost, the link is gone, the settings
-// change or ctx ends.
+// session uses link, or the VLAN on it that the settings name, until its carrier
+// is lost, the link is gone, the settings change or ctx ends.
 func (m *Manager) session(ctx context.Context, link netlink.Link, changed *bell) {
 	settings, turn := m.now()
+	m.clear(link)
+	if id := settings.Network.VLAN; id != 0 && ethernet(link) { // radios have no tags
+		v, err := m.vlan(link, id)
+		if err != nil {
+			m.stuck(ctx, link, turn, err)
+			return
+		}
+		defer m.dropVLAN(v)
+		link = v
+	}
+	m.work(ctx, link, changed, settings.Network, turn)
+}
+
+// work has addresses on a link for as long as session lasts.
+func (m *Manager) work(ctx context.Context, link netlink.Link, changed *bell, n config.Network, turn int) {
 	name := link.Attrs().Name
 	m.log.Info("network: using " + name)
 	begin, only4 := "asking for an address on "+name, true
-	if address, _ := settings.Network.Fixed(true); address.IsValid() {
+	if address, _ := n.Fixed(true); address.IsValid() {
 		begin = fmt.Sprintf("asking whether anybody else has the fixed address %s on %s", address, name)
 		only4 = false
 	}
 	m.change(func(s *State, _ *[]netip.Addr) { s.Link, s.Reason, s.only4 = name, begin, only4 })
-	m.clear(link)
-	m.acceptRA(name, settings.Network)
+	m.acceptRA(name, n)
 
 	inner, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	if address, gateway := settings.Network.Fixed(true); address.IsValid() {
+	if address, gateway := n.Fixed(true); address.IsValid() {
 		wg.Go(func() { (&fixed4{m, link, address, gateway}).run(inner) })
 	} else {
 		wg.Go(func() { (&dhcp{m: m, link: link}).run(inner) })
 		wg.Go(func() { (&linkLocal{m: m, link: link}).run(inner) })
 	}
 	most := int32(stateful)
-	if address, gateway := settings.Network.Fixed(false); address.IsValid() {
+	if address, gateway := n.Fixed(false); address.IsValid() {
 		most = stateless
 		wg.Go(func() { (&fixed6{m, link, address, gateway}).run(inner) })
 	}
