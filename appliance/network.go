@@ -109,9 +109,11 @@ func (s *station) hostname() string {
 	return s.platform.name
 }
 
-// wanting says what the network lacks; empty where an address is there.
+// wanting says what the network lacks; empty where an address is there that
+// reaches beyond the link.
 func wanting(st network.State) string {
-	if len(st.Addresses) > 0 || st.Reason == "" {
+	beyond := func(p netip.Prefix) bool { return p.Addr().IsGlobalUnicast() }
+	if slices.ContainsFunc(st.Addresses, beyond) || st.Reason == "" {
 		return ""
 	}
 	return "The network is not ready: " + st.Reason

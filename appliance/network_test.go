@@ -19,6 +19,8 @@ func TestWantingNetwork(t *testing.T) {
 	}{
 		{network.State{}, ""},
 		{network.State{Addresses: address, Reason: "no lease"}, ""},
+		{network.State{Addresses: []netip.Prefix{netip.MustParsePrefix("fe80::7/64"), netip.MustParsePrefix("169.254.3.4/16")}, Reason: "no lease"},
+			"The network is not ready: no lease"},
 		{network.State{Reason: "eth0 has no carrier; is the cable plugged in at both ends?"},
 			"The network is not ready: eth0 has no carrier; is the cable plugged in at both ends?"},
 	} {

@@ -176,6 +176,7 @@ func TestClaimDefends(t *testing.T) {
 					steal()
 				}
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				if n := len(e.sent); n < 90 || n > 110 {
 					t.Errorf("%d packets against 1000 of another", n)
 				}

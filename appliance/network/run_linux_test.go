@@ -45,6 +45,7 @@ func TestStationInNamespace(t *testing.T) {
 		}
 		t.Skip("network namespaces need root; run as root to test them")
 	}
+	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStationInNamespace$", "-test.v", "-test.timeout=3m")
 	cmd.Env = append(os.Environ(), inNamespace+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
