@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -72,12 +73,29 @@ func (s *station) names() *mdns.Responder {
 		instance = s.conf.Name
 	}
 	return mdns.New(mdns.Options{
-		Host: s.hostname(), Instance: instance, Log: s.log,
+		Host: s.hostname(), Instance: instance, Log: s.log, OnName: s.tellName(port),
 		Services: []mdns.Service{
 			{Type: "_http._tcp", Port: port, Text: []string{"path=/"}},
 			{Type: "_truechimer._tcp", Port: port, Text: []string{"txtvers=1", "api=/api/v1/status"}},
 		},
 	})
+}
+
+// tellName tells the log, and by it the console, by which name the page is found:
+// once for as long as it is the same.
+func (s *station) tellName(port uint16) func(name string) {
+	told := ""
+	return func(name string) {
+		if name == "" || name == told {
+			return
+		}
+		told = name
+		at := "http://" + name
+		if port != 80 {
+			at += fmt.Sprintf(":%d", port)
+		}
+		s.log.Info("the page is found on this link at " + at + "/")
+	}
 }
 
 // whereNamed is where the station tells its name; nowhere, where its settings

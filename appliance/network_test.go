@@ -116,3 +116,17 @@ func TestNameIsToldOnTheLink(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 }
+
+// TestNameIsLogged: once for each name.
+func TestNameIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	s := testStation(t, &platform{name: "truechimer-ab12", listen: ":8080"}, stopped{})
+	s.log = slog.New(slog.NewTextHandler(&log, nil))
+	tell := s.tellName(8080)
+	for _, name := range []string{"", "attic.local", "", "attic.local", "attic-2.local"} {
+		tell(name)
+	}
+	if got := log.String(); strings.Count(got, "http://attic.local:8080/") != 1 || strings.Count(got, "http://attic-2.local:8080/") != 1 || strings.Count(got, "\n") != 2 {
+		t.Errorf("%s", got)
+	}
+}

@@ -146,10 +146,7 @@ func (r *Responder) session(ctx context.Context, name string) error {
 	}
 	defer s.close()
 	e := newEngine(r.o, s.send, rand.Float64)
-	e.named = func(n string) {
-		r.log.Info("mdns: the station is "+n+" on this link", "link", name)
-		r.tell(n)
-	}
+	e.named = r.tell
 	link, news := r.at()
 	e.addresses(time.Now(), link.Addresses)
 	for {
