@@ -50,12 +50,17 @@ func (s *station) network() func(context.Context) error {
 		defer wg.Wait()
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
+		// The name takes leave of the link while there still are addresses.
+		links, end := context.WithCancel(context.WithoutCancel(ctx))
+		defer end()
 		wg.Go(func() {
 			if err := names.Run(ctx); err != nil {
 				s.log.Warn("the station has no name on its link", "err", err)
 			}
+			<-ctx.Done()
+			end()
 		})
-		if err := m.Run(ctx); ctx.Err() == nil {
+		if err := m.Run(links); ctx.Err() == nil {
 			return err
 		}
 		return nil

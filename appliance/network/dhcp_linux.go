@@ -204,8 +204,8 @@ func (d *dhcp) release() {
 		d.m.log.Warn("network: the old address stays", "err", err)
 	}
 	d.lease, d.ack = nil, nil
-	d.m.changed.ring()
 	d.m.change(func(s *State, _ *[]netip.Addr) { s.Lease = nil })
+	d.m.changed.ring()
 }
 
 // gone is what the kernel says when it was faster: the link, the address or the

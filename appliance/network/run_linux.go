@@ -222,6 +222,7 @@ func (m *Manager) work(ctx context.Context, link netlink.Link, changed *bell, n 
 	}
 	cancel()
 	wg.Wait()
+	m.set6(name, "disable_ipv6", "1") // or the routes of this link would go before those of the next
 	m.change(func(s *State, rdnss *[]netip.Addr) {
 		*s, *rdnss = State{Reason: why}, nil
 	})

@@ -148,6 +148,9 @@ func (r *Responder) session(ctx context.Context, name string) error {
 	e := newEngine(r.o, s.send, rand.Float64)
 	e.named = r.tell
 	link, news := r.at()
+	if link.Name != name {
+		return nil // it changed meanwhile
+	}
 	e.addresses(time.Now(), link.Addresses)
 	for {
 		t := time.NewTimer(time.Until(e.tick(time.Now())))
