@@ -438,3 +438,20 @@ func FuzzPacket(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkQuestion is what one question for another host costs, of which a busy
+// link has many, and one for this one.
+func BenchmarkQuestion(b *testing.B) {
+	for _, name := range []string{"cellar.local.?A", "attic.local.?A"} {
+		b.Run(name, func(b *testing.B) {
+			l, h := settledHost(b, "192.0.2.7/24", "2001:db8::7/64")
+			q := ask(b, 0, nil, name)
+			from := netip.MustParseAddrPort("192.0.2.1:5353")
+			b.ReportAllocs()
+			for b.Loop() {
+				h.e.packet(l.now, from, q)
+				h.e.tick(l.now)
+			}
+		})
+	}
+}
