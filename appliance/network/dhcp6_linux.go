@@ -271,7 +271,7 @@ func (d *dhcp6) hold(ctx context.Context, mode int32) error {
 				}
 				if err != nil {
 					d.m.log.Info("network: the IPv6 lease is not renewed yet", "end", time.Until(d.lease.End), "err", err)
-					next = nextTry(time.Now(), d.lease.Rebind, d.lease.End, d.m.times.renewEvery)
+					next = nextTry(now, time.Now(), d.lease.Rebind, d.lease.End, d.m.times.renewEvery)
 					continue
 				}
 			}

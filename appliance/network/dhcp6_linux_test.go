@@ -19,8 +19,9 @@ import (
 type world6 struct {
 	*world
 	silent                              atomic.Bool
-	anybody                             atomic.Bool // only messages for any server are answered
+	anybody                             atomic.Bool // what is for this server alone is not answered
 	last                                atomic.Int32
+	life                                atomic.Int32 // of what is granted, seconds
 	informed, granted, renewed, rebound atomic.Int32
 	declined                            atomic.Int32
 }
@@ -28,6 +29,7 @@ type world6 struct {
 func build6(t *testing.T) *world6 {
 	w := &world6{world: build(t)}
 	w.last.Store(7)
+	w.life.Store(60)
 	var s *server6.Server
 	w.far(func() (err error) {
 		s, err = server6.NewServer("far", nil, w.serve6)
@@ -44,7 +46,7 @@ func build6(t *testing.T) *world6 {
 
 func (w *world6) serve6(conn net.PacketConn, peer net.Addr, d dhcpv6.DHCPv6) {
 	m, ok := d.(*dhcpv6.Message)
-	if !ok || w.silent.Load() || w.anybody.Load() && m.Options.ServerID() != nil {
+	if !ok || w.silent.Load() || w.anybody.Load() && m.MessageType == dhcpv6.MessageTypeRenew {
 		return
 	}
 	kind := dhcpv6.MessageTypeReply
@@ -53,7 +55,8 @@ func (w *world6) serve6(conn net.PacketConn, peer net.Addr, d dhcpv6.DHCPv6) {
 		give := &dhcpv6.OptIANA{IaId: ia.IaId, T1: time.Second, T2: 2 * time.Second}
 		a := net.ParseIP("2001:db8:1::")
 		a[15] = byte(w.last.Load())
-		give.Options.Add(&dhcpv6.OptIAAddress{IPv6Addr: a, PreferredLifetime: 3 * time.Second, ValidLifetime: 3 * time.Second})
+		life := time.Duration(w.life.Load()) * time.Second
+		give.Options.Add(&dhcpv6.OptIAAddress{IPv6Addr: a, PreferredLifetime: life, ValidLifetime: life})
 		mods = append(mods, dhcpv6.WithOption(give))
 	}
 	switch m.MessageType {
@@ -136,6 +139,8 @@ func ipv6Only(t *testing.T) {
 	w.anybody.Store(true)
 	n = w.rebound.Load()
 	r.until("rebinding", func(s State) bool { return w.rebound.Load() > n && has(s, "2001:db8:1::8/128") })
+	w.life.Store(3)
+	r.until("a short lease", func(s State) bool { return s.Lease6 != nil && s.Lease6.End.Sub(s.Lease6.Start) == 3*time.Second })
 	w.silent.Store(true)
 	r.until("the end of the lease", func(s State) bool {
 		return s.Lease6 == nil && !has(s, "2001:db8:1::8/128") && strings.Contains(s.Reason, "DHCPv6") && len(s.DNS) == 0

@@ -106,7 +106,7 @@ func (d *dhcp) hold(ctx context.Context) error {
 				return err
 			}
 			d.m.log.Info("network: the lease is not renewed yet", "server", d.lease.Server, "end", time.Until(d.lease.End), "err", err)
-			next = nextTry(time.Now(), d.lease.Rebind, d.lease.End, d.m.times.renewEvery)
+			next = nextTry(now, time.Now(), d.lease.Rebind, d.lease.End, d.m.times.renewEvery)
 		}
 	}
 }

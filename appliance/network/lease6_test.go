@@ -106,6 +106,20 @@ func TestReadLease6(t *testing.T) {
 	}
 }
 
+// TestNextTry: of a lease of 100 s that any server may renew after 80.
+func TestNextTry(t *testing.T) {
+	at := func(s int) time.Time { return epoch.Add(time.Duration(s) * time.Second) }
+	for _, c := range []struct{ asked, now, want int }{
+		{50, 52, 66}, {66, 70, 75}, {75, 78, 80}, {78, 79, 80}, // half of what is left, 5 s at the least
+		{79, 82, 80}, // at once
+		{82, 84, 92}, {92, 97, 100}, {97, 101, 100},
+	} {
+		if got := nextTry(at(c.asked), at(c.now), at(80), at(100), 5*time.Second); !got.Equal(at(c.want)) {
+			t.Errorf("after an attempt from %d to %d: %v, want %d", c.asked, c.now, got.Sub(epoch), c.want)
+		}
+	}
+}
+
 // TestAnswers6: what is for somebody else, of another kind or from another server
 // is passed over.
 func TestAnswers6(t *testing.T) {
