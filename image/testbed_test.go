@@ -2,6 +2,8 @@ package main
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -75,7 +77,12 @@ func TestTestbedConfig(t *testing.T) {
 }
 
 func TestTestbedWithoutChronyd(t *testing.T) {
-	t.Setenv("PATH", "")
+	// Whether or not this machine has one, it is this that is found, and fails.
+	path := t.TempDir()
+	if err := os.WriteFile(filepath.Join(path, "chronyd"), []byte("#!/bin/sh\nexit 1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", path)
 	bed, err := newTestbed(t.Context(), t.TempDir(), t.TempDir(), t.Logf)
 	if err == nil {
 		bed.close()
