@@ -36,7 +36,7 @@ func FuzzReply(f *testing.F) {
 	f.Add(seed(right[:90]), true, int64(1), int64(-1))
 	f.Add(seed(right), false, int64(4e9), int64(1e18))
 	f.Add([]byte("$\x01000000000000000000000000000000\x000000001\x800000000"), true, int64(1e6), int64(1e18)) // half an era from T2 to T3
-	f.Add(seed(right), true, int64(1), int64(-30)) // the clock before 1970
+	f.Add(seed(right), true, int64(1), int64(-30))                                                            // the clock before 1970
 	f.Add([]byte{}, false, int64(0), int64(0))
 
 	f.Fuzz(func(t *testing.T, data []byte, cookie bool, rtt, clock int64) {
