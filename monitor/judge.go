@@ -37,18 +37,8 @@ func newJudge(t Target) *judge {
 	return &judge{target: t, last: judgement{verdict: NotJudged, reason: "not asked yet"}}
 }
 
-// add judges an exchange with the reading there is at once. open says that it
-// is a failure which may turn out to be the station's: decide must follow.
-func (g *judge) add(x Exchange, r Reading, open bool) Result {
-	return g.addBoth(x, r, Reading{}, open)
-}
-
-// addBoth is add with the reading for the exchange before, if x tells of it.
-func (g *judge) addBoth(x Exchange, r, before Reading, open bool) Result {
-	return g.addRecord(record{x: x, r: r, before: before, open: open})
-}
-
-// addRecord is add with all that is known of an exchange.
+// addRecord judges an exchange with the reading there is at once. rec.open says
+// that it is a failure which may turn out to be the station's: decide must follow.
 func (g *judge) addRecord(rec record) Result {
 	// Only what was measured against the reading can change with it.
 	rec.settled = rec.r.Final || rec.x.Outcome != OutcomeOK

@@ -7,6 +7,12 @@ import (
 	"testing"
 )
 
+// add is addRecord for an exchange of which no more than its reading is known, and
+// whether it is open.
+func (g *judge) add(x Exchange, r Reading, open bool) Result {
+	return g.addRecord(record{x: x, r: r, open: open})
+}
+
 func TestFinalReplacesProvisional(t *testing.T) {
 	g := newTestJudge()
 	var xs []Exchange
@@ -289,7 +295,7 @@ func TestExchangeBefore(t *testing.T) {
 			r = locked(b, 0, 1e-6)
 			r.Usable = tt.usable
 		}
-		got := g.addBoth(x, locked(x, 0, 1e-6), r, false)
+		got := g.addRecord(record{x: x, r: locked(x, 0, 1e-6), before: r})
 		if got.Verdict != tt.verdict || math.Abs(*got.Offset-tt.want) > 1e-6 || *got.Bound > tt.bound {
 			t.Errorf("%s: %s, offset %g +-%g; want %s, %g +-%g", tt.name, got.Verdict, *got.Offset, *got.Bound, tt.verdict, tt.want, tt.bound)
 		}

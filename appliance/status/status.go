@@ -133,7 +133,7 @@ type Probe struct {
 	Panics    uint64 `json:"panics"`    // faults of the protocol code, caught
 
 	// Where exchanges share sockets, on Linux; 0 elsewhere.
-	Late       uint64 `json:"late"`       // replies within 10 s after their exchange was given up
+	Late       uint64 `json:"late"`       // replies within a minute after their exchange was given up
 	Duplicates uint64 `json:"duplicates"` // replies to what had its reply
 	Foreign    uint64 `json:"foreign"`    // packets from where nothing was expected
 	Dropped    uint64 `json:"dropped"`    // packets lost here, for lack of room in a socket's buffer

@@ -101,7 +101,7 @@ var (
 	unstampedTotal = describe("ntp_probe_unstamped_total", "Exchanges that the kernel did not stamp.")
 	voidedTotal    = describe("ntp_probe_voided_total", "Exchanges during which the station's clock was set.")
 	panicsTotal    = describe("ntp_probe_panics_total", "Panics in the protocol code, caught.")
-	lateTotal      = describe("ntp_probe_late_replies_total", "Replies that came within 10 s after their exchange was given up.")
+	lateTotal      = describe("ntp_probe_late_replies_total", "Replies that came within a minute after their exchange was given up.")
 	duplicateTotal = describe("ntp_probe_duplicate_replies_total", "Replies to an exchange that had its reply.")
 	foreignTotal   = describe("ntp_probe_foreign_packets_total", "Packets from where nothing was expected.")
 	droppedTotal   = describe("ntp_probe_dropped_packets_total", "Packets that the station lost because a socket's buffer was full.")
