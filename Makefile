@@ -3,6 +3,7 @@
 
 BOARD ?= vm-arm64
 HTTP  ?= 127.0.0.1:8080
+HTTPS ?= 127.0.0.1:8443
 
 .PHONY: run sim image verify release flash ctl pins test corpus soak soak-reference campaign bench-update bench-reference bench-probe lint fuzz clean
 
@@ -10,7 +11,7 @@ run: ## the station image in QEMU, with a receiver, a pulse and servers to judge
 	@go run ./image run -board $(BOARD) -http $(HTTP) -ctl .run/ctl
 
 sim: ## the same process on this machine, with a simulated receiver, without QEMU
-	@go run ./appliance -sim -http $(HTTP)
+	@go run ./appliance -sim -http $(HTTP) -https $(HTTPS)
 
 # EXTRA=import/path[,import/path] adds programs; DEV=1 a debug shell for the keys
 # in ~/.ssh/*.pub, or in AUTHORIZED_KEYS=file. PACKAGES=dir has Debian packages, as

@@ -66,7 +66,7 @@ func readAntenna(path string) *gpspps.Survey {
 
 // parseAntenna reads a file that may hold anything.
 func parseAntenna(b []byte) *gpspps.Survey {
-	body, err := unsummed(antennaHead, b, antennaMost)
+	body, err := durable.Unsummed(antennaHead, b, antennaMost)
 	var at antennaFile
 	if err != nil || json.Unmarshal(body, &at) != nil || at.Lat == nil || at.Lon == nil || math.Abs(*at.Lat) > 90 || math.Abs(*at.Lon) > 180 {
 		return nil
@@ -109,5 +109,5 @@ func (s *station) writeAntenna(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return durable.WriteFile(path, summed(antennaHead, b))
+	return durable.WriteFile(path, durable.Summed(antennaHead, b))
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/appliance/durable"
 )
 
 // TestAntennaIsKept: a survey outlasts a restart, in a file that nobody else
@@ -34,7 +35,7 @@ func TestAntennaIsKept(t *testing.T) {
 	if err := os.MkdirAll(p.perm, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, summed(antennaHead, []byte(`{"Lat": -41.28, "Lon": 174.77}`)), 0o644); err != nil {
+	if err := os.WriteFile(path, durable.Summed(antennaHead, []byte(`{"Lat": -41.28, "Lon": 174.77}`)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	s := start(config.Default())
@@ -65,7 +66,7 @@ func TestAntennaIsKept(t *testing.T) {
 func TestAntennaIsNotKept(t *testing.T) {
 	for _, c := range []string{"", "{}", "null", `{"Lat":1}`, `{"Lat":"1","Lon":2}`, `{"Lat":91,"Lon":2}`, `{"Lat":1,"Lon":-181}`, "[1,2]", strings.Repeat(" ", antennaMost) + `{"Lat":1,"Lon":2}`} {
 		p := &platform{perm: t.TempDir()}
-		for _, b := range [][]byte{[]byte(c), summed(antennaHead, []byte(c))} {
+		for _, b := range [][]byte{[]byte(c), durable.Summed(antennaHead, []byte(c))} {
 			if err := os.WriteFile(p.antennaPath(), b, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -97,7 +98,7 @@ func FuzzAntenna(f *testing.F) {
 	f.Add([]byte(`{"Lat": -41.28, "Lon": 174.77}`))
 	f.Add([]byte(`{"Lat": 1e999}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, b := range [][]byte{b, summed(antennaHead, b)} {
+		for _, b := range [][]byte{b, durable.Summed(antennaHead, b)} {
 			if at := parseAntenna(b); at != nil && !(at.Lat >= -90 && at.Lat <= 90 && at.Lon >= -180 && at.Lon <= 180) {
 				t.Errorf("%q is %g %g", b, at.Lat, at.Lon)
 			}

@@ -187,7 +187,7 @@ func (l listFile) Load() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := unsummed(listHead, b, most)
+	body, err := durable.Unsummed(listHead, b, most)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", string(l), err)
 	}
@@ -202,5 +202,5 @@ func (l listFile) Save(body []byte) error {
 	if err := os.MkdirAll(filepath.Dir(string(l)), 0o700); err != nil {
 		return err
 	}
-	return durable.WriteFile(string(l), summed(listHead, body))
+	return durable.WriteFile(string(l), durable.Summed(listHead, body))
 }

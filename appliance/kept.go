@@ -43,12 +43,12 @@ func (k kept) bytes() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return summed(keptHead, body), nil
+	return durable.Summed(keptHead, body), nil
 }
 
 // parseKept reads a file that may hold anything.
 func parseKept(b []byte, build time.Time) (k kept, err error) {
-	body, err := unsummed(keptHead, b, keptMost)
+	body, err := durable.Unsummed(keptHead, b, keptMost)
 	if err != nil {
 		return k, err
 	}

@@ -3,10 +3,11 @@
 // web page. It is what a truechimer image boots; it also runs as an ordinary
 // process, observing instead of steering the clock.
 //
-//	appliance [-config FILE] [-http ADDR] [-journal DIR]
+//	appliance [-config FILE] [-http ADDR] [-https ADDR] [-journal DIR] [-keep DIR]
 //	appliance -sim    with a simulated receiver and simulated servers
 //	appliance tuf     the update's TUF client, to try it on any repository
 //	appliance gps     what a receiver said, from a recording
+//	appliance password  the hash of a password, for truechimer.toml
 //	appliance judge   what files prove in which stations say why a server is off
 //	appliance probe   what NTP servers answer
 package main
@@ -47,6 +48,9 @@ func logic(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == "gps" {
 		return runGPS(args[1:], os.Stdin, os.Stdout)
 	}
+	if len(args) > 0 && args[0] == "password" {
+		return runPassword(args[1:], os.Stdin, os.Stdout)
+	}
 	if len(args) > 0 && args[0] == "judge" {
 		return runJudge(args[1:], os.Stdout)
 	}
@@ -56,6 +60,8 @@ func logic(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("appliance", flag.ContinueOnError)
 	sim := flags.Bool("sim", false, "simulate the receiver and six NTP servers; judge them")
 	addr := flags.String("http", "", "where to serve the page (default: :80 on a station, 127.0.0.1:8080 elsewhere)")
+	secure := flags.String("https", "", "where to serve it over TLS too, to change something (default: :443 on a station; elsewhere 127.0.0.1:8443, or nowhere with -http alone)")
+	keep := flags.String("keep", "", "a directory to keep the owner's password and the page's certificate in (a station keeps them on its card)")
 	file := flags.String("config", "", "a truechimer.toml (a station reads the one on its card)")
 	journal := flags.String("journal", "", "a directory to keep every exchange in (a station keeps them on its card)")
 	if err := flags.Parse(args); err != nil {
@@ -76,7 +82,8 @@ func logic(ctx context.Context, args []string) error {
 	if *addr != "" {
 		p.listen = *addr
 	}
-	p.journal = *journal
+	p.journal, p.keep = *journal, *keep
+	p.secureAt(*addr, *secure)
 	if *sim {
 		return runSimulated(ctx, p, log)
 	}
@@ -92,9 +99,13 @@ func logic(ctx context.Context, args []string) error {
 	for _, n := range notices {
 		log.Warn(n)
 	}
-	if l := conf.Web.Listen; l != "" && *addr == "" && !p.station {
-		p.listen = l
+	if *addr == "" && !p.station {
+		if l := conf.Web.Listen; l != "" {
+			p.listen = l
+		}
+		p.secureAt(conf.Web.Listen, conf.Web.Secure)
 	}
+	p.secureAt("", *secure)
 	return run(ctx, p, conf, notices, newHardware(conf, p.board), log)
 }
 

@@ -65,7 +65,7 @@ func (m manners) Load() ([]monitor.Manner, error) {
 
 // parseManners reads a file that may hold anything.
 func parseManners(b []byte) ([]monitor.Manner, error) {
-	body, err := unsummed(mannersHead, b, mannersMost)
+	body, err := durable.Unsummed(mannersHead, b, mannersMost)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func mannersFile(list []monitor.Manner) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return summed(mannersHead, body), nil
+	return durable.Summed(mannersHead, body), nil
 }
 
 // Now implements monitor.Manners.

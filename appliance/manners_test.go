@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/truechimer/truechimer/appliance/durable"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/monitor"
 )
@@ -103,7 +104,7 @@ func TestDamagedManners(t *testing.T) {
 		t.Error("a megabyte is taken")
 	}
 	for _, body := range []string{`[{"addr":"","left_s":1}]`, `[{"addr":"192.0.2.1:123","left_s":-1}]`, `[{"addr":"192.0.2.1:123","left_s":1e300}]`, `[{"addr":"192.0.2.1:123","interval_s":1e7}]`, `{}`, ``} {
-		if list, err := load(summed(mannersHead, []byte(body))); err == nil {
+		if list, err := load(durable.Summed(mannersHead, []byte(body))); err == nil {
 			t.Errorf("%s is taken: %v", body, list)
 		}
 	}
@@ -115,10 +116,10 @@ func FuzzManners(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(b)
-	f.Add(summed(mannersHead, []byte(`[{"addr":"192.0.2.1:123","kiss":"x","left_s":1e6,"until":"0001-01-01T00:00:00Z"}]`)))
+	f.Add(durable.Summed(mannersHead, []byte(`[{"addr":"192.0.2.1:123","kiss":"x","left_s":1e6,"until":"0001-01-01T00:00:00Z"}]`)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		// The checksum is no secret: whoever writes the card can make it right.
-		for _, b := range [][]byte{b, summed(mannersHead, b)} {
+		for _, b := range [][]byte{b, durable.Summed(mannersHead, b)} {
 			list, err := parseManners(b)
 			if err != nil {
 				continue

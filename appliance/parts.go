@@ -31,6 +31,7 @@ type parts struct {
 // The parts that others ask about by their names.
 const (
 	partPage     = "page"
+	partSecure   = "page over TLS"
 	partNetwork  = "network"
 	partWatchdog = "watchdog"
 	partClock    = "clock"

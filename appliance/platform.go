@@ -36,6 +36,8 @@ type platform struct {
 	rescue     bool   // this slot runs because the committed one cannot be started
 	safe       bool   // see safeSummary
 	listen     string
+	secure     string    // the same over TLS; empty: the page is not served so
+	keep       string    // where the owner's password and the certificate are kept, if not in perm
 	build      time.Time // no date before it is believed
 	debugShell bool      // the image has one: it is a builder's
 }
@@ -77,6 +79,7 @@ func detectPlatform() (*platform, error) {
 		safe:       os.Getenv("TRUECHIMER_SAFE_MODE") != "",
 		rescue:     os.Getenv("TRUECHIMER_RESCUE") != "",
 		listen:     ":80",
+		secure:     ":443",
 		build:      oldestDate,
 	}
 	if text, err := os.ReadFile("/etc/truechimer/build"); err == nil {
@@ -101,8 +104,8 @@ func plainPlatform() (*platform, error) {
 	return &platform{
 		id: hex.EncodeToString(b[:]), name: host,
 		board:  boards.Board{Name: "none", Title: "any machine"},
-		listen: "127.0.0.1:8080",
-		build:  oldestDate,
+		listen: "127.0.0.1:8080", secure: "127.0.0.1:8443",
+		build: oldestDate,
 	}, nil
 }
 

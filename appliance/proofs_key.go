@@ -108,7 +108,7 @@ func (k *proofKey) write(seed []byte) error {
 		err = os.MkdirAll(filepath.Dir(k.path), 0o700)
 	}
 	if err == nil {
-		err = durable.WriteFile(k.path, summed(proofKeyHead, body))
+		err = durable.WriteFile(k.path, durable.Summed(proofKeyHead, body))
 	}
 	return err
 }
@@ -116,7 +116,7 @@ func (k *proofKey) write(seed []byte) error {
 // parseProofKey reads a file that may hold anything. Its errors tell nothing of
 // the key.
 func parseProofKey(b []byte, station string) (seed []byte, err error) {
-	body, err := unsummed(proofKeyHead, b, proofKeyMost)
+	body, err := durable.Unsummed(proofKeyHead, b, proofKeyMost)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/truechimer/truechimer/appliance/access"
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/hostlink"
 	"github.com/truechimer/truechimer/appliance/web"
@@ -59,11 +60,24 @@ func (s *station) server() (*http.Server, error) {
 	if s.diary != nil {
 		o.Exchanges = s.diary
 	}
+	if s.platform.secure != "" {
+		o.Manage = access.Path
+	}
 	handler, err := web.New(o)
 	if err != nil {
 		return nil, err
 	}
-	return web.Server(handler, s.log), nil
+	if s.access, err = s.newAccess(); err != nil {
+		return nil, err
+	}
+	server := web.Server(s.access.Handler(handler), s.log)
+	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if hostlink.FromHost(c) {
+			return access.FromHost(ctx)
+		}
+		return ctx
+	}
+	return server, nil
 }
 
 // run runs the station's own parts and those that deal with what is outside of it.
@@ -81,12 +95,25 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 		s.log.Info("serving the page", "address", listener.Addr())
 	}
 
+	secure, err := s.listenSecurely()
+	if err != nil {
+		return err
+	}
+
 	all := s.parts
 	all.keep(ctx, partPage, func(context.Context) error {
 		l := listener
 		listener = nil
 		return s.servePage(server, l)
 	})
+	if s.platform.secure != "" {
+		all.keep(ctx, "certificate", s.access.Run)
+		all.keep(ctx, partSecure, func(context.Context) error {
+			l := secure
+			secure = nil
+			return s.serveSecurely(server, l)
+		})
+	}
 	for _, p := range outside {
 		all.keep(ctx, p.name, p.run)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/truechimer/truechimer/appliance/access"
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/health"
 	"github.com/truechimer/truechimer/appliance/network"
@@ -33,6 +34,8 @@ type station struct {
 	prober   prober
 	monitor  atomic.Pointer[monitor.Monitor] // nil until it runs
 	page     atomic.Value                    // net.Addr; nothing until it is served
+	secure   atomic.Value                    // the same over TLS
+	access   *access.Access                  // to change something; nil until server has made it
 	notes    *notes
 	live     *health.Liveness
 	parts    *parts

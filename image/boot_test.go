@@ -347,7 +347,7 @@ func (s *bench) batteryClock(now time.Time) string {
 	return ""
 }
 
-// ownListenersOnly insists that the guest listens on the page's port alone, and
+// ownListenersOnly insists that the guest listens on the page's two ports alone, and
 // otherwise has just the sockets that its exchanges are had from.
 func (s *bench) ownListenersOnly() {
 	s.t.Helper()
@@ -369,8 +369,9 @@ func (s *bench) ownListenersOnly() {
 		}
 		got = append(got, l)
 	}
-	if len(got) != 1 || got[0] != "tcp [::]:80" {
-		s.t.Errorf("open sockets: %q, want tcp [::]:80 and one for exchanges a family", list)
+	slices.Sort(got)
+	if !slices.Equal(got, []string{"tcp [::]:443", "tcp [::]:80"}) {
+		s.t.Errorf("open sockets: %q, want tcp [::]:80 and [::]:443 and one for exchanges a family", list)
 	}
 }
 

@@ -94,6 +94,7 @@ type Config struct {
 	// Assignments is a list of servers that somebody else keeps; nil: there is none.
 	Assignments *Assignments
 	Web         Web
+	Admin       Admin
 }
 
 // Receiver is how the GPS receiver is wired.
@@ -114,6 +115,9 @@ type Receiver struct {
 // Web is for the plain daemon only.
 type Web struct {
 	Listen string // address and port; empty: the program's own choice
+	// Secure is where the page is served over TLS, which managing the station
+	// takes; empty: the program's own choice.
+	Secure string
 }
 
 // Default is the configuration of a station that was told nothing.

@@ -64,7 +64,8 @@ func TestParseFull(t *testing.T) {
 		Wifi:     &Wifi{SSID: "Dachboden über uns", Password: NewSecret("eight+ characters"), Country: "AR", Hidden: true},
 		Receiver: Receiver{Hat: "auto", Device: "/dev/serial/by-id/usb-u-blox_AG_7-if00", Baud: 38400, Pulse: "gpiochip0:18", Moving: true, CableDelay: 10000},
 		Update:   Update{Enabled: true, Channel: "beta-2", URLs: []string{"https://updates.example.net/truechimer", "http://[2001:db8::9]:8080"}, Window: &Window{22*time.Hour + 30*time.Minute, time.Hour + 5*time.Minute}},
-		Web:      Web{Listen: "[::1]:8080"},
+		Web:      Web{Listen: "[::1]:8080", Secure: ":8443"},
+		Admin:    Admin{PasswordHash: NewSecret("$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQxMjM0$AAAAAAAAAAAAAAAAAAAAAA"), ClaimCode: NewSecret("7Q2-rt.9_xKm")},
 		Servers: []monitor.Server{
 			{Name: "ntp.example.net", Host: "ntp.example.net", Port: 123, Limit: 0.025, Interval: 64 * time.Second},
 			{Name: "cellar", Host: "2001:db8::7", Port: 1123, Limit: 0.005, Interval: 16 * time.Second},
@@ -223,7 +224,7 @@ func TestDefaultFile(t *testing.T) {
 		Wifi:        &Wifi{SSID: "our network", Password: NewSecret("the password"), Country: "DE"},
 		Receiver:    Receiver{Hat: "adafruit", Device: "/dev/ttyAMA0", Baud: 9600, Pulse: "GPIO18", Configure: true, CableDelay: 50},
 		Update:      Update{Enabled: true, Channel: "stable", URLs: []string{"https://updates.example.net/truechimer"}, Window: &Window{2 * time.Hour, 5 * time.Hour}},
-		Web:         Web{Listen: "127.0.0.1:8080"},
+		Web:         Web{Listen: "127.0.0.1:8080", Secure: "127.0.0.1:8443"},
 		PTP:         &PTP{Device: "/dev/ptp0", Bound: 100e-6, Ahead: 37 * time.Second},
 		Assignments: &Assignments{URL: "https://lists.example.net/attic.json", Interval: 15 * time.Minute, Token: NewSecret("the-token")},
 		Servers: []monitor.Server{

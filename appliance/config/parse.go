@@ -96,7 +96,7 @@ func explain(line, message string) (problem, instead string) {
 		colon = regexp.MustCompile(`^\s*([A-Za-z0-9_-]+)\s*:\s*(.*?)\s*$`)
 		empty = regexp.MustCompile(`^\s*([A-Za-z0-9_-]+)\s*=\s*(#.*)?$`)
 		alone = regexp.MustCompile(`^\s*[A-Za-z][^=\[\]]*$`)
-		hides = regexp.MustCompile(`(?i)pass|psk|secret|(token|bearer)`)
+		hides = regexp.MustCompile(`(?i)pass|psk|secret|(token|bearer)|(claim)`)
 		table = regexp.MustCompile(`^\s*\[+\s*([A-Za-z0-9_-]+)`)
 	)
 	switch {
@@ -108,6 +108,9 @@ func explain(line, message string) (problem, instead string) {
 		key := empty.FindStringSubmatch(line)[1]
 		return key + " has no value", fmt.Sprintf("write %s = and its value, or take the line away", key)
 	case hides.MatchString(line):
+		if hides.FindStringSubmatch(line)[2] != "" {
+			return "the claim code is not text in quotation marks", `write claim_code = "..." with plain quotation marks, all on one line`
+		}
 		if hides.FindStringSubmatch(line)[1] != "" {
 			return "the token is not text in quotation marks", `write token = "..." with plain quotation marks, all on one line`
 		}

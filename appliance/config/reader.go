@@ -29,7 +29,7 @@ func (r *reader) atValue(path string, w wrong) {
 
 func (r *reader) config(doc map[string]any) Config {
 	c := Default()
-	r.known("", "outside of the blocks", doc, "name", "timezone", "receiver", "server", "wifi", "network", "update", "web", "ptp", "assignments")
+	r.known("", "outside of the blocks", doc, "name", "timezone", "receiver", "server", "wifi", "network", "update", "web", "ptp", "assignments", "admin")
 	if s, ok := r.text(doc, "", "name"); ok {
 		r.atValue("name", checkName(s))
 		c.Name = s
@@ -54,11 +54,18 @@ func (r *reader) config(doc map[string]any) Config {
 		c.Assignments = r.assignments(t)
 	}
 	if t := r.table(doc, "web"); t != nil {
-		r.known("web", "in [web]", t, "listen")
+		r.known("web", "in [web]", t, "listen", "secure")
 		if s, ok := r.text(t, "web", "listen"); ok {
-			r.atValue("web.listen", checkListen(s))
+			r.atValue("web.listen", checkListen("listen", s))
 			c.Web.Listen = s
 		}
+		if s, ok := r.text(t, "web", "secure"); ok {
+			r.atValue("web.secure", checkListen("secure", s))
+			c.Web.Secure = s
+		}
+	}
+	if t := r.table(doc, "admin"); t != nil {
+		c.Admin = r.admin(t)
 	}
 	c.Servers, c.Reference = r.servers(doc)
 	if t := r.table(doc, "ptp"); t != nil {
@@ -255,6 +262,8 @@ func (r *reader) known(path, where string, t map[string]any, keys ...string) {
 			w.instead = "write it below a line [ptp]"
 		case path == "" && k == "token":
 			w.instead = "write it below a line [assignments]"
+		case path == "" && slices.Contains([]string{"password_hash", "claim_code"}, k):
+			w.instead = "write it below a line [admin]"
 		case path == "" && k == "assignment":
 			w.instead = "write [assignments]"
 		case path == "" && k == "wlan":
@@ -269,7 +278,7 @@ func (r *reader) known(path, where string, t map[string]any, keys ...string) {
 // example is what to write for a key whose value is not text.
 var example = map[string]string{
 	"name": "attic", "address": "ntp.example.net", "limit": "25ms", "interval": "64s",
-	"hat": "adafruit", "device": "auto", "pps": "GPIO18", "antenna": antennaFixed, "listen": "127.0.0.1:8080",
+	"hat": "adafruit", "device": "auto", "pps": "GPIO18", "antenna": antennaFixed, "listen": "127.0.0.1:8080", "secure": "127.0.0.1:8443",
 	"timezone": "Europe/Berlin", "hostname": "attic", "ssid": "our network", "country": "DE",
 	"channel": "stable", "url": "https://updates.example.net/truechimer",
 	"window": "02:00-05:00", "bound": "100us", "ahead": "37s",

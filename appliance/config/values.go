@@ -247,8 +247,9 @@ func checkIP(s string, a netip.Addr) wrong {
 	return wrong{}
 }
 
-func checkListen(s string) wrong {
-	w := wrong{"listen " + quoted(s) + " is no address and port", `write "127.0.0.1:8080", or ":8080" for all of this computer's addresses`}
+func checkListen(key, s string) wrong {
+	_, port, _ := net.SplitHostPort(example[key])
+	w := wrong{key + " " + quoted(s) + " is no address and port", fmt.Sprintf("write %q, or %q for all of this computer's addresses", example[key], ":"+port)}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
 		return w

@@ -16,6 +16,13 @@ import (
 // Port is the VM socket port that the page is served on: that of HTTP.
 const Port = 80
 
+// FromHost says whether a connection is the host's, and not one of another machine's
+// on it.
+func FromHost(c net.Conn) bool {
+	a, ok := c.RemoteAddr().(*vsock.Addr)
+	return ok && a.ContextID == vsock.Host
+}
+
 const device = "/dev/vsock"
 
 // Listen gives a listener for the host's connections, to serve the same HTTP

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,6 +25,30 @@ func TestNoVMSockets(t *testing.T) {
 	}
 	if s := b.String(); strings.Count(s, "\n") != 1 || !strings.Contains(s, "hostlink: off") {
 		t.Errorf("logged %q", s)
+	}
+}
+
+type from struct {
+	net.Conn
+	addr net.Addr
+}
+
+func (f from) RemoteAddr() net.Addr { return f.addr }
+
+func TestFromHost(t *testing.T) {
+	for _, c := range []struct {
+		addr net.Addr
+		want bool
+	}{
+		{&vsock.Addr{ContextID: vsock.Host, Port: 1024}, true},
+		{&vsock.Addr{ContextID: 3, Port: 1024}, false},
+		{&vsock.Addr{ContextID: vsock.Local, Port: 1024}, false},
+		{&net.TCPAddr{IP: net.IPv4(0, 0, 0, 2), Port: 1024}, false},
+		{nil, false},
+	} {
+		if got := FromHost(from{addr: c.addr}); got != c.want {
+			t.Errorf("%v: %v", c.addr, got)
+		}
 	}
 }
 

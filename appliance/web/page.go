@@ -2,9 +2,7 @@ package web
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -53,26 +51,15 @@ func newPage(o Options) (*page, error) {
 		if err != nil {
 			return nil, fmt.Errorf("web: %w", err)
 		}
-		// The address changes with the content, so a browser may keep it for
-		// good and an update shows at once.
-		sum := sha256.Sum256(content)
-		*a.to = "/assets/" + hex.EncodeToString(sum[:6]) + "/" + a.file
-		p.assets[*a.to] = asset(content, a.kind)
+		*a.to = Address(a.file, content)
+		p.assets[*a.to] = Asset(content, a.kind)
 	}
 	return p, nil
 }
 
-func asset(content []byte, kind string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", kind)
-		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-		_, _ = w.Write(content)
-	}
-}
-
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := newView(tidy(p.options.Source.Status()), p.options.Source.Samples(), p.options.Build)
-	v.Style, v.Icon = p.style, p.icon
+	v.Style, v.Icon, v.Manage = p.style, p.icon, p.options.Manage
 	linkProofs(v.Servers, p.options.Proofs)
 	if v.Paused = r.URL.Query().Get("refresh") == "off"; !v.Paused {
 		v.Refresh = refreshSeconds
@@ -90,7 +77,8 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // view is all that the template sets: text that is ready to be read.
 type view struct {
 	Style, Icon string
-	Refresh     int // seconds; 0 stands still
+	Manage      string // address of what changes the station; empty: nothing here does
+	Refresh     int    // seconds; 0 stands still
 	Paused      bool
 	Title       string
 	Name        string

@@ -1,7 +1,7 @@
 // Package web serves what a station has to say: a page for people, and the same
 // for machines as JSON, as Prometheus metrics and as one line of health.
 //
-// Everything is read-only. The page is drawn on the station, needs no script
+// Everything here is read-only. The page is drawn on the station, needs no script
 // and nothing from elsewhere. Names, reasons and notices come from
 // configuration, receivers and servers, and are treated as hostile.
 package web
@@ -44,6 +44,9 @@ type Options struct {
 	Build Build
 	// Exchanges are those that were kept; nil: none are.
 	Exchanges Exchanges
+	// Manage is the address of what changes the station, for who may; empty: nothing
+	// here does.
+	Manage string
 	// Proofs are the files that say why servers are off; nil: there are none.
 	Proofs Proofs
 	Log    *slog.Logger // nil: discarded
@@ -107,18 +110,9 @@ type site struct {
 	paths   map[string]http.Handler
 }
 
-// policy lets the page have its own style sheet and icon and nothing else.
-const policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", policy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-	h.Set("Cache-Control", "no-store")
+	Protect(h)
 	handler, ok := s.paths[r.URL.Path]
 	if id, is := strings.CutPrefix(r.URL.Path, ProofsPath+"/"); is && s.options.Proofs != nil {
 		handler, ok = oneProof(s.options, id), true

@@ -1,4 +1,4 @@
-package main
+package durable
 
 import (
 	"bytes"
@@ -7,15 +7,15 @@ import (
 	"hash/crc32"
 )
 
-// summed is a file of the station's own: a line that says what it is, with the
+// Summed is a file of the station's own: a line that says what it is, with the
 // checksum of the rest.
-func summed(head string, body []byte) []byte {
+func Summed(head string, body []byte) []byte {
 	return fmt.Appendf(nil, "%s %08x\n%s\n", head, crc32.ChecksumIEEE(body), body)
 }
 
-// unsummed is the rest of a file, which may hold anything. most is how long the
+// Unsummed is the rest of a file, which may hold anything. most is how long the
 // file may be, bytes.
-func unsummed(head string, b []byte, most int) (body []byte, err error) {
+func Unsummed(head string, b []byte, most int) (body []byte, err error) {
 	if len(b) > most {
 		return nil, fmt.Errorf("more than %d bytes", most)
 	}
