@@ -19,6 +19,8 @@ func TestWantingNetwork(t *testing.T) {
 	}{
 		{network.State{}, ""},
 		{network.State{Addresses: address, Reason: "no lease"}, ""},
+		{network.State{Addresses: []netip.Prefix{netip.MustParsePrefix("fe80::7/64"), netip.MustParsePrefix("169.254.3.4/16")}, Reason: "no lease"},
+			"The network is not ready: no lease"},
 		{network.State{Reason: "eth0 has no carrier; is the cable plugged in at both ends?"},
 			"The network is not ready: eth0 has no carrier; is the cable plugged in at both ends?"},
 	} {
@@ -39,6 +41,8 @@ func TestPageAt(t *testing.T) {
 		{[]string{link, own}, "a", ":80", ""},
 		{[]string{link, lan6, lan4}, "truechimer-ab12", ":80", "the page is at http://192.0.2.7/ and http://truechimer-ab12/"},
 		{[]string{link, lan6}, "attic", ":8080", "the page is at http://[2001:db8::7]:8080/ and http://attic:8080/"},
+		{[]string{link, "169.254.3.4/16"}, "", ":80", "the page is at http://169.254.3.4/"},
+		{[]string{"169.254.3.4/16", lan4}, "", ":80", "the page is at http://192.0.2.7/"},
 		{[]string{lan4}, "", "", "the page is at http://192.0.2.7/"},
 	} {
 		var list []netip.Prefix
@@ -99,5 +103,30 @@ func TestWifiIsNoNoticeByItself(t *testing.T) {
 	s.network()
 	if n := strings.Join(s.Status().Notices, "\n"); strings.Contains(n, "Wi-Fi") || strings.Contains(n, "hunter2") {
 		t.Errorf("%q", n)
+	}
+}
+
+// TestNameIsToldOnTheLink: unless the settings say that it is not.
+func TestNameIsToldOnTheLink(t *testing.T) {
+	st := network.State{Link: "eth0", Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")}}
+	if l := whereNamed(st, network.Settings{}); l.Name != "eth0" || len(l.Addresses) != 1 {
+		t.Errorf("%+v", l)
+	}
+	if l := whereNamed(st, network.Settings{Network: config.Network{MDNSOff: true}}); l.Name != "" || l.Addresses != nil {
+		t.Errorf("%+v", l)
+	}
+}
+
+// TestNameIsLogged: once for each name.
+func TestNameIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	s := testStation(t, &platform{name: "truechimer-ab12", listen: ":8080"}, stopped{})
+	s.log = slog.New(slog.NewTextHandler(&log, nil))
+	tell := s.tellName(8080)
+	for _, name := range []string{"", "attic.local", "", "attic.local", "attic-2.local"} {
+		tell(name)
+	}
+	if got := log.String(); strings.Count(got, "http://attic.local:8080/") != 1 || strings.Count(got, "http://attic-2.local:8080/") != 1 || strings.Count(got, "\n") != 2 {
+		t.Errorf("%s", got)
 	}
 }

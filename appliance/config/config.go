@@ -80,10 +80,11 @@ const (
 
 // Config is a valid configuration.
 type Config struct {
-	Name     string           // of the station; empty: its own
-	Hostname string           // on the network, a label of RFC 1123; empty: its own
-	Timezone string           // in the shape of the IANA's names; empty: not known
-	Wifi     *Wifi            // the network to join; nil: none
+	Name     string // of the station; empty: its own
+	Hostname string // on the network, a label of RFC 1123; empty: its own
+	Timezone string // in the shape of the IANA's names; empty: not known
+	Wifi     *Wifi  // the network to join; nil: none
+	Network  Network
 	Servers  []monitor.Server // in the order of the file, names unique
 	// Reference is the name of the server whose time is taken where no receiver is
 	// heard; empty: none.

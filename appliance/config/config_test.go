@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -62,6 +63,11 @@ func TestParseFull(t *testing.T) {
 		Name:     "attic",
 		Timezone: "America/Argentina/Buenos_Aires",
 		Wifi:     &Wifi{SSID: "Dachboden über uns", Password: NewSecret("eight+ characters"), Country: "AR", Hidden: true},
+		Network: Network{
+			Addresses: []netip.Prefix{netip.MustParsePrefix("2001:db8:1::7/64"), netip.MustParsePrefix("10.1.2.3/8")},
+			Gateways:  []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fe80::1")},
+			DNS:       []netip.Addr{netip.MustParseAddr("2001:db8::53")}, VLAN: 4094, MDNSOff: true,
+		},
 		Receiver: Receiver{Hat: "auto", Device: "/dev/serial/by-id/usb-u-blox_AG_7-if00", Baud: 38400, Pulse: "gpiochip0:18", Moving: true, CableDelay: 10000},
 		Update:   Update{Enabled: true, Channel: "beta-2", URLs: []string{"https://updates.example.net/truechimer", "http://[2001:db8::9]:8080"}, Window: &Window{22*time.Hour + 30*time.Minute, time.Hour + 5*time.Minute}},
 		Web:      Web{Listen: "[::1]:8080", Secure: ":8443"},
@@ -219,9 +225,14 @@ func TestDefaultFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Name:        "attic",
-		Timezone:    "Europe/Berlin",
-		Wifi:        &Wifi{SSID: "our network", Password: NewSecret("the password"), Country: "DE"},
+		Name:     "attic",
+		Timezone: "Europe/Berlin",
+		Wifi:     &Wifi{SSID: "our network", Password: NewSecret("the password"), Country: "DE"},
+		Network: Network{
+			Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/24"), netip.MustParsePrefix("2001:db8::7/64")},
+			Gateways:  []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fe80::1")},
+			DNS:       []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}, VLAN: 12,
+		},
 		Receiver:    Receiver{Hat: "adafruit", Device: "/dev/ttyAMA0", Baud: 9600, Pulse: "GPIO18", Configure: true, CableDelay: 50},
 		Update:      Update{Enabled: true, Channel: "stable", URLs: []string{"https://updates.example.net/truechimer"}, Window: &Window{2 * time.Hour, 5 * time.Hour}},
 		Web:         Web{Listen: "127.0.0.1:8080", Secure: "127.0.0.1:8443"},
@@ -257,6 +268,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(uncomment(DefaultFile()))
 	f.Add([]byte("update = {enabled = false, url = [\"https://a.example/x/\", \"http://192.0.2.1\"], channel = \"x\"}\n"))
 	f.Add([]byte("assignments = {url = \"https://a.example/x\", interval = \"1m\", token = \"abc==\"}\n"))
+	f.Add([]byte("network = {address = [\"192.0.2.7/31\", \"2001:db8::7/127\"], gateway = \"192.0.2.6\", dns = \"fe80::1\", vlan = 1}\n"))
 	f.Add([]byte("server.name = 1\n\"a.b\".c = {d = [1, {e = 2}]}\n[[server.x]]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := Parse("f", data)
@@ -287,6 +299,9 @@ func FuzzParse(f *testing.F) {
 		if a := c.Assignments; a != nil && (len(a.URL) > maxURL || strings.ContainsAny(a.URL, "@?# ") || !strings.HasPrefix(strings.ToLower(a.URL), "http") ||
 			a.Interval < MinAssignmentsInterval || a.Interval > MaxAssignmentsInterval || strings.ContainsAny(a.Token.Reveal(), "\r\n \"")) {
 			t.Errorf("accepted %+v", a)
+		}
+		if err := c.Network.Check(); err != nil {
+			t.Errorf("accepted %+v, %v", c.Network, err)
 		}
 		names := map[string]bool{}
 		for _, s := range c.Servers {

@@ -161,7 +161,7 @@ func TestStrongerHidesWeaker(t *testing.T) {
 func TestWhatAPreseedSaysInVain(t *testing.T) {
 	for file, want := range map[string]string{
 		"preseed-imager.toml": "Of rpi-preseed.toml these were not taken: the user, the password and SSH, since a station has no accounts and no shell; [interfaces].",
-		"preseed-bytes.toml":  "Of rpi-preseed.toml these were not taken: a fixed address, since this release asks the network for one (DHCP).",
+		"preseed-bytes.toml":  "Of rpi-preseed.toml these were not taken: a fixed address, which belongs into [network] of truechimer.toml.",
 	} {
 		data, err := os.ReadFile(filepath.Join("testdata/card", file))
 		if err != nil {

@@ -94,7 +94,7 @@ func (r *reader) static(document map[string]any) []string {
 	case "", "dhcp":
 		return nil
 	case "static":
-		return []string{"a fixed address, since this release asks the network for one (DHCP)"}
+		return []string{"a fixed address, which belongs into [network] of truechimer.toml"}
 	}
 	return []string{"that the wired network is off, since a station is reached by it"}
 }

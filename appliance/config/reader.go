@@ -45,7 +45,7 @@ func (r *reader) config(doc map[string]any) Config {
 		c.Receiver = r.receiver(t)
 	}
 	if t := r.table(doc, "network"); t != nil {
-		r.known("network", "in [network]", t)
+		c.Network = r.network(t)
 	}
 	if t := r.table(doc, "update"); t != nil {
 		c.Update = r.update(t)
@@ -260,6 +260,10 @@ func (r *reader) known(path, where string, t map[string]any, keys ...string) {
 			w.instead = "write it below a line [update]"
 		case path == "" && slices.Contains([]string{"bound", "ahead"}, k):
 			w.instead = "write it below a line [ptp]"
+		case path == "" && slices.Contains([]string{"gateway", "dns", "vlan", "mdns"}, k):
+			w.instead = "write it below a line [network]"
+		case path == "network" && networkInstead[k] != "":
+			w.instead = networkInstead[k]
 		case path == "" && k == "token":
 			w.instead = "write it below a line [assignments]"
 		case path == "" && slices.Contains([]string{"password_hash", "claim_code"}, k):

@@ -104,3 +104,20 @@ func checkHostname(s string) wrong {
 	}
 	return wrong{"hostname " + quoted(s) + " is no host name", fmt.Sprintf(`write letters, digits and hyphens, %d at the most, such as "attic"`, maxHostname)}
 }
+
+// Check says whether w could stand in [wifi]. Its error is for people and does
+// not show the password.
+func (w Wifi) Check() error {
+	if err := checkSSID(w.SSID).err(); err != nil {
+		return err
+	}
+	if p := w.Password.Reveal(); p != "" {
+		if err := checkPassword(p).err(); err != nil {
+			return err
+		}
+	}
+	if w.Country != "" {
+		return checkCountry(w.Country).err()
+	}
+	return nil
+}

@@ -21,11 +21,15 @@ type links interface {
 // to join and no cable, until ctx ends.
 func (m *Manager) choose(ctx context.Context, l links, r radio, changed *bell) {
 	var j *joiner
-	if m.o.Wifi != nil {
-		j = newJoiner(m, l, r, changed)
-	}
 	for ctx.Err() == nil {
 		change := changed.next()
+		s, _ := m.now()
+		switch {
+		case s.Wifi == nil:
+			j = nil
+		case j == nil || *j.wifi != *s.Wifi:
+			j = newJoiner(m, l, r, changed, s.Wifi)
+		}
 		index, missing := l.wired()
 		switch {
 		case index != 0:
@@ -44,6 +48,7 @@ func (m *Manager) wireless(ctx context.Context, l links, j *joiner, missing stri
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan struct{})
+	_, turn := m.now()
 	go func() {
 		defer close(done)
 		j.run(inner, missing)
@@ -52,6 +57,9 @@ func (m *Manager) wireless(ctx context.Context, l links, j *joiner, missing stri
 		change := changed.next()
 		if index, _ := l.wired(); index != 0 {
 			m.log.Info("network: a cable has a carrier and goes before Wi-Fi")
+			break
+		}
+		if _, now := m.now(); now != turn {
 			break
 		}
 		m.wait(ctx, change)

@@ -29,9 +29,11 @@ var errNoLonger = errors.New("the DHCP server refused to renew the lease")
 func (d *dhcp) run(ctx context.Context) {
 	name := d.link.Attrs().Name
 	pause := d.m.times.retry
+	had := false
 	for ctx.Err() == nil {
 		err := d.acquire(ctx)
 		if err == nil {
+			had = true
 			pause = d.m.times.retry
 			err = d.hold(ctx)
 			d.release()
@@ -39,7 +41,10 @@ func (d *dhcp) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		d.m.reason(fmt.Sprintf("no address on %s: %v; trying again", name, err))
+		// Where there never was one, the network may be one of IPv6 alone.
+		d.m.change(func(s *State, _ *[]netip.Addr) {
+			s.Reason, s.only4 = fmt.Sprintf("no address on %s: %v; trying again", name, err), !had
+		})
 		// Half to one and a half of the pause: stations that lost power
 		// together do not ask together.
 		sleep(ctx, time.Duration(float64(pause)*(0.5+d.m.times.jitter())))
@@ -101,16 +106,7 @@ func (d *dhcp) hold(ctx context.Context) error {
 				return err
 			}
 			d.m.log.Info("network: the lease is not renewed yet", "server", d.lease.Server, "end", time.Until(d.lease.End), "err", err)
-			// RFC 2131 section 4.4.5: after half of what is left.
-			now = time.Now()
-			until := d.lease.End
-			if now.Before(d.lease.Rebind) {
-				until = d.lease.Rebind
-			}
-			next = now.Add(max(until.Sub(now)/2, d.m.times.renewEvery))
-			if next.After(until) {
-				next = until
-			}
+			next = nextTry(now, time.Now(), d.lease.Rebind, d.lease.End, d.m.times.renewEvery)
 		}
 	}
 }
@@ -175,7 +171,8 @@ func (d *dhcp) accept(ack *dhcpv4.DHCPv4, start time.Time) error {
 	if !renewed {
 		d.m.log.Info("network: lease", "address", l.Address, "router", l.Router, "server", l.Server, "dns", l.DNS, "forever", l.Forever)
 	}
-	d.m.change(func(s *State, _ *[]netip.Addr) { s.Lease, s.Reason = &l, "" })
+	d.m.change(func(s *State, _ *[]netip.Addr) { s.Lease, s.Reason, s.only4 = &l, "", false })
+	d.m.changed.ring()
 	return nil
 }
 
@@ -208,6 +205,7 @@ func (d *dhcp) release() {
 	}
 	d.lease, d.ack = nil, nil
 	d.m.change(func(s *State, _ *[]netip.Addr) { s.Lease = nil })
+	d.m.changed.ring()
 }
 
 // gone is what the kernel says when it was faster: the link, the address or the
@@ -217,5 +215,5 @@ func gone(err error) bool {
 }
 
 func ipNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), 32)}
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }

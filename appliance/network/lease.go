@@ -61,6 +61,21 @@ func readLease(ack *dhcpv4.DHCPv4, start time.Time, least time.Duration) (Lease,
 	return l, nil
 }
 
+// nextTry is when to try again to renew a lease after an attempt from asked to
+// now: after half of what is left until the next of its times, RFC 2131 section
+// 4.4.5, and at once where any server may be asked meanwhile.
+func nextTry(asked, now, rebind, end time.Time, least time.Duration) time.Time {
+	until := end
+	if asked.Before(rebind) {
+		until = rebind
+	}
+	next := now.Add(max(until.Sub(now)/2, least))
+	if next.After(until) {
+		next = until
+	}
+	return next
+}
+
 // usableHost says whether a may be a host's address on a link.
 func usableHost(a netip.Addr) bool {
 	first := a.As4()[0]

@@ -22,17 +22,18 @@ const (
 
 var allRouters = netip.MustParseAddr("ff02::2")
 
-// advertisements listens on one link for resolvers until ctx ends.
-func (m *Manager) advertisements(ctx context.Context, index int) {
+// advertisements listens on one link for resolvers until ctx ends. flags hears of
+// whether there is DHCPv6, for addresses or for other things.
+func (m *Manager) advertisements(ctx context.Context, index int, flags func(managed, other bool)) {
 	for ctx.Err() == nil {
-		if err := m.advertisementsOnce(ctx, index); err != nil && ctx.Err() == nil {
+		if err := m.advertisementsOnce(ctx, index, flags); err != nil && ctx.Err() == nil {
 			m.log.Warn("network: router advertisements are not heard; resolvers come from DHCP only", "err", err)
 		}
 		sleep(ctx, m.times.retryMost)
 	}
 }
 
-func (m *Manager) advertisementsOnce(ctx context.Context, index int) error {
+func (m *Manager) advertisementsOnce(ctx context.Context, index int, flags func(managed, other bool)) error {
 	link, err := netlink.LinkByIndex(index)
 	if err != nil {
 		return err
@@ -90,6 +91,7 @@ func (m *Manager) advertisementsOnce(ctx context.Context, index int) error {
 			continue
 		}
 		asked = solicitations
+		flags(ra.ManagedConfiguration, ra.OtherConfiguration)
 		known.add(ra, time.Now())
 		m.resolversFromRA(known.addrs())
 	}

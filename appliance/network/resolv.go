@@ -6,10 +6,12 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+
+	"github.com/truechimer/truechimer/appliance/config"
 )
 
-// maxResolvers is how many resolvers Go's resolver and the C library's read.
-const maxResolvers = 3
+// maxResolvers is how many resolvers are written.
+const maxResolvers = config.MaxResolvers
 
 // resolvers chooses whom to ask: both families take part where both are
 // given, so that names resolve while one family is down.

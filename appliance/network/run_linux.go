@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -25,7 +26,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("network: the loopback link cannot be set up: %w; managing the network needs root", err)
 	}
-	changed := &bell{}
+	changed := &m.changed
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
@@ -160,19 +161,52 @@ func carrier(l netlink.Link) bool {
 	return l.Attrs().RawFlags&up == up
 }
 
-// session uses link until its carrier is lost, the link is gone or ctx ends.
+// session uses link, or the VLAN on it that the settings name, until its carrier
+// is lost, the link is gone, the settings change or ctx ends.
 func (m *Manager) session(ctx context.Context, link netlink.Link, changed *bell) {
+	settings, turn := m.now()
+	m.clear(link)
+	if id := settings.Network.VLAN; id != 0 && ethernet(link) { // radios have no tags
+		v, err := m.vlan(link, id)
+		if err != nil {
+			m.stuck(ctx, link, turn, err)
+			return
+		}
+		defer m.dropVLAN(v)
+		link = v
+	}
+	m.work(ctx, link, changed, settings.Network, turn)
+}
+
+// work has addresses on a link for as long as session lasts.
+func (m *Manager) work(ctx context.Context, link netlink.Link, changed *bell, n config.Network, turn int) {
 	name := link.Attrs().Name
 	m.log.Info("network: using " + name)
-	m.change(func(s *State, _ *[]netip.Addr) {
-		s.Link, s.Reason = name, "asking for an address on "+name
-	})
-	m.acceptRA(name)
+	begin, only4 := "asking for an address on "+name, true
+	if address, _ := n.Fixed(true); address.IsValid() {
+		begin = fmt.Sprintf("asking whether anybody else has the fixed address %s on %s", address, name)
+		only4 = false
+	}
+	m.change(func(s *State, _ *[]netip.Addr) { s.Link, s.Reason, s.only4 = name, begin, only4 })
+	m.acceptRA(name, n)
 
 	inner, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	wg.Go(func() { (&dhcp{m: m, link: link}).run(inner) })
-	wg.Go(func() { m.advertisements(inner, link.Attrs().Index) })
+	if address, gateway := n.Fixed(true); address.IsValid() {
+		wg.Go(func() { (&fixed4{m, link, address, gateway}).run(inner) })
+	} else {
+		wg.Go(func() { (&dhcp{m: m, link: link}).run(inner) })
+		wg.Go(func() { (&linkLocal{m: m, link: link}).run(inner) })
+	}
+	most := int32(stateful)
+	if address, gateway := n.Fixed(false); address.IsValid() {
+		most = stateless
+		wg.Go(func() { (&fixed6{m, link, address, gateway}).run(inner) })
+	}
+	six := newDHCP6(m, link, most)
+	wg.Go(func() { six.run(inner) })
+	wg.Go(func() { m.advertisements(inner, link.Attrs().Index, six.heard) })
+	why := name + " lost its carrier"
 	for {
 		change := changed.next()
 		m.refresh(link)
@@ -181,11 +215,16 @@ func (m *Manager) session(ctx context.Context, link netlink.Link, changed *bell)
 		if ctx.Err() != nil || err != nil || !carrier(now) {
 			break
 		}
+		if _, now := m.now(); now != turn {
+			why = "the settings of the network have changed; beginning anew"
+			break
+		}
 	}
 	cancel()
 	wg.Wait()
+	m.set6(name, "disable_ipv6", "1") // or the routes of this link would go before those of the next
 	m.change(func(s *State, rdnss *[]netip.Addr) {
-		*s, *rdnss = State{Reason: name + " lost its carrier"}, nil
+		*s, *rdnss = State{Reason: why}, nil
 	})
 }
 
@@ -208,12 +247,38 @@ func (m *Manager) refresh(link netlink.Link) {
 	m.change(func(s *State, _ *[]netip.Addr) { s.Addresses = addrs })
 }
 
-// acceptRA lets the kernel make addresses and routes from advertisements.
-func (m *Manager) acceptRA(name string) {
-	for _, set := range [][2]string{{"disable_ipv6", "0"}, {"accept_ra", "1"}, {"autoconf", "1"}} {
-		path := filepath.Join("/proc/sys/net/ipv6/conf", name, set[0])
-		if err := os.WriteFile(path, []byte(set[1]), 0o644); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			m.log.Warn("network: IPv6 may not work", "link", name, "err", err)
+// clear takes away what the link has of a network it was in before, or of a
+// process before this one: an address of another net would be preferred by some
+// and answered by nobody.
+func (m *Manager) clear(link netlink.Link) {
+	list, err := netlink.AddrList(link, netlink.FAMILY_V4)
+	if err != nil {
+		return // the link is gone: the next look ends the session
+	}
+	for _, a := range list {
+		if err := netlink.AddrDel(link, &a); err != nil && !gone(err) {
+			m.log.Warn("network: an old address stays", "link", link.Attrs().Name, "address", a.IPNet, "err", err)
 		}
+	}
+	m.set6(link.Attrs().Name, "disable_ipv6", "1") // which takes all addresses and routes of IPv6 away
+}
+
+// acceptRA lets the kernel make addresses and routes from advertisements, unless
+// a person named the router.
+func (m *Manager) acceptRA(name string, n config.Network) {
+	accept := "1"
+	if _, gateway := n.Fixed(false); gateway.IsValid() {
+		accept = "0"
+	}
+	m.set6(name, "accept_ra", accept)
+	m.set6(name, "autoconf", "1")
+	m.set6(name, "disable_ipv6", "0")
+}
+
+// set6 sets one of the kernel's settings of IPv6 on a link, where it has IPv6.
+func (m *Manager) set6(name, key, value string) {
+	path := filepath.Join("/proc/sys/net/ipv6/conf", name, key)
+	if err := os.WriteFile(path, []byte(value), 0o644); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		m.log.Warn("network: IPv6 may not work", "link", name, "err", err)
 	}
 }

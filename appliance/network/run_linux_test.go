@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -44,6 +45,7 @@ func TestStationInNamespace(t *testing.T) {
 		}
 		t.Skip("network namespaces need root; run as root to test them")
 	}
+	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStationInNamespace$", "-test.v", "-test.timeout=3m")
 	cmd.Env = append(os.Environ(), inNamespace+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
@@ -61,7 +63,10 @@ type world struct {
 	link netlink.Link // the far end
 	h    *netlink.Handle
 	ra   *ndp.Conn
+	ns   *os.File
 
+	asked    atomic.Int32 // messages to the server
+	subnet   atomic.Int32 // third byte of what is granted; 0: 2
 	mode     atomic.Int32
 	acquired atomic.Int32 // requests by broadcast without an address
 	renewed  atomic.Int32 // requests by unicast
@@ -104,6 +109,7 @@ func build(t *testing.T) *world {
 		wg.Wait()
 		w.ra.Close()
 		w.h.Close()
+		w.ns.Close()
 	})
 	return w
 }
@@ -125,7 +131,7 @@ func (w *world) farEnd() (*server4.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer self.Close()
+	w.ns = self
 	if err := home.LinkSetNsFd(far, int(self.Fd())); err != nil {
 		return nil, err
 	}
@@ -163,6 +169,8 @@ func (w *world) farEnd() (*server4.Server, error) {
 }
 
 func (w *world) serve(conn net.PacketConn, peer net.Addr, m *dhcpv4.DHCPv4) {
+	w.asked.Add(1)
+	net3 := byte(cmp.Or(w.subnet.Load(), 2))
 	mode := w.mode.Load()
 	unicast := !peer.(*net.UDPAddr).IP.Equal(net.IPv4bcast)
 	kind := dhcpv4.MessageTypeOffer
@@ -177,7 +185,7 @@ func (w *world) serve(conn net.PacketConn, peer net.Addr, m *dhcpv4.DHCPv4) {
 		default:
 			w.acquired.Add(1)
 		}
-		if mode == refusing && !m.ClientIPAddr.IsUnspecified() {
+		if !m.ClientIPAddr.IsUnspecified() && (mode == refusing || m.ClientIPAddr.To4()[2] != net3) {
 			kind = dhcpv4.MessageTypeNak
 		}
 	}
@@ -186,11 +194,11 @@ func (w *world) serve(conn net.PacketConn, peer net.Addr, m *dhcpv4.DHCPv4) {
 	}
 	reply, err := dhcpv4.NewReplyFromRequest(m,
 		dhcpv4.WithMessageType(kind),
-		dhcpv4.WithYourIP(net.IPv4(192, 0, 2, 10)),
-		dhcpv4.WithOption(dhcpv4.OptServerIdentifier(net.IPv4(192, 0, 2, 1))),
+		dhcpv4.WithYourIP(net.IPv4(192, 0, net3, 10)),
+		dhcpv4.WithOption(dhcpv4.OptServerIdentifier(net.IPv4(192, 0, net3, 1))),
 		dhcpv4.WithNetmask(net.CIDRMask(24, 32)),
-		dhcpv4.WithRouter(net.IPv4(192, 0, 2, 1)),
-		dhcpv4.WithDNS(net.IPv4(192, 0, 2, 53)),
+		dhcpv4.WithRouter(net.IPv4(192, 0, net3, 1)),
+		dhcpv4.WithDNS(net.IPv4(192, 0, net3, 53)),
 		dhcpv4.WithLeaseTime(4),
 		dhcpv4.WithOption(dhcpv4.OptRenewTimeValue(time.Second)),
 		dhcpv4.WithOption(dhcpv4.OptRebindingTimeValue(2*time.Second)),

@@ -48,6 +48,7 @@ func (r *refusal) Error() string { return fmt.Sprintf("refused with code %d", r.
 // joiner keeps a station in the Wi-Fi network it was told of.
 type joiner struct {
 	m       *Manager
+	wifi    *config.Wifi
 	links   links
 	radio   radio
 	changed *bell
@@ -56,11 +57,11 @@ type joiner struct {
 	free    chan struct{} // holds a value while the radio is not in a call
 }
 
-func newJoiner(m *Manager, l links, r radio, changed *bell) *joiner {
-	j := &joiner{m: m, links: l, radio: r, changed: changed, free: make(chan struct{}, 1)}
+func newJoiner(m *Manager, l links, r radio, changed *bell, w *config.Wifi) *joiner {
+	j := &joiner{m: m, wifi: w, links: l, radio: r, changed: changed, free: make(chan struct{}, 1)}
 	j.free <- struct{}{}
 	var err error
-	if j.key, err = wifiKey(m.o.Wifi.SSID, m.o.Wifi.Password); err != nil {
+	if j.key, err = wifiKey(w.SSID, w.Password); err != nil {
 		m.log.Error("network: the Wi-Fi password cannot be used", "err", err)
 	}
 	return j
@@ -149,7 +150,7 @@ func (j *joiner) find(ctx context.Context) (index int, name string, err error) {
 
 // join brings a radio into the network. Its errors are for people.
 func (j *joiner) join(ctx context.Context, index int, name string) error {
-	w, t := j.m.o.Wifi, j.m.times
+	w, t := j.wifi, j.m.times
 	if w.Password.Reveal() != "" && j.key == nil {
 		return fmt.Errorf("the password of the Wi-Fi network %q cannot be used", w.SSID)
 	}
@@ -195,7 +196,7 @@ func (j *joiner) join(ctx context.Context, index int, name string) error {
 // why says why a network was not joined. What a radio reports is not enough to
 // blame the password: it is asked about.
 func (j *joiner) why(name string, err error) error {
-	ssid := j.m.o.Wifi.SSID
+	ssid := j.wifi.SSID
 	var no *refusal
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
