@@ -180,7 +180,7 @@ func serveHost(server *http.Server, log *slog.Logger) error {
 func (s *station) judge(ctx context.Context) error {
 	m, err := monitor.New(monitor.Config{
 		Clock:       referenceClock{s.ref},
-		Prober:      s.prober,
+		Prober:      s.outcomes.of(s.prober),
 		Tracer:      tracer(s.prober),
 		Resolver:    s.resolver,
 		Assignments: s.assigned.roster,

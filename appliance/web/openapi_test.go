@@ -20,7 +20,8 @@ var apiWords = apitest.Words{
 	"Server.family": append([]string{""}, status.Families...), "Server.verdict": status.Verdicts, "Server.warnings": status.Warnings,
 	"Claims.leap": status.Leaps, "Path.end": status.PathEnds,
 	"Assignments.source": status.AssignmentsSources, "Assignments.state": status.AssignmentsStates,
-	"Update.state": status.UpdateStates, "Update.freshness": status.UpdateFreshness,
+	"Outcome.outcome": status.Outcomes,
+	"Update.state":    status.UpdateStates, "Update.freshness": status.UpdateFreshness,
 }
 
 // TestOpenAPIFields: what is answered and what is said of it are the same, field by
@@ -62,10 +63,8 @@ func TestOpenAPIPaths(t *testing.T) {
 // TestOpenAPIAnswers holds what is answered against what is said of it: of a station
 // that knows all, nothing, or nonsense, and of one where things fail.
 func TestOpenAPIAnswers(t *testing.T) {
-	full := withUpdate(fetching())
-	full.Servers[0].Latest = &status.Latest{Offset: 1, Uncertainty: 1, Bound: 1, RTT: 1}
-	full.Servers[0].Claims, full.Servers[0].Warnings = &status.Claims{Leap: status.LeapNone, RefID: "GPS"}, status.Warnings
-	for _, s := range []status.Status{full, {}, {Servers: []status.Server{{}}, Update: &status.Update{}, Journal: &status.Journal{}, Clock: &status.Clock{}}, nonsense()} {
+	full := everything().status
+	for _, s := range []status.Status{full, withUpdate(fetching()), {}, {Servers: []status.Server{{}}, Update: &status.Update{}, Journal: &status.Journal{}, Clock: &status.Clock{}}, nonsense()} {
 		api := apitest.New(t, handler(t, Options{Source: fixed{status: s}}))
 		api.Get("/api/v1/status", 200)
 		api.Get("/metrics", 200)
