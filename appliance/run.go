@@ -119,6 +119,9 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 	}
 	if s.platform.station {
 		all.keep(ctx, partWatchdog, s.showSignsOfLife)
+		if s.platform.board.LED != "" {
+			all.keep(ctx, "light", s.showLight)
+		}
 	}
 	if !s.platform.safe {
 		all.keep(ctx, "receiver", func(ctx context.Context) error { return src.listen(ctx, s.inbox) })
