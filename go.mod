@@ -6,6 +6,7 @@ require (
 	filippo.io/age v1.3.2
 	github.com/VictoriaMetrics/metricsql v0.87.3
 	github.com/beevik/ntp v1.6.0
+	github.com/boombuler/barcode v1.1.0
 	github.com/diskfs/go-diskfs v1.9.4
 	github.com/getkin/kin-openapi v0.153.0
 	github.com/gokrazy/firmware v0.0.0-20260522070551-527ce0ed43cf

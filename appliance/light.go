@@ -12,6 +12,9 @@ import (
 
 // showLight shows on the board's LED how the station is.
 func (s *station) showLight(ctx context.Context) error {
+	if s.platform.board.LED == "" {
+		return nil
+	}
 	err := led.Run(ctx, led.Options{Dir: led.Dir, Name: s.platform.board.LED, Pattern: s.pattern})
 	if errors.Is(err, fs.ErrNotExist) {
 		s.log.Info("no LED shows how the station is", "error", err)

@@ -91,15 +91,20 @@ func (s *station) names() *mdns.Responder {
 func (s *station) tellName(port uint16) func(name string) {
 	told := ""
 	return func(name string) {
+		at := ""
+		if name != "" {
+			at = "http://" + name
+			if port != 80 {
+				at += fmt.Sprintf(":%d", port)
+			}
+			at += "/"
+		}
+		s.localPage.Store(at)
 		if name == "" || name == told {
 			return
 		}
 		told = name
-		at := "http://" + name
-		if port != 80 {
-			at += fmt.Sprintf(":%d", port)
-		}
-		s.log.Info("the page is found on this link at " + at + "/")
+		s.log.Info("the page is found on this link at " + at)
 	}
 }
 
@@ -143,9 +148,29 @@ func wanting(st network.State) string {
 }
 
 // pageAt says where the page is; empty while no address is there that another
-// host could reach. An address of IPv4 is the one to type where there are both;
-// one of the link, where there is no other.
+// host could reach.
 func pageAt(list []netip.Prefix, host, listen string) string {
+	at := pageAddress(list, listen)
+	if at == "" {
+		return ""
+	}
+	if host != "" {
+		at += " and http://" + host + portOf(listen) + "/"
+	}
+	return "the page is at " + at
+}
+
+// portOf is the port of an address to listen at as it is typed: nothing for 80.
+func portOf(listen string) string {
+	if _, p, err := net.SplitHostPort(listen); err == nil && p != "80" {
+		return ":" + p
+	}
+	return ""
+}
+
+// pageAddress is the one to type. An address of IPv4 goes first where there are
+// both; one of the link, where there is no other.
+func pageAddress(list []netip.Prefix, listen string) string {
 	var usable, ofLink []netip.Addr
 	for _, p := range list {
 		switch a := p.Addr(); {
@@ -162,17 +187,9 @@ func pageAt(list []netip.Prefix, host, listen string) string {
 		return ""
 	}
 	i := max(slices.IndexFunc(usable, netip.Addr.Is4), 0)
-	port := ""
-	if _, p, err := net.SplitHostPort(listen); err == nil && p != "80" {
-		port = ":" + p
-	}
 	at := usable[i].String()
 	if usable[i].Is6() {
 		at = "[" + at + "]"
 	}
-	text := "the page is at http://" + at + port + "/"
-	if host != "" {
-		text += " and http://" + host + port + "/"
-	}
-	return text
+	return "http://" + at + portOf(listen) + "/"
 }

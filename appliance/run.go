@@ -46,6 +46,8 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 			{"list of sockets", func(ctx context.Context) error { return logOpenSockets(ctx, log) }},
 			{"link to the host", func(context.Context) error { return serveHost(server, log) }},
 			{partUpdater, s.updater.run},
+			{"display", s.showScreen},
+			{"light", s.showLight},
 		}
 	}
 	return s.run(ctx, server, src, outside...)
@@ -119,9 +121,6 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 	}
 	if s.platform.station {
 		all.keep(ctx, partWatchdog, s.showSignsOfLife)
-		if s.platform.board.LED != "" {
-			all.keep(ctx, "light", s.showLight)
-		}
 	}
 	if !s.platform.safe {
 		all.keep(ctx, "receiver", func(ctx context.Context) error { return src.listen(ctx, s.inbox) })

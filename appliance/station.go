@@ -23,31 +23,32 @@ import (
 
 // station joins the parts: it is the monitor's sink and the page's source.
 type station struct {
-	platform *platform
-	version  string
-	conf     config.Config
-	ref      *gpspps.Reference
-	inbox    *inbox
-	kernel   discipline.Kernel
-	owner    atomic.Pointer[discipline.Owner] // of the clock; nil until it runs
-	memory   *clockMemory
-	prober   prober
-	outcomes outcomes                        // of exchanges
-	monitor  atomic.Pointer[monitor.Monitor] // nil until it runs
-	page     atomic.Value                    // net.Addr; nothing until it is served
-	secure   atomic.Value                    // the same over TLS
-	access   *access.Access                  // to change something; nil until server has made it
-	notes    *notes
-	live     *health.Liveness
-	parts    *parts
-	assigned assigned
-	manager  atomic.Pointer[network.Manager] // nil until there is one
-	answered atomic.Bool                     // an NTP server has
-	diary    *diary.Journal                  // of exchanges; nil: none is kept
-	proofs   *proofs                         // why servers are off, as files
-	updater  *updater                        // nil but on stations
-	born     time.Time
-	log      *slog.Logger
+	platform  *platform
+	version   string
+	conf      config.Config
+	ref       *gpspps.Reference
+	inbox     *inbox
+	kernel    discipline.Kernel
+	owner     atomic.Pointer[discipline.Owner] // of the clock; nil until it runs
+	memory    *clockMemory
+	prober    prober
+	outcomes  outcomes                        // of exchanges
+	monitor   atomic.Pointer[monitor.Monitor] // nil until it runs
+	page      atomic.Value                    // net.Addr; nothing until it is served
+	secure    atomic.Value                    // the same over TLS
+	localPage atomic.Value                    // string: the page's address by its name on its link; nothing or empty: it has none
+	access    *access.Access                  // to change something; nil until server has made it
+	notes     *notes
+	live      *health.Liveness
+	parts     *parts
+	assigned  assigned
+	manager   atomic.Pointer[network.Manager] // nil until there is one
+	answered  atomic.Bool                     // an NTP server has
+	diary     *diary.Journal                  // of exchanges; nil: none is kept
+	proofs    *proofs                         // why servers are off, as files
+	updater   *updater                        // nil but on stations
+	born      time.Time
+	log       *slog.Logger
 
 	// The network, as far as the page, the signs of life and names need it.
 	listen   func(network, address string) (net.Listener, error)
