@@ -65,6 +65,7 @@ type State struct {
 	Lease6    *Lease6        // nil while there is none
 	Fixed     []netip.Prefix // the fixed addresses that are in use
 	Gateways  []netip.Addr   // the routers of fixed addresses, in use
+	Routers6  []netip.Addr   // the routers that advertise themselves (RFC 4861), in use
 	LinkLocal netip.Addr     // the IPv4 address of the link in use (RFC 3927); not valid: none
 	Addresses []netip.Prefix // of the link, without tentative and failed ones
 	DNS       []netip.Addr   // as written to resolv.conf
@@ -214,6 +215,7 @@ func (s State) clone() State {
 	s.DNS = slices.Clone(s.DNS)
 	s.Fixed = slices.Clone(s.Fixed)
 	s.Gateways = slices.Clone(s.Gateways)
+	s.Routers6 = slices.Clone(s.Routers6)
 	if s.Lease6 != nil {
 		l := *s.Lease6
 		l.DNS = slices.Clone(l.DNS)
