@@ -185,8 +185,8 @@ func (s State) shown() State {
 }
 
 // WayOut says whether there are an address and a router beyond this net: one
-// that the lease or a person names, or one that has advertised an address of the
-// internet.
+// that the lease or a person names, or one that advertises itself beside an
+// address of the internet.
 func (s State) WayOut() bool {
 	has := func(own netip.Addr) bool {
 		return slices.ContainsFunc(s.Addresses, func(p netip.Prefix) bool { return p.Addr() == own })
@@ -204,9 +204,9 @@ func (s State) gateway(four bool) bool {
 }
 
 func (s State) wayOut6() bool {
-	return s.gateway(false) || slices.ContainsFunc(s.Addresses, func(p netip.Prefix) bool {
+	return s.gateway(false) || len(s.Routers6) > 0 && slices.ContainsFunc(s.Addresses, func(p netip.Prefix) bool {
 		a := p.Addr()
-		return a.Is6() && a.IsGlobalUnicast() && !a.IsPrivate() && !slices.Contains(s.Fixed, p)
+		return a.Is6() && a.IsGlobalUnicast() && !a.IsPrivate()
 	})
 }
 
