@@ -69,9 +69,13 @@ func (s *station) network() func(context.Context) error {
 
 // names tells the station's name and its page on its link.
 func (s *station) names() *mdns.Responder {
-	port := uint16(80)
-	if a, err := net.ResolveTCPAddr("tcp", s.platform.listen); err == nil && a.Port != 0 {
-		port = uint16(a.Port)
+	port := portOf(s.platform.listen, 80)
+	services := []mdns.Service{
+		{Type: "_http._tcp", Port: port, Text: []string{"path=/"}},
+		{Type: "_truechimer._tcp", Port: port, Text: []string{"txtvers=1", "api=/api/v1/status"}},
+	}
+	if s.platform.secure != "" {
+		services = append(services, mdns.Service{Type: "_https._tcp", Port: portOf(s.platform.secure, 443), Text: []string{"path=/"}})
 	}
 	instance := s.hostname()
 	if s.conf.Name != "" {
@@ -79,18 +83,24 @@ func (s *station) names() *mdns.Responder {
 	}
 	return mdns.New(mdns.Options{
 		Host: s.hostname(), Instance: instance, Log: s.log, OnName: s.tellName(port),
-		Services: []mdns.Service{
-			{Type: "_http._tcp", Port: port, Text: []string{"path=/"}},
-			{Type: "_truechimer._tcp", Port: port, Text: []string{"txtvers=1", "api=/api/v1/status"}},
-		},
+		Services: services,
 	})
 }
 
-// tellName tells the log, and by it the console, by which name the page is found:
-// once for as long as it is the same.
+// portOf is that of an address to listen at, or usual where it names none.
+func portOf(listen string, usual uint16) uint16 {
+	if a, err := net.ResolveTCPAddr("tcp", listen); err == nil && a.Port != 0 {
+		return uint16(a.Port)
+	}
+	return usual
+}
+
+// tellName tells by which name the page is found: the status, and once for as long
+// as it is the same the log, and by it the console.
 func (s *station) tellName(port uint16) func(name string) {
 	told := ""
 	return func(name string) {
+		s.named.Store(name)
 		if name == "" || name == told {
 			return
 		}

@@ -41,6 +41,7 @@ type station struct {
 	parts    *parts
 	assigned assigned
 	manager  atomic.Pointer[network.Manager] // nil until there is one
+	named    atomic.Value                    // string: by which it is found on its link; empty: by none
 	answered atomic.Bool                     // an NTP server has
 	diary    *diary.Journal                  // of exchanges; nil: none is kept
 	proofs   *proofs                         // why servers are off, as files
@@ -125,6 +126,7 @@ func (s *station) Status() status.Status {
 			out.Servers = append(out.Servers, server(res))
 		}
 	}
+	out.Addressing = s.addressing(now)
 	if s.updater != nil {
 		out.Update = s.updater.status()
 	}

@@ -23,8 +23,9 @@ type Status struct {
 	// before the others. Never null.
 	Assignments []Assignments `json:"assignments"`
 	Probe       Probe         `json:"probe"`
-	Update      *Update       `json:"update"`  // null where the station's program does not update itself
-	Journal     *Journal      `json:"journal"` // null where exchanges are not kept
+	Addressing  *Addressing   `json:"addressing"` // null where the station does not give itself its addresses
+	Update      *Update       `json:"update"`     // null where the station's program does not update itself
+	Journal     *Journal      `json:"journal"`    // null where exchanges are not kept
 	// Notices are things a person should know: a configuration error with
 	// file, line and column, a card that cannot be written. Never null.
 	Notices []string `json:"notices"`

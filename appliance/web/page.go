@@ -92,6 +92,7 @@ type view struct {
 	Servers     []serverView
 	Unshown     int // servers that have no row, since there are too many
 	Probe       []fact
+	Network     *networkView
 	Update      *updateView // nil: there is no updater
 	Marks       []mark      // the shapes in use
 	Footer      []fact
@@ -153,6 +154,7 @@ func newView(s status.Status, samples []status.Sample, b Build) view {
 	v.Unshown = len(s.Servers) - len(shown)
 	v.Sources = sources(s.Assignments)
 	v.Probe = append(probeCounts(s.Probe), journalCounts(s.Journal)...)
+	v.Network = newNetworkView(s.Addressing)
 	v.Update = newUpdateView(s)
 	v.Marks = marks
 	v.Footer = footer(s.Station, b)

@@ -63,6 +63,7 @@ func TestGoldenFragments(t *testing.T) {
 	golden(t, "verdict", v, "verdict.html")
 	golden(t, "notices", v, "notices.html")
 	golden(t, "reference", v.Reference, "reference-locked.html")
+	golden(t, "network", v.Network, "network.html")
 	golden(t, "server", v.Servers[1], "server-off.html")
 	golden(t, "server", v.Servers[2], "server-unreachable.html")
 
@@ -113,6 +114,8 @@ func TestHostileText(t *testing.T) {
 	s.Reference.Reason = evil
 	s.Receiver.Device, s.Receiver.Pulse, s.Receiver.Hat, s.Receiver.Protocol = said(evil), said(evil), said(evil), said(evil)
 	s.Receiver.Model, s.Receiver.Setup = said(evil), said(evil)
+	s.Addressing = &status.Addressing{Link: evil, Reason: evil, LocalName: said(evil), DNS: []string{evil}, Gateways: []string{evil},
+		Addresses: []status.Address{{Address: evil, Origin: evil}}}
 	for i := range s.Servers {
 		v := &s.Servers[i]
 		v.ID, v.Name, v.Address, v.Reason = evil, evil, evil, evil

@@ -54,6 +54,7 @@ func tidy(s status.Status) status.Status {
 		rx.Setup = nil
 	}
 
+	s.Addressing = tidyAddressing(s.Addressing)
 	s.Update = tidyUpdate(s.Update)
 	s.Assignments = tidyAssignments(s.Assignments)
 	if s.Journal != nil {
