@@ -71,7 +71,7 @@ func TestAddressingHasTheName(t *testing.T) {
 		}
 		return ""
 	}
-	tell := s.tellName(80)
+	tell := s.tellName()
 	for _, name := range []string{"", "attic.local", "attic-2.local", ""} {
 		if name != "" || named() != "" {
 			tell(name)

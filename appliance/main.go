@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/byhand"
+	"github.com/truechimer/truechimer/appliance/screen"
 )
 
 // version is set by the image's build.
@@ -115,6 +116,7 @@ func logWriter(p *platform) io.Writer {
 	if !p.station {
 		return os.Stderr
 	}
+	screen.ShowLog()
 	console, err := os.OpenFile("/dev/console", os.O_WRONLY, 0)
 	if err != nil {
 		return os.Stderr

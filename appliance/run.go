@@ -46,6 +46,8 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 			{"list of sockets", func(ctx context.Context) error { return logOpenSockets(ctx, log) }},
 			{"link to the host", func(context.Context) error { return serveHost(server, log) }},
 			{partUpdater, s.updater.run},
+			{"display", s.showScreen},
+			{"light", s.showLight},
 		}
 	}
 	return s.run(ctx, server, src, outside...)
@@ -180,7 +182,7 @@ func serveHost(server *http.Server, log *slog.Logger) error {
 func (s *station) judge(ctx context.Context) error {
 	m, err := monitor.New(monitor.Config{
 		Clock:       referenceClock{s.ref},
-		Prober:      s.prober,
+		Prober:      s.outcomes.of(s.prober),
 		Tracer:      tracer(s.prober),
 		Resolver:    s.resolver,
 		Assignments: s.assigned.roster,

@@ -32,6 +32,7 @@ type station struct {
 	owner    atomic.Pointer[discipline.Owner] // of the clock; nil until it runs
 	memory   *clockMemory
 	prober   prober
+	outcomes outcomes                        // of exchanges
 	monitor  atomic.Pointer[monitor.Monitor] // nil until it runs
 	page     atomic.Value                    // net.Addr; nothing until it is served
 	secure   atomic.Value                    // the same over TLS
@@ -105,6 +106,7 @@ func (s *station) Status() status.Status {
 	if s.platform.slot != "" {
 		out.Station.Slot = &s.platform.slot
 	}
+	out.Station.CardWritten = cardWritten("/sys", s.platform.bootDevice)
 	mono, diff, err := s.kernel.Now()
 	if err != nil {
 		out.Notices = append(out.Notices, fmt.Sprintf("The clock cannot be read: %v.", err))
@@ -121,6 +123,7 @@ func (s *station) Status() status.Status {
 		out.Clock = clock(o.Status(), s.ref.Leap(), mono)
 	}
 	out.Probe = probed(s.prober.Counters())
+	out.Probe.Outcomes = s.outcomes.list()
 	if m := s.monitor.Load(); m != nil {
 		for _, res := range m.Results() {
 			out.Servers = append(out.Servers, server(res))

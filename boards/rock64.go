@@ -28,6 +28,9 @@ var Rock64 = Board{
 	Consoles:             []string{"ttyS2,1500000"},
 	Serial:               []string{"/dev/ttyACM0", "/dev/ttyUSB0"},
 	Pulse:                []string{"PIN12"},
+	// The red one, which else beats like a heart, by the name of its node: it has no
+	// label in rk3328-rock64.dtb. led-0, white, shows what the card does.
+	LED: "led-1",
 }
 
 // rock64Environment is where U-Boot's environment lies, bytes from the start of

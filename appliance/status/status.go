@@ -42,6 +42,9 @@ type Station struct {
 	// Timezone is where the station stands, in the IANA's words; null where
 	// nobody said. The times here are UTC all the same.
 	Timezone *string `json:"timezone"`
+	// CardWritten is what was written to the card since the system was started; null
+	// where there is none, or it is not known.
+	CardWritten *uint64 `json:"card_written_bytes"`
 	// SafeMode says that only this page and the network run, since the station
 	// hung too often.
 	SafeMode bool `json:"safe_mode"`
@@ -133,11 +136,20 @@ type Probe struct {
 	Voided    uint64 `json:"voided"`    // exchanges during which the station's clock was set
 	Panics    uint64 `json:"panics"`    // faults of the protocol code, caught
 
+	// Outcomes say what became of them, one for each word of [Outcomes]. Never null.
+	Outcomes []Outcome `json:"outcomes"`
+
 	// Where exchanges share sockets, on Linux; 0 elsewhere.
 	Late       uint64 `json:"late"`       // replies within a minute after their exchange was given up
 	Duplicates uint64 `json:"duplicates"` // replies to what had its reply
 	Foreign    uint64 `json:"foreign"`    // packets from where nothing was expected
 	Dropped    uint64 `json:"dropped"`    // packets lost here, for lack of room in a socket's buffer
+}
+
+// Outcome is how often something became of an exchange.
+type Outcome struct {
+	Outcome string `json:"outcome"` // one of Outcomes
+	Count   uint64 `json:"count"`
 }
 
 // Journal is what is kept of exchanges. Counts are since the start.

@@ -49,6 +49,7 @@ var (
 		string(monitor.Denied), string(monitor.RateLimited), string(monitor.Invalid),
 		string(monitor.NotJudged),
 	}
+	// Leaps are in the order of NTP's leap indicator.
 	Leaps    = []string{LeapNone, LeapInsert, LeapDelete, LeapUnsynchronized}
 	Warnings = warningWords()
 
@@ -60,4 +61,12 @@ var (
 	AssignmentsSources = []string{AssignmentsFile, AssignmentsURL}
 	AssignmentsStates  = []string{AssignmentsCurrent, AssignmentsKept, AssignmentsNone}
 	UpdateFreshness    = []string{string(update.FreshUnknown), string(update.Fresh), string(update.Expired)}
+
+	// Outcomes are what may become of one exchange.
+	Outcomes = []string{
+		string(monitor.OutcomeOK), string(monitor.OutcomeTimeout), string(monitor.OutcomeRefused), string(monitor.OutcomeUnreachable),
+		string(monitor.OutcomeSendError), string(monitor.OutcomeResolveError), string(monitor.OutcomeUnsynchronized),
+		string(monitor.OutcomeDenied), string(monitor.OutcomeRateLimited), string(monitor.OutcomeInvalid),
+		string(monitor.OutcomeStray), string(monitor.OutcomeClockStepped), string(monitor.OutcomeInternal),
+	}
 )

@@ -38,14 +38,14 @@ func keys(t *testing.T, what string, v any, want ...string) map[string]any {
 
 var (
 	topFields        = []string{"schema", "time", "summary", "station", "reference", "receiver", "clock", "servers", "assignments", "probe", "addressing", "update", "journal", "notices"}
-	stationFields    = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone", "safe_mode"}
+	stationFields    = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone", "card_written_bytes", "safe_mode"}
 	referenceFields  = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "pulse_alone", "counters"}
 	receiverFields   = []string{"device", "baud", "protocol", "pulse", "pulse_late_s", "pulse_late_error_s", "hat", "model", "setup"}
 	clockFields      = []string{"steered", "synchronized", "estimated_error_s", "greatest_error_s", "steps", "gps_minus_utc_s", "tai_minus_utc_s", "leap_second", "foreign_steps", "foreign_adjustments", "foreign", "foreign_age_s"}
 	leapFields       = []string{"change", "at", "receiver", "servers", "ordered"}
 	assignmentFields = []string{"source", "state", "url", "servers", "refused", "age_s", "next_s", "failure"}
 	counterFields    = []string{"fixes", "fixes_invalid", "fixes_implausible", "checksum", "noise_bytes", "pulses", "pulses_used", "pulses_doubled", "pulses_missing", "pulses_unnumbered", "pulses_lost", "votes", "vetoes"}
-	probeFields      = []string{"exchanges", "strays", "unstamped", "voided", "panics", "late", "duplicates", "foreign", "dropped"}
+	probeFields      = []string{"exchanges", "strays", "unstamped", "voided", "panics", "outcomes", "late", "duplicates", "foreign", "dropped"}
 	serverFields     = []string{"id", "name", "address", "family", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last", "path",
 		"latest", "jitter_s", "sent", "received", "reach", "family_gap_s", "claims", "warnings"}
 	pathFields       = []string{"at", "end", "summary", "inside", "port_path", "packets", "took_s", "hops"}

@@ -55,6 +55,7 @@ func tidy(s status.Status) status.Status {
 	}
 
 	s.Addressing = tidyAddressing(s.Addressing)
+	s.Probe.Outcomes = tidyOutcomes(s.Probe.Outcomes)
 	s.Update = tidyUpdate(s.Update)
 	s.Assignments = tidyAssignments(s.Assignments)
 	if s.Journal != nil {
@@ -208,6 +209,18 @@ func tidyAssignments(list []status.Assignments) []status.Assignments {
 		a.URL, a.Failure = clean(a.URL, maxAddress), health.Clean(a.Failure, maxReason)
 		a.Servers, a.Refused = max(a.Servers, 0), max(a.Refused, 0)
 		a.Age, a.Next = known(a.Age), known(a.Next)
+	}
+	return out
+}
+
+// tidyOutcomes leaves each word once.
+func tidyOutcomes(list []status.Outcome) []status.Outcome {
+	out, seen := []status.Outcome{}, map[string]bool{}
+	for _, o := range list {
+		if slices.Contains(status.Outcomes, o.Outcome) && !seen[o.Outcome] {
+			seen[o.Outcome] = true
+			out = append(out, o)
+		}
 	}
 	return out
 }

@@ -53,8 +53,8 @@ type Options struct {
 }
 
 // New returns the handler of all the station's addresses: /, /healthz,
-// /metrics, /api/v1/status and, where they are kept, /api/v1/exchanges and
-// /api/v1/proofs.
+// /metrics, /api/v1/status, /api/v1/openapi.json and, where they are kept,
+// /api/v1/exchanges and /api/v1/proofs.
 func New(o Options) (http.Handler, error) {
 	if o.Source == nil {
 		return nil, errors.New("web: no source to show: set Options.Source")
@@ -73,11 +73,16 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	described, err := openAPI()
+	if err != nil {
+		return nil, err
+	}
 	s := &site{options: o, paths: map[string]http.Handler{
 		"/":              p,
 		"/healthz":       http.HandlerFunc(healthz(o.Alive)),
 		"/metrics":       m,
 		"/api/v1/status": apiStatus(o),
+		OpenAPIPath:      described,
 	}}
 	if o.Exchanges != nil {
 		s.paths["/api/v1/exchanges"] = newExchanges(o)

@@ -172,11 +172,11 @@ func TestAssets(t *testing.T) {
 	}
 }
 
-// The page must show something whatever a broken source returns.
-func TestBrokenSource(t *testing.T) {
+// nonsense is what a broken source might return.
+func nonsense() status.Status {
 	bad := func(v float64) *float64 { return &v }
 	nan, inf := math.NaN(), math.Inf(1)
-	s := status.Status{
+	return status.Status{
 		Time:      time.Date(30000, 1, 1, 0, 0, 0, 0, time.UTC),
 		Station:   status.Station{Uptime: nan},
 		Reference: status.Reference{State: "odd", Source: "odd", Offset: bad(nan), Uncertainty: bad(inf), Bound: bad(-inf), Frequency: bad(nan), Holdover: bad(inf), SatellitesUsed: whole(-1)},
@@ -185,6 +185,12 @@ func TestBrokenSource(t *testing.T) {
 			{Offset: bad(math.MaxFloat64), Bound: bad(math.MaxFloat64), Limit: -1, Last: func() *time.Time { t := time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC); return &t }()},
 		},
 	}
+}
+
+// The page must show something whatever a broken source returns.
+func TestBrokenSource(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	s := nonsense()
 	samples := []status.Sample{{Age: nan, Offset: 1}, {Age: inf}, {Age: -1}, {Age: 1, Offset: math.MaxFloat64, Uncertainty: math.MaxFloat64}, {Age: 2, Offset: nan, Uncertainty: inf, State: "odd"}}
 	h := handler(t, Options{Source: fixed{s, samples}})
 	for _, target := range []string{"/", "/api/v1/status", "/metrics"} {
