@@ -54,11 +54,11 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 // server makes the server of the page.
 func (s *station) server() (*http.Server, error) {
 	o := web.Options{
-		Source: s, Alive: s.alive, Log: s.log, Proofs: s.proofs,
+		Source: s, Alive: s.alive, Log: s.log, Proofs: s.proofs, Recent: s.lastExchanges,
 		Build: web.Build{Version: s.version, Slot: s.platform.slot, Board: s.platform.board.Name},
 	}
 	if s.diary != nil {
-		o.Exchanges = s.diary
+		o.Exchanges, o.History = s.diary, s.diary
 	}
 	if s.platform.secure != "" {
 		o.Manage = access.Path

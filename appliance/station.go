@@ -13,6 +13,7 @@ import (
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/health"
 	"github.com/truechimer/truechimer/appliance/network"
+	"github.com/truechimer/truechimer/appliance/recent"
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
@@ -43,6 +44,7 @@ type station struct {
 	manager  atomic.Pointer[network.Manager] // nil until there is one
 	answered atomic.Bool                     // an NTP server has
 	diary    *diary.Journal                  // of exchanges; nil: none is kept
+	recent   recent.Recent                   // the last exchanges with each server
 	proofs   *proofs                         // why servers are off, as files
 	updater  *updater                        // nil but on stations
 	born     time.Time
@@ -79,6 +81,7 @@ func (s *station) Put(x monitor.Exchange, r monitor.Result) {
 	if s.diary != nil {
 		s.diary.Put(x, r)
 	}
+	s.recent.Put(x, r)
 	s.proofs.put(x, r)
 }
 

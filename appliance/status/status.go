@@ -189,3 +189,12 @@ type Sample struct {
 	Uncertainty float64 // half-width of the 95 % band, seconds
 	State       string
 }
+
+// Point is one exchange with a server, for its plot.
+type Point struct {
+	Age         float64 // seconds before now
+	Offset      float64 // server minus true time by this exchange alone, seconds; NaN: it told none
+	Uncertainty float64 // half-width of a 95 % interval, seconds; NaN not known
+	Score       float64 // after it; NaN not known
+	Verdict     string
+}
