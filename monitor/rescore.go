@@ -9,6 +9,9 @@ type Rescore struct {
 	known bool // from where the score began
 }
 
+// FromZero says that the first exchange to come is the first of its run.
+func (s *Rescore) FromZero() { s.known = true }
+
 // rescoreSure is after how many exchanges it does not matter by more than a point
 // where the score began.
 const rescoreSure = 90

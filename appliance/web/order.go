@@ -153,7 +153,7 @@ func headings(q url.Values) (out []sorting) {
 		if q.Get("refresh") == "off" {
 			to.Set("refresh", "off")
 		}
-		h.Href = "/?" + to.Encode() + "#servers"
+		h.Href = "?" + to.Encode() + "#servers"
 		out = append(out, h)
 	}
 	return out

@@ -21,6 +21,9 @@ import (
 // ServersPath is what the page of each server is below, by its id.
 const ServersPath = "/servers/"
 
+// tablePath is the page on which the table of servers is.
+const tablePath = "/"
+
 const (
 	// rowsOfPage is how many exchanges a page lists.
 	rowsOfPage = 50
@@ -76,11 +79,13 @@ type onServer struct {
 
 // frame is what every page of the station begins with.
 type frame struct {
-	Style, Icon, Script string
-	Refresh             int
-	Title, Name         string
-	Time                *moment
-	Marks               []mark
+	Style, Icon string
+	Scripts     []string
+	Back        string // where the table of servers is
+	Refresh     int
+	Title, Name string
+	Time        *moment
+	Marks       []mark
 }
 
 func (p *page) frame(s status.Status, title string) frame {
@@ -90,7 +95,7 @@ func (p *page) frame(s status.Status, title string) frame {
 	}
 	return frame{
 		Style: p.style, Icon: p.icon, Title: title + " – " + name, Name: name,
-		Time: newMoment(s.Time, "2006-01-02 15:04:05"), Marks: marks,
+		Time: newMoment(s.Time, "2006-01-02 15:04:05"), Marks: marks, Back: tablePath,
 	}
 }
 
@@ -130,7 +135,7 @@ func (p *page) oneServer(w http.ResponseWriter, r *http.Request) {
 	if before.IsZero() {
 		v.Refresh = serverRefresh
 	}
-	p.history(r.Context(), &v, raw.Servers[at].ID, server.Limit, span, s.Time, before)
+	p.history(r.Context(), &v, raw.Servers[at].ID, server.Limit, span, s, before)
 	if p.options.Exchanges != nil {
 		target := "target=" + url.QueryEscape(raw.Servers[at].ID)
 		since := "&from=" + strconv.FormatInt(s.Time.Add(-journal.KeepRecords).Unix(), 10)
@@ -169,16 +174,14 @@ func instantNS(s string) (time.Time, error) {
 }
 
 // history fills in what was, from the journal or, where there is none, from memory.
-func (p *page) history(ctx context.Context, v *onServer, id string, limit float64, span spanOf, now, before time.Time) {
+func (p *page) history(ctx context.Context, v *onServer, id string, limit float64, span spanOf, s status.Status, before time.Time) {
+	now := s.Time
 	from := now.Add(-span.long)
 	h := p.options.History
 	if h == nil {
 		v.Nothing = "This station keeps no exchanges: only the last ones, in memory, are plotted."
 		points := p.recent(id, now)
-		if len(points) > 0 && points[0].at.After(from) {
-			from = points[0].at.Add(-time.Second)
-		}
-		v.Spans, v.Plot = nil, drawOffsets(points, from, now, limit)
+		v.Spans, v.Plot = nil, drawOffsets(points, beginning(points, from, now), now, limit)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, readLongest)
@@ -190,10 +193,11 @@ func (p *page) history(ctx context.Context, v *onServer, id string, limit float6
 		v.Nothing = "Others are reading what was kept; try again in a moment."
 		return
 	}
-	points, records, err := readHistory(ctx, h, id, span, from, now)
+	began := now.Add(-time.Duration(s.Station.Uptime * float64(time.Second)))
+	points, records, err := readHistory(ctx, h, id, span, from, now, began)
 	v.Hours = span.hours
 	if err == nil {
-		v.Plot = drawOffsets(points, from, now, limit)
+		v.Plot = drawOffsets(points, beginning(points, from, now), now, limit)
 		var rows []journal.Record
 		if rows, err = rowsBefore(ctx, h, id, records, now, before); err == nil {
 			v.list(rows, before)
@@ -211,8 +215,21 @@ func (p *page) history(ctx context.Context, v *onServer, id string, limit float6
 	}
 }
 
-// readHistory reads what is plotted, and the exchanges if these are.
-func readHistory(ctx context.Context, h History, id string, span spanOf, from, now time.Time) (points []offsetPoint, records []journal.Record, err error) {
+// beginning is where a plot begins that would be empty for most of its length.
+func beginning(points []offsetPoint, from, now time.Time) time.Time {
+	if len(points) == 0 || points[0].at.Before(from) {
+		return from
+	}
+	has := now.Sub(points[0].at)
+	if has > now.Sub(from)/2 {
+		return from
+	}
+	return points[0].at.Add(-max(has/20, time.Second))
+}
+
+// readHistory reads what is plotted, and the exchanges if these are. began is when the
+// station's run did.
+func readHistory(ctx context.Context, h History, id string, span spanOf, from, now, began time.Time) (points []offsetPoint, records []journal.Record, err error) {
 	if span.hours {
 		err = h.Rollups(ctx, journal.Query{From: from, To: now, Target: id}, func(r *journal.Rollup) error {
 			points = append(points, hourPoint(r))
@@ -225,6 +242,9 @@ func readHistory(ctx context.Context, h History, id string, span spanOf, from, n
 		return nil, nil, err
 	}
 	var score monitor.Rescore
+	if n := len(records); n > 0 && n < journal.MostLatest && began.After(from) && records[0].Session == records[n-1].Session {
+		score.FromZero()
+	}
 	for i := range records {
 		points = append(points, exchangePoint(&records[i], &score))
 	}
