@@ -27,6 +27,7 @@ type inbox struct {
 	notes *notes
 	tally tally
 	found found
+	above above
 	cable atomic.Int64 // ns by which pulses come late that a receiver does not take off itself
 	log   *slog.Logger
 }
@@ -49,6 +50,9 @@ func (in *inbox) parser(byteTime time.Duration) (d *receiver.Decoder, count func
 		s := d.Stats()
 		in.tally.damaged.Add(s.Checksum + s.Broken + s.Damaged - last.Checksum - last.Broken - last.Damaged)
 		in.tally.noise.Add(s.Noise - last.Noise)
+		if s.Fixes != last.Fixes {
+			in.above.set(d.Satellites(nil))
+		}
 		last = s
 	}
 }

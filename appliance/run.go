@@ -54,7 +54,7 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 // server makes the server of the page.
 func (s *station) server() (*http.Server, error) {
 	o := web.Options{
-		Source: s, Alive: s.alive, Log: s.log, Proofs: s.proofs, Recent: s.lastExchanges,
+		Source: s, Alive: s.alive, Log: s.log, Proofs: s.proofs, Recent: s.lastExchanges, Minutes: s.minutes,
 		Build: web.Build{Version: s.version, Slot: s.platform.slot, Board: s.platform.board.Name},
 	}
 	if s.diary != nil {
@@ -222,6 +222,7 @@ func (s *station) keepTime(ctx context.Context) error {
 		} else {
 			s.ref.SetRealtime(diff)
 			s.ref.Tick(mono)
+			s.pulses.Add(s.ref.Samples(lookBack))
 			owner.Tick(mono)
 			s.memory.tick(s.ref.At(mono, ""), s.ref.Info(mono), s.ref.Leap())
 			s.notes.set("clock owner", contested(owner.Status()))

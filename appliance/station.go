@@ -13,6 +13,7 @@ import (
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/health"
 	"github.com/truechimer/truechimer/appliance/network"
+	"github.com/truechimer/truechimer/appliance/pulselog"
 	"github.com/truechimer/truechimer/appliance/recent"
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/gpspps"
@@ -44,6 +45,7 @@ type station struct {
 	manager  atomic.Pointer[network.Manager] // nil until there is one
 	answered atomic.Bool                     // an NTP server has
 	diary    *diary.Journal                  // of exchanges; nil: none is kept
+	pulses   pulselog.Log                    // what pulses were like
 	recent   recent.Recent                   // the last exchanges with each server
 	proofs   *proofs                         // why servers are off, as files
 	updater  *updater                        // nil but on stations
@@ -122,6 +124,7 @@ func (s *station) Status() status.Status {
 	if o := s.owner.Load(); o != nil {
 		out.Clock = clock(o.Status(), s.ref.Leap(), mono)
 	}
+	s.addReference(&out, r, info)
 	out.Probe = probed(s.prober.Counters())
 	if m := s.monitor.Load(); m != nil {
 		for _, res := range m.Results() {

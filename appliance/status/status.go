@@ -17,7 +17,8 @@ type Status struct {
 	Station   Station   `json:"station"`
 	Reference Reference `json:"reference"`
 	Receiver  Receiver  `json:"receiver"`
-	Clock     *Clock    `json:"clock"` // null until there is one that is looked after
+	Clock     *Clock    `json:"clock"`    // null until there is one that is looked after
+	Tracking  *Tracking `json:"tracking"` // what chronyc shows; null where nothing is known of the clock
 	Servers   []Server  `json:"servers"`
 	// Assignments are where the servers come from, the one whose word goes first
 	// before the others. Never null.
@@ -60,6 +61,13 @@ type Reference struct {
 	SatellitesSeen *int     `json:"satellites_seen"`
 	PulseAlone     bool     `json:"pulse_alone"` // truechimer.toml names a pulse without a receiver
 	Counters       Counters `json:"counters"`
+	// Satellites are those that the receiver tells of, 64 at the most. Never null.
+	Satellites []Satellite `json:"satellites"`
+	// Predictions are how well the time will be known if no further pulse comes.
+	// Never null.
+	Predictions []Prediction `json:"predictions"`
+	// Stability is how steady the clock is over intervals of 1 s and on. Never null.
+	Stability []Deviation `json:"stability"`
 }
 
 // Clock is the station's clock as other programs see it, and who sets it.

@@ -49,6 +49,9 @@ type Options struct {
 	// Recent are the last exchanges with a server of an id, the oldest first; nil:
 	// nobody remembers them.
 	Recent func(id string) []status.Point
+	// Minutes are what the pulses of the last day were like, the oldest first; nil:
+	// nobody remembers them.
+	Minutes func() []status.Minute
 	// Manage is the address of what changes the station, for who may; empty: nothing
 	// here does.
 	Manage string
@@ -90,6 +93,9 @@ func New(o Options) (http.Handler, error) {
 	}
 	if o.History != nil {
 		s.paths["/api/v1/rollups"] = newRollups(o, reading)
+	}
+	if o.Minutes != nil {
+		s.paths["/api/v1/pulses"] = apiPulses(o)
 	}
 	if o.Proofs != nil {
 		s.paths[ProofsPath] = listProofs(o)
