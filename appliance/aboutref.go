@@ -26,6 +26,31 @@ type above struct {
 	mu   sync.Mutex
 	list []receiver.Satellite
 	at   time.Time
+
+	fix   bool // the receiver vouches for its fix
+	fixAt time.Time
+}
+
+// heard notes whether a fix is one.
+func (a *above) heard(f gpspps.Fix) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if f.Valid || f.NoFix || f.Mode != 0 {
+		a.fix, a.fixAt = f.Valid && f.Mode != 1, time.Now()
+	}
+}
+
+// fixed is what the receiver last said of it.
+func (a *above) fixed() fixState {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.fixAt.IsZero() || time.Since(a.fixAt) > aboveAge:
+		return fixUnknown
+	case a.fix:
+		return fixGood
+	}
+	return fixNone
 }
 
 func (a *above) set(list []receiver.Satellite) {

@@ -44,7 +44,7 @@ type tally struct {
 // called after each piece of what came in: garbage alone never makes a fix, so
 // the fixes cannot carry the count of it.
 func (in *inbox) parser(byteTime time.Duration) (d *receiver.Decoder, count func()) {
-	d = receiver.NewDecoder(receiver.DecoderConfig{Emit: in.ref.AddFix, Pivot: in.pivot, ByteTime: byteTime})
+	d = receiver.NewDecoder(receiver.DecoderConfig{Emit: in.fix, Pivot: in.pivot, ByteTime: byteTime})
 	var last receiver.DecoderStats
 	return d, func() {
 		s := d.Stats()
@@ -55,4 +55,10 @@ func (in *inbox) parser(byteTime time.Duration) (d *receiver.Decoder, count func
 		}
 		last = s
 	}
+}
+
+// fix passes on what the receiver said about a second.
+func (in *inbox) fix(f gpspps.Fix) {
+	in.above.heard(f)
+	in.ref.AddFix(f)
 }

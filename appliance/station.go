@@ -126,8 +126,10 @@ func (s *station) Status() status.Status {
 	}
 	s.addReference(&out, r, info)
 	out.Probe = probed(s.prober.Counters())
+	var results []monitor.Result
 	if m := s.monitor.Load(); m != nil {
-		for _, res := range m.Results() {
+		results = m.Results()
+		for _, res := range results {
 			out.Servers = append(out.Servers, server(res))
 		}
 	}
@@ -141,6 +143,7 @@ func (s *station) Status() status.Status {
 			out.Notices = append(out.Notices, st.Problem)
 		}
 	}
+	out.Trees = s.trees(&out, results, info, mono)
 	out.Summary = health.Summary(out)
 	if s.platform.safe {
 		out.Summary = safeSummary

@@ -26,6 +26,9 @@ type Status struct {
 	Probe       Probe         `json:"probe"`
 	Update      *Update       `json:"update"`  // null where the station's program does not update itself
 	Journal     *Journal      `json:"journal"` // null where exchanges are not kept
+	// Trees are what the station needs on the way to servers and to the time, each from
+	// its root on. Never null.
+	Trees []Step `json:"trees"`
 	// Notices are things a person should know: a configuration error with
 	// file, line and column, a card that cannot be written. Never null.
 	Notices []string `json:"notices"`

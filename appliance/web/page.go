@@ -63,7 +63,7 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := tidy(raw)
 	v := newView(s, p.options.Source.Samples(), p.options.Build)
 	p.arrange(&v, raw, s, r.URL.Query())
-	v.About = newAboutRef(s, p.minutes())
+	v.About, v.Trees = newAboutRef(s, p.minutes()), newStepViews(s.Trees)
 	v.Style, v.Icon, v.Manage = p.style, p.icon, p.options.Manage
 	linkProofs(v.Servers, p.options.Proofs)
 	if v.Paused = r.URL.Query().Get("refresh") == "off"; !v.Paused {
@@ -94,6 +94,7 @@ type view struct {
 	Notices     []string
 	Reference   referenceView
 	About       aboutRef
+	Trees       []stepView
 	Sources     string // where the servers come from; empty: from truechimer.toml alone
 	Servers     []serverView
 	Unshown     int // servers that have no row, since there are too many

@@ -74,6 +74,7 @@ func tidy(s status.Status) status.Status {
 	for i := range s.Servers {
 		tidyServer(&s.Servers[i])
 	}
+	s.Trees = tidyTrees(s.Trees, 0)
 	notices := []string{}
 	for _, n := range s.Notices[:min(len(s.Notices), maxNotices)] {
 		notices = append(notices, health.Clean(n, maxNotice))
