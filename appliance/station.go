@@ -13,6 +13,8 @@ import (
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/health"
 	"github.com/truechimer/truechimer/appliance/network"
+	"github.com/truechimer/truechimer/appliance/pulselog"
+	"github.com/truechimer/truechimer/appliance/recent"
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
@@ -45,6 +47,8 @@ type station struct {
 	named    atomic.Value                    // string: by which it is found on its link; empty: by none
 	answered atomic.Bool                     // an NTP server has
 	diary    *diary.Journal                  // of exchanges; nil: none is kept
+	pulses   pulselog.Log                    // what pulses were like
+	recent   recent.Recent                   // the last exchanges with each server
 	proofs   *proofs                         // why servers are off, as files
 	updater  *updater                        // nil but on stations
 	born     time.Time
@@ -81,6 +85,7 @@ func (s *station) Put(x monitor.Exchange, r monitor.Result) {
 	if s.diary != nil {
 		s.diary.Put(x, r)
 	}
+	s.recent.Put(x, r)
 	s.proofs.put(x, r)
 }
 
@@ -122,10 +127,13 @@ func (s *station) Status() status.Status {
 	if o := s.owner.Load(); o != nil {
 		out.Clock = clock(o.Status(), s.ref.Leap(), mono)
 	}
+	s.addReference(&out, r, info)
 	out.Probe = probed(s.prober.Counters())
 	out.Probe.Outcomes = s.outcomes.list()
+	var results []monitor.Result
 	if m := s.monitor.Load(); m != nil {
-		for _, res := range m.Results() {
+		results = m.Results()
+		for _, res := range results {
 			out.Servers = append(out.Servers, server(res))
 		}
 	}
@@ -140,6 +148,7 @@ func (s *station) Status() status.Status {
 			out.Notices = append(out.Notices, st.Problem)
 		}
 	}
+	out.Trees = s.trees(&out, results, info, mono)
 	out.Summary = health.Summary(out)
 	if s.platform.safe {
 		out.Summary = safeSummary

@@ -37,9 +37,9 @@ func keys(t *testing.T, what string, v any, want ...string) map[string]any {
 }
 
 var (
-	topFields        = []string{"schema", "time", "summary", "station", "reference", "receiver", "clock", "servers", "assignments", "probe", "addressing", "update", "journal", "notices"}
+	topFields        = []string{"schema", "time", "summary", "station", "reference", "receiver", "clock", "tracking", "servers", "assignments", "probe", "addressing", "update", "journal", "trees", "notices"}
 	stationFields    = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone", "card_written_bytes", "safe_mode"}
-	referenceFields  = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "pulse_alone", "counters"}
+	referenceFields  = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "pulse_alone", "counters", "satellites", "predictions", "stability"}
 	receiverFields   = []string{"device", "baud", "protocol", "pulse", "pulse_late_s", "pulse_late_error_s", "hat", "model", "setup"}
 	clockFields      = []string{"steered", "synchronized", "estimated_error_s", "greatest_error_s", "steps", "gps_minus_utc_s", "tai_minus_utc_s", "leap_second", "foreign_steps", "foreign_adjustments", "foreign", "foreign_age_s"}
 	leapFields       = []string{"change", "at", "receiver", "servers", "ordered"}
@@ -171,7 +171,7 @@ func TestAPIContract(t *testing.T) {
 
 func TestAPIListsAreNeverNull(t *testing.T) {
 	m := decode(t, status.Status{})
-	for _, field := range []string{"servers", "assignments", "notices"} {
+	for _, field := range []string{"servers", "assignments", "trees", "notices"} {
 		if l, ok := m[field].([]any); !ok || len(l) != 0 {
 			t.Errorf("%s = %v, want []", field, m[field])
 		}
