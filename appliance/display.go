@@ -29,7 +29,7 @@ func (s *station) view() screen.View {
 	if s.conf.Name != "" {
 		v.Name = s.conf.Name
 	}
-	v.Local, _ = s.localPage.Load().(string)
+	v.Local = s.localPage()
 	if m := s.manager.Load(); m != nil {
 		st := m.State()
 		v.Page, v.Waiting = pageAddress(st.Addresses, s.platform.listen), st.Reason

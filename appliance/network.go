@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -69,43 +68,52 @@ func (s *station) network() func(context.Context) error {
 
 // names tells the station's name and its page on its link.
 func (s *station) names() *mdns.Responder {
-	port := uint16(80)
-	if a, err := net.ResolveTCPAddr("tcp", s.platform.listen); err == nil && a.Port != 0 {
-		port = uint16(a.Port)
+	port := portOf(s.platform.listen, 80)
+	services := []mdns.Service{
+		{Type: "_http._tcp", Port: port, Text: []string{"path=/"}},
+		{Type: "_truechimer._tcp", Port: port, Text: []string{"txtvers=1", "api=/api/v1/status"}},
+	}
+	if s.platform.secure != "" {
+		services = append(services, mdns.Service{Type: "_https._tcp", Port: portOf(s.platform.secure, 443), Text: []string{"path=/"}})
 	}
 	instance := s.hostname()
 	if s.conf.Name != "" {
 		instance = s.conf.Name
 	}
 	return mdns.New(mdns.Options{
-		Host: s.hostname(), Instance: instance, Log: s.log, OnName: s.tellName(port),
-		Services: []mdns.Service{
-			{Type: "_http._tcp", Port: port, Text: []string{"path=/"}},
-			{Type: "_truechimer._tcp", Port: port, Text: []string{"txtvers=1", "api=/api/v1/status"}},
-		},
+		Host: s.hostname(), Instance: instance, Log: s.log, OnName: s.tellName(),
+		Services: services,
 	})
 }
 
-// tellName tells the log, and by it the console, by which name the page is found:
-// once for as long as it is the same.
-func (s *station) tellName(port uint16) func(name string) {
+// portOf is that of an address to listen at, or usual where it names none.
+func portOf(listen string, usual uint16) uint16 {
+	if a, err := net.ResolveTCPAddr("tcp", listen); err == nil && a.Port != 0 {
+		return uint16(a.Port)
+	}
+	return usual
+}
+
+// tellName tells by which name the page is found: the status, and once for as long
+// as it is the same the log, and by it the console.
+func (s *station) tellName() func(name string) {
 	told := ""
 	return func(name string) {
-		at := ""
-		if name != "" {
-			at = "http://" + name
-			if port != 80 {
-				at += fmt.Sprintf(":%d", port)
-			}
-			at += "/"
-		}
-		s.localPage.Store(at)
+		s.named.Store(name)
 		if name == "" || name == told {
 			return
 		}
 		told = name
-		s.log.Info("the page is found on this link at " + at)
+		s.log.Info("the page is found on this link at " + s.localPage())
 	}
+}
+
+// localPage is the page's address by its name on its link; empty: it has none.
+func (s *station) localPage() string {
+	if name, _ := s.named.Load().(string); name != "" {
+		return "http://" + name + typedPort(s.platform.listen) + "/"
+	}
+	return ""
 }
 
 // whereNamed is where the station tells its name; nowhere, where its settings
@@ -155,13 +163,13 @@ func pageAt(list []netip.Prefix, host, listen string) string {
 		return ""
 	}
 	if host != "" {
-		at += " and http://" + host + portOf(listen) + "/"
+		at += " and http://" + host + typedPort(listen) + "/"
 	}
 	return "the page is at " + at
 }
 
-// portOf is the port of an address to listen at as it is typed: nothing for 80.
-func portOf(listen string) string {
+// typedPort is the port of an address to listen at as it is typed: nothing for 80.
+func typedPort(listen string) string {
 	if _, p, err := net.SplitHostPort(listen); err == nil && p != "80" {
 		return ":" + p
 	}
@@ -191,5 +199,5 @@ func pageAddress(list []netip.Prefix, listen string) string {
 	if usable[i].Is6() {
 		at = "[" + at + "]"
 	}
-	return "http://" + at + portOf(listen) + "/"
+	return "http://" + at + typedPort(listen) + "/"
 }

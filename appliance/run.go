@@ -56,11 +56,11 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 // server makes the server of the page.
 func (s *station) server() (*http.Server, error) {
 	o := web.Options{
-		Source: s, Alive: s.alive, Log: s.log, Proofs: s.proofs,
+		Source: s, Alive: s.alive, Log: s.log, Proofs: s.proofs, Recent: s.lastExchanges, Minutes: s.minutes,
 		Build: web.Build{Version: s.version, Slot: s.platform.slot, Board: s.platform.board.Name},
 	}
 	if s.diary != nil {
-		o.Exchanges = s.diary
+		o.Exchanges, o.History = s.diary, s.diary
 	}
 	if s.platform.secure != "" {
 		o.Manage = access.Path
@@ -224,6 +224,7 @@ func (s *station) keepTime(ctx context.Context) error {
 		} else {
 			s.ref.SetRealtime(diff)
 			s.ref.Tick(mono)
+			s.pulses.Add(s.ref.Samples(lookBack))
 			owner.Tick(mono)
 			s.memory.tick(s.ref.At(mono, ""), s.ref.Info(mono), s.ref.Leap())
 			s.notes.set("clock owner", contested(owner.Status()))

@@ -14,8 +14,8 @@ var Rock64 = Board{
 		Package: debianKernel("arm64"),
 		Initrd:  true,
 		Early:   join(rock64Root, rootModules),
-		Modules: join(rock64Root, rootModules, rock64Devices, usbSerial),
-		Load:    join(rootModules, usbSerial),
+		Modules: join(rock64Root, rootModules, rock64Devices, taggedNets, usbSerial),
+		Load:    join(rootModules, taggedNets, usbSerial),
 	},
 	DeviceTree: "rockchip/rk3328-rock64.dtb",
 	Blobs: []Blob{

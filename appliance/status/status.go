@@ -17,14 +17,19 @@ type Status struct {
 	Station   Station   `json:"station"`
 	Reference Reference `json:"reference"`
 	Receiver  Receiver  `json:"receiver"`
-	Clock     *Clock    `json:"clock"` // null until there is one that is looked after
+	Clock     *Clock    `json:"clock"`    // null until there is one that is looked after
+	Tracking  *Tracking `json:"tracking"` // what chronyc shows; null where nothing is known of the clock
 	Servers   []Server  `json:"servers"`
 	// Assignments are where the servers come from, the one whose word goes first
 	// before the others. Never null.
 	Assignments []Assignments `json:"assignments"`
 	Probe       Probe         `json:"probe"`
-	Update      *Update       `json:"update"`  // null where the station's program does not update itself
-	Journal     *Journal      `json:"journal"` // null where exchanges are not kept
+	Addressing  *Addressing   `json:"addressing"` // null where the station does not give itself its addresses
+	Update      *Update       `json:"update"`     // null where the station's program does not update itself
+	Journal     *Journal      `json:"journal"`    // null where exchanges are not kept
+	// Trees are what the station needs on the way to servers and to the time, each from
+	// its root on. Never null.
+	Trees []Step `json:"trees"`
 	// Notices are things a person should know: a configuration error with
 	// file, line and column, a card that cannot be written. Never null.
 	Notices []string `json:"notices"`
@@ -63,6 +68,13 @@ type Reference struct {
 	SatellitesSeen *int     `json:"satellites_seen"`
 	PulseAlone     bool     `json:"pulse_alone"` // truechimer.toml names a pulse without a receiver
 	Counters       Counters `json:"counters"`
+	// Satellites are those that the receiver tells of, 64 at the most. Never null.
+	Satellites []Satellite `json:"satellites"`
+	// Predictions are how well the time will be known if no further pulse comes.
+	// Never null.
+	Predictions []Prediction `json:"predictions"`
+	// Stability is how steady the clock is over intervals of 1 s and on. Never null.
+	Stability []Deviation `json:"stability"`
 }
 
 // Clock is the station's clock as other programs see it, and who sets it.
@@ -200,4 +212,13 @@ type Sample struct {
 	Offset      float64 // pulse minus the estimate, seconds; NaN: no pulse
 	Uncertainty float64 // half-width of the 95 % band, seconds
 	State       string
+}
+
+// Point is one exchange with a server, for its plot.
+type Point struct {
+	Age         float64 // seconds before now
+	Offset      float64 // server minus true time by this exchange alone, seconds; NaN: it told none
+	Uncertainty float64 // half-width of a 95 % interval, seconds; NaN not known
+	Score       float64 // after it; NaN not known
+	Verdict     string
 }

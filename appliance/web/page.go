@@ -32,6 +32,7 @@ type page struct {
 	style    string // address of the style sheet
 	icon     string
 	assets   map[string]http.Handler
+	reading  chan struct{} // pages that read the card
 }
 
 func newPage(o Options) (*page, error) {
@@ -39,7 +40,7 @@ func newPage(o Options) (*page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: page template: %w", err)
 	}
-	p := &page{options: o, template: t, assets: map[string]http.Handler{}}
+	p := &page{options: o, template: t, assets: map[string]http.Handler{}, reading: make(chan struct{}, exportsMost)}
 	for _, a := range []struct {
 		to         *string
 		file, kind string
@@ -58,7 +59,11 @@ func newPage(o Options) (*page, error) {
 }
 
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v := newView(tidy(p.options.Source.Status()), p.options.Source.Samples(), p.options.Build)
+	raw := p.options.Source.Status()
+	s := tidy(raw)
+	v := newView(s, p.options.Source.Samples(), p.options.Build)
+	p.arrange(&v, raw, s, r.URL.Query())
+	v.About, v.Trees = newAboutRef(s, p.minutes()), newStepViews(s.Trees)
 	v.Style, v.Icon, v.Manage = p.style, p.icon, p.options.Manage
 	linkProofs(v.Servers, p.options.Proofs)
 	if v.Paused = r.URL.Query().Get("refresh") == "off"; !v.Paused {
@@ -88,10 +93,15 @@ type view struct {
 	Summary     string
 	Notices     []string
 	Reference   referenceView
+	About       aboutRef
+	Trees       []stepView
 	Sources     string // where the servers come from; empty: from truechimer.toml alone
 	Servers     []serverView
 	Unshown     int // servers that have no row, since there are too many
+	Sorts       []sorting
+	Sorted      bool // as the reader asked
 	Probe       []fact
+	Network     *networkView
 	Update      *updateView // nil: there is no updater
 	Marks       []mark      // the shapes in use
 	Footer      []fact
@@ -153,6 +163,7 @@ func newView(s status.Status, samples []status.Sample, b Build) view {
 	v.Unshown = len(s.Servers) - len(shown)
 	v.Sources = sources(s.Assignments)
 	v.Probe = append(probeCounts(s.Probe), journalCounts(s.Journal)...)
+	v.Network = newNetworkView(s.Addressing)
 	v.Update = newUpdateView(s)
 	v.Marks = marks
 	v.Footer = footer(s.Station, b)

@@ -63,6 +63,7 @@ func TestGoldenFragments(t *testing.T) {
 	golden(t, "verdict", v, "verdict.html")
 	golden(t, "notices", v, "notices.html")
 	golden(t, "reference", v.Reference, "reference-locked.html")
+	golden(t, "network", v.Network, "network.html")
 	golden(t, "server", v.Servers[1], "server-off.html")
 	golden(t, "server", v.Servers[2], "server-unreachable.html")
 
@@ -113,6 +114,8 @@ func TestHostileText(t *testing.T) {
 	s.Reference.Reason = evil
 	s.Receiver.Device, s.Receiver.Pulse, s.Receiver.Hat, s.Receiver.Protocol = said(evil), said(evil), said(evil), said(evil)
 	s.Receiver.Model, s.Receiver.Setup = said(evil), said(evil)
+	s.Addressing = &status.Addressing{Link: evil, Reason: evil, LocalName: said(evil), DNS: []string{evil}, Gateways: []string{evil},
+		Addresses: []status.Address{{Address: evil, Origin: evil}}}
 	for i := range s.Servers {
 		v := &s.Servers[i]
 		v.ID, v.Name, v.Address, v.Reason = evil, evil, evil, evil
@@ -167,7 +170,7 @@ func TestPageInOrder(t *testing.T) {
 		"<title>truechimer-7f3a: locked</title>", `<time datetime="2026-07-01T14:03:22Z">2026-07-01 14:03:22</time> UTC`,
 		"<h1>Locked to GPS within 1.2\u00a0µs; 1 of 3 servers is right, gamma is off by &#43;80\u00a0ms, epsilon does not answer.</h1>",
 		"truechimer.toml, line 12, column 9", `<h2 id="reference">`, "60 pulses", `<svg class="plot"`, `<h2 id="servers">`,
-		`scope="col">Server</th>`, `scope="row">alpha`, "gamma", "three exchanges in a row", "epsilon", "<footer>",
+		`>Server</a></th>`, `scope="row"><a href="/servers/alpha">alpha</a>`, "gamma", "three exchanges in a row", "epsilon", "<footer>",
 		"7f3a9c0e</dd>", "v0.1.0", "1 d 3 h", `href="/api/v1/status"`, `href="/metrics"`,
 	} {
 		i := strings.Index(got[at:], want)

@@ -58,6 +58,8 @@ type serverView struct {
 	Proof               string // address of the file that proves the verdict; empty: there is none
 	Warnings            []string
 	Details             []fact
+	Href                string // of its own page; empty: it has none
+	Spark               *spark
 }
 
 func newServerView(s status.Server, now time.Time) serverView {
@@ -67,7 +69,7 @@ func newServerView(s status.Server, now time.Time) serverView {
 		Tone: vv.tone, Mark: vv.mark, Verdict: vv.word,
 		Scale: drawScale(s), Path: newPathView(s.Path, now),
 	}
-	v.Warnings, v.Details = warningTexts(s), details(s)
+	v.Warnings, v.Details, v.Href = warningTexts(s), details(s), serverAddress(s.ID)
 	var notes []string
 	if s.Assured && s.Verdict == string(monitor.OK) {
 		v.Mark = "check"

@@ -43,6 +43,8 @@ func tidy(s status.Status) status.Status {
 	r.Reason = health.Clean(r.Reason, maxReason)
 	r.Offset, r.Uncertainty, r.Bound = known(r.Offset), known(r.Uncertainty), known(r.Bound)
 	r.Frequency, r.Holdover = known(r.Frequency), known(r.Holdover)
+	tidyReference(r)
+	s.Tracking = tidyTracking(s.Tracking)
 	rx := &s.Receiver
 	rx.Device, rx.Pulse, rx.Hat = clean(rx.Device, maxAddress), clean(rx.Pulse, maxWord), clean(rx.Hat, maxWord)
 	rx.Protocol = clean(rx.Protocol, maxWord)
@@ -54,6 +56,7 @@ func tidy(s status.Status) status.Status {
 		rx.Setup = nil
 	}
 
+	s.Addressing = tidyAddressing(s.Addressing)
 	s.Probe.Outcomes = tidyOutcomes(s.Probe.Outcomes)
 	s.Update = tidyUpdate(s.Update)
 	s.Assignments = tidyAssignments(s.Assignments)
@@ -73,6 +76,7 @@ func tidy(s status.Status) status.Status {
 	for i := range s.Servers {
 		tidyServer(&s.Servers[i])
 	}
+	s.Trees = tidyTrees(s.Trees, 0)
 	notices := []string{}
 	for _, n := range s.Notices[:min(len(s.Notices), maxNotices)] {
 		notices = append(notices, health.Clean(n, maxNotice))

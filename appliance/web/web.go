@@ -44,6 +44,14 @@ type Options struct {
 	Build Build
 	// Exchanges are those that were kept; nil: none are.
 	Exchanges Exchanges
+	// History is the same for the pages of servers; nil: they show what Recent has.
+	History History
+	// Recent are the last exchanges with a server of an id, the oldest first; nil:
+	// nobody remembers them.
+	Recent func(id string) []status.Point
+	// Minutes are what the pulses of the last day were like, the oldest first; nil:
+	// nobody remembers them.
+	Minutes func() []status.Minute
 	// Manage is the address of what changes the station, for who may; empty: nothing
 	// here does.
 	Manage string
@@ -77,15 +85,22 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{options: o, paths: map[string]http.Handler{
+	s := &site{options: o, page: p, paths: map[string]http.Handler{
 		"/":              p,
 		"/healthz":       http.HandlerFunc(healthz(o.Alive)),
 		"/metrics":       m,
 		"/api/v1/status": apiStatus(o),
 		OpenAPIPath:      described,
 	}}
+	reading := make(chan struct{}, exportsMost)
 	if o.Exchanges != nil {
-		s.paths["/api/v1/exchanges"] = newExchanges(o)
+		s.paths["/api/v1/exchanges"] = newExchanges(o, reading)
+	}
+	if o.History != nil {
+		s.paths["/api/v1/rollups"] = newRollups(o, reading)
+	}
+	if o.Minutes != nil {
+		s.paths["/api/v1/pulses"] = apiPulses(o)
 	}
 	if o.Proofs != nil {
 		s.paths[ProofsPath] = listProofs(o)
@@ -112,6 +127,7 @@ func Server(h http.Handler, log *slog.Logger) *http.Server {
 
 type site struct {
 	options Options
+	page    *page
 	paths   map[string]http.Handler
 }
 
@@ -121,6 +137,9 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handler, ok := s.paths[r.URL.Path]
 	if id, is := strings.CutPrefix(r.URL.Path, ProofsPath+"/"); is && s.options.Proofs != nil {
 		handler, ok = oneProof(s.options, id), true
+	}
+	if strings.HasPrefix(r.URL.Path, ServersPath) {
+		handler, ok = http.HandlerFunc(s.page.oneServer), true
 	}
 	switch {
 	case !ok:

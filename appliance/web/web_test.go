@@ -48,7 +48,13 @@ func wellStation() status.Status {
 			{Source: "file", State: "current", Servers: 2},
 			{Source: "url", State: "kept", URL: said("https://lists.example.net/attic.json"), Servers: 1, Age: val(7200), Next: val(340), Failure: "no route"},
 		},
-		Probe:   status.Probe{Exchanges: 6789, Strays: 7, Panics: 1},
+		Probe: status.Probe{Exchanges: 6789, Strays: 7, Panics: 1},
+		Addressing: &status.Addressing{Link: "eth0", Gateways: []string{"192.0.2.1"}, DNS: []string{"192.0.2.53", "2001:db8::53"}, LocalName: said("truechimer-7f3a.local"),
+			Addresses: []status.Address{
+				{Address: "192.0.2.7/24", Origin: status.AddressDHCP, Lasts: val(3540)},
+				{Address: "2001:db8::7/64", Origin: status.AddressFixed},
+				{Address: "fe80::7/64", Origin: status.AddressOfLink},
+			}},
 		Journal: &status.Journal{Records: 4711, Waiting: 12, Written: 409600, Size: 8 << 20, Oldest: ago(24 * time.Hour)},
 		Servers: []status.Server{
 			{ID: "alpha", Name: "alpha", Address: "192.0.2.10:123", Family: "ipv4", Verdict: "ok", Assured: true, Offset: val(2.14e-4), Uncertainty: val(1.9e-4),
