@@ -116,7 +116,7 @@ func (w *writer) line(key, value string) {
 
 func (w *writer) text(key, s string) {
 	if s != "" {
-		w.line(key, basicString(s))
+		w.line(key, Quote(s))
 	}
 }
 
@@ -128,7 +128,7 @@ func (w *writer) texts(key string, list []string) {
 	default:
 		var quoted []string
 		for _, s := range list {
-			quoted = append(quoted, basicString(s))
+			quoted = append(quoted, Quote(s))
 		}
 		w.line(key, "["+strings.Join(quoted, ", ")+"]")
 	}
@@ -190,8 +190,8 @@ func (w *writer) receiver(r Receiver) {
 	w.number("cable_delay_ns", r.CableDelay)
 }
 
-// basicString is s as a basic string of TOML 1.0.
-func basicString(s string) string {
+// Quote is s as TOML 1.0 writes text on one line.
+func Quote(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
 	for _, r := range s {
