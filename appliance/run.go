@@ -39,7 +39,7 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 	}
 	var outside []part
 	if p.station {
-		s.updater = &updater{s: s, machine: thisMachine()}
+		s.updater = newUpdater(s, thisMachine())
 		// Elsewhere neither the network nor the machine's host is the station's.
 		outside = []part{
 			{partNetwork, s.network()},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"reflect"
 	"syscall"
 	"time"
 
@@ -58,8 +59,11 @@ func (c changed) Apply(conf config.Config) {
 	if c.s.platform.safe {
 		return // nothing but the network and this page runs
 	}
-	c.s.inForce.Store(&conf)
+	before := c.s.inForce.Swap(&conf)
 	c.s.assigned.own(conf.Servers)
+	if u := c.s.updater; u != nil && !reflect.DeepEqual(before.Update, conf.Update) {
+		u.goAnew()
+	}
 }
 
 // answerOut is how long an answer may take to get out before a restart.
@@ -87,6 +91,14 @@ func (c changed) Network() settings.Network {
 		return m
 	}
 	return nil
+}
+
+// Updates implements settings.Station.
+func (c changed) Updates() settings.Updates {
+	if c.s.updater == nil {
+		return nil
+	}
+	return updates{c.s.updater}
 }
 
 // Ask implements settings.Station.

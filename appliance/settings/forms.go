@@ -330,33 +330,3 @@ func changeNetwork(c *config.Config, form url.Values) error {
 	c.Network, c.Wifi = got.Network, got.Wifi
 	return nil
 }
-
-// update is the page with which releases are taken, and when.
-func (p *Pages) update(w http.ResponseWriter, r *http.Request) {
-	now := p.o.Store.Now().Update
-	form := url.Values{"channel": {now.Channel}}
-	if now.Enabled {
-		form.Set("enabled", "yes")
-	}
-	if now.Window != nil {
-		form.Set("window", now.Window.String())
-	}
-	show := func(code int, problems []string) {
-		p.show(w, r, code, "update", view{Title: "Updates", Problems: problems, Data: form})
-	}
-	if !posted(r) {
-		show(http.StatusOK, nil)
-		return
-	}
-	form = r.PostForm
-	p.propose(w, r, "updates", func(c *config.Config) error {
-		b := newBlock("[update]")
-		b.flag("enabled", form.Get("enabled") != "")
-		b.text("channel", form.Get("channel"))
-		b.text("window", form.Get("window"))
-		got, err := b.parse()
-		got.Update.URLs = c.Update.URLs
-		c.Update = got.Update
-		return err
-	}, show)
-}

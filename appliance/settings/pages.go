@@ -33,6 +33,8 @@ type Station interface {
 	Restart() error
 	// Network is how the network is changed; nil where it is not the station's own.
 	Network() Network
+	// Updates are the station's own; nil where it has none.
+	Updates() Updates
 	// Ask asks a server for the time once, and says in a sentence what came of it.
 	Ask(ctx context.Context, host string, port uint16) string
 }
@@ -81,16 +83,18 @@ func New(o Options) (*Pages, error) {
 func (p *Pages) Register(a *access.Access) {
 	a.Public(web.Address("settings.css", p.style), web.Asset(p.style, "text/css; charset=utf-8"))
 	for path, h := range map[string]http.HandlerFunc{
-		Path:             p.overview,
-		pathChange:       p.change,
-		pathRestart:      p.restart,
-		pathPast:         p.showPast,
-		Path + "/name":   p.name,
-		pathServers:      p.servers,
-		pathServer:       p.server,
-		pathReceiver:     p.receiver,
-		pathNetwork:      p.network,
-		Path + "/update": p.update,
+		Path:           p.overview,
+		pathChange:     p.change,
+		pathRestart:    p.restart,
+		pathPast:       p.showPast,
+		Path + "/name": p.name,
+		pathServers:    p.servers,
+		pathServer:     p.server,
+		pathReceiver:   p.receiver,
+		pathNetwork:    p.network,
+		pathUpdate:     p.update,
+		pathUpdateDo:   p.updateDo,
+		pathBundle:     p.bundle,
 	} {
 		a.Handle(path, h)
 	}

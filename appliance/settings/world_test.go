@@ -1,13 +1,17 @@
 package settings
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"html"
+	"io"
 	"io/fs"
 	"log/slog"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -23,6 +27,7 @@ import (
 	"github.com/truechimer/truechimer/appliance/access/password"
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/network"
+	"github.com/truechimer/truechimer/appliance/status"
 )
 
 const word = "three small words"
@@ -46,6 +51,32 @@ type stand struct {
 	refuses  error // why it does not restart
 	manager  *network.Manager
 	asked    []string
+	updates  *shelf // nil: it has none
+}
+
+// shelf is where releases come from.
+type shelf struct {
+	state    status.Update
+	did      []string
+	uploaded []byte
+	refuses  error
+}
+
+func (s *shelf) Status() *status.Update { return &s.state }
+func (s *shelf) Check() error           { s.did = append(s.did, "check"); return s.refuses }
+func (s *shelf) Update() error          { s.did = append(s.did, "update"); return s.refuses }
+func (s *shelf) Uploaded() bool         { return s.uploaded != nil }
+func (s *shelf) Remove() error          { s.uploaded = nil; return s.refuses }
+func (s *shelf) Take(r io.Reader) (err error) {
+	s.uploaded, err = io.ReadAll(r)
+	return errors.Join(err, s.refuses)
+}
+
+func (s *stand) Updates() Updates {
+	if s.updates == nil {
+		return nil
+	}
+	return s.updates
 }
 
 func (s *stand) Apply(c config.Config) { s.applied = append(s.applied, c) }
@@ -154,6 +185,25 @@ func (w *world) post(page, path string, fields ...string) answer {
 		form.Set(fields[i], fields[i+1])
 	}
 	return w.raw(path, form)
+}
+
+// upload sends a file with other fields before it, by the token of a page.
+func (w *world) upload(page, path, field, file string, fields ...string) answer {
+	w.t.Helper()
+	var b bytes.Buffer
+	m := multipart.NewWriter(&b)
+	for i := 0; i < len(fields); i += 2 {
+		m.WriteField(fields[i], fields[i+1])
+	}
+	part, err := m.CreateFormFile(field, "file")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	io.WriteString(part, file)
+	m.Close()
+	r := httptest.NewRequest("POST", path+"?token="+url.QueryEscape(w.token(page)), &b)
+	r.Header.Set("Content-Type", m.FormDataContentType())
+	return w.send(r)
 }
 
 // draft is the draft that an answer leads to.
