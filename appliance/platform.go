@@ -115,8 +115,9 @@ func plainPlatform() (*platform, error) {
 // the defaults, and the notices say so.
 func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 	if !p.station && file == "" {
+		notices := p.reset(nil)
 		l := config.Load(config.Sources{}, p.keeps())
-		return l.Config, l.Notices, nil
+		return l.Config, append(notices, l.Notices...), nil
 	}
 	if file != "" {
 		f, err := os.Open(file)
@@ -132,8 +133,9 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 		if err != nil || p.keeps() == "" {
 			return c, nil, err
 		}
+		notices := p.reset(b)
 		l := config.Load(config.Sources{Card: map[string][]byte{config.FileName: b}}, p.keeps())
-		return l.Config, l.Notices, nil
+		return l.Config, append(notices, l.Notices...), nil
 	}
 	if p.safe {
 		// What is in the file may be the reason.
@@ -158,6 +160,11 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 	if err != nil {
 		notices = append(notices, fmt.Sprintf("The host of this virtual machine may have given a configuration, which cannot be read: %v.", err))
 	}
+	own := card[config.FileName]
+	if host != nil {
+		own = host
+	}
+	notices = append(notices, p.reset(own)...)
 	l := config.Load(config.Sources{Card: card, SMBIOS: host}, p.keeps())
 	return l.Config, append(notices, l.Notices...), nil
 }

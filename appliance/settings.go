@@ -69,12 +69,20 @@ func (c changed) Apply(conf config.Config) {
 // answerOut is how long an answer may take to get out before a restart.
 const answerOut = 500 * time.Millisecond
 
-// Restart implements settings.Station.
-func (c changed) Restart() error {
+// restartable says why the program cannot be started anew now.
+func (c changed) restartable() error {
 	if u := c.s.updater; u != nil {
 		if e := u.engine.Load(); e != nil && e.Status().State == update.StateTrial {
 			return errors.New("a new version is on trial; in a quarter of an hour it can")
 		}
+	}
+	return nil
+}
+
+// Restart implements settings.Station.
+func (c changed) Restart() error {
+	if err := c.restartable(); err != nil {
+		return err
 	}
 	time.AfterFunc(answerOut, func() {
 		select {

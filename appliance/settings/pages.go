@@ -31,6 +31,9 @@ type Station interface {
 	// Restart restarts the station's program a moment later, so that an answer still
 	// gets out. Its error says why it cannot be now.
 	Restart() error
+	// Reset has the station forget all that it was told and has kept, and starts its
+	// program anew.
+	Reset() error
 	// Network is how the network is changed; nil where it is not the station's own.
 	Network() Network
 	// Updates are the station's own; nil where it has none.
@@ -93,6 +96,7 @@ func (p *Pages) Register(a *access.Access) {
 		pathReceiver:   p.receiver,
 		pathNetwork:    p.network,
 		pathUpdate:     p.update,
+		pathReset:      p.reset,
 		pathUpdateDo:   p.updateDo,
 		pathBundle:     p.bundle,
 	} {

@@ -313,3 +313,21 @@ func TestNetworkOnTrial(t *testing.T) {
 		}
 	})
 }
+
+// TestReset takes a word that is typed.
+func TestReset(t *testing.T) {
+	w := newWorld(t, t.TempDir(), config.Default()).login()
+	for _, word := range []string{"", "yes", "reset it"} {
+		if got := w.post(pathReset, pathReset, "word", word); got.code != 422 || w.station.resets != 0 {
+			t.Errorf("%q: %d", word, got.code)
+		}
+	}
+	w.station.refuses = errors.New("a new version is on trial")
+	if got := w.post(pathReset, pathReset, "word", "reset"); got.code != 409 || !strings.Contains(text(got.body), "on trial") {
+		t.Errorf("%d", got.code)
+	}
+	w.station.refuses = nil
+	if got := w.post(pathReset, pathReset, "word", " Reset "); got.code != 200 || w.station.resets != 1 {
+		t.Errorf("%d, %d resets", got.code, w.station.resets)
+	}
+}

@@ -48,6 +48,7 @@ func cheap(t testing.TB) password.Hash {
 type stand struct {
 	applied  []config.Config
 	restarts int
+	resets   int
 	refuses  error // why it does not restart
 	manager  *network.Manager
 	asked    []string
@@ -83,6 +84,12 @@ func (s *stand) Apply(c config.Config) { s.applied = append(s.applied, c) }
 func (s *stand) Restart() error {
 	if s.refuses == nil {
 		s.restarts++
+	}
+	return s.refuses
+}
+func (s *stand) Reset() error {
+	if s.refuses == nil {
+		s.resets++
 	}
 	return s.refuses
 }
