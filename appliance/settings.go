@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/appliance/durable"
 	"github.com/truechimer/truechimer/appliance/settings"
 	"github.com/truechimer/truechimer/appliance/update"
 	"github.com/truechimer/truechimer/monitor"
@@ -43,7 +44,7 @@ func (s *station) newSettings() *settings.Store {
 
 // serveSettings has the pages of settings served to who may see them.
 func (s *station) serveSettings() error {
-	pages, err := settings.New(settings.Options{Store: s.settings, Station: changed{s}, Forms: s.access.StyleSheet(), Log: s.log})
+	pages, err := settings.New(settings.Options{Store: s.settings, Station: changed{s}, Owner: s.access, Forms: s.access.StyleSheet(), Log: s.log})
 	if err != nil {
 		return err
 	}
@@ -99,6 +100,36 @@ func (c changed) Network() settings.Network {
 		return m
 	}
 	return nil
+}
+
+// Antenna implements settings.Station.
+func (c changed) Antenna() []byte {
+	path := c.s.platform.antennaPath()
+	if path == "" {
+		return nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil || parseAntenna(b) == nil {
+		return nil
+	}
+	return b
+}
+
+// SetAntenna implements settings.Station. What the reference knows is not kept any
+// more: the next start begins with this.
+func (c changed) SetAntenna(b []byte) error {
+	path := c.s.platform.antennaPath()
+	if parseAntenna(b) == nil {
+		return errors.New("where the antenna is cannot be made out of this backup")
+	}
+	if path == "" {
+		return errors.New("where the antenna is cannot be kept here")
+	}
+	if err := c.restartable(); err != nil {
+		return err
+	}
+	c.s.antennaSet.Store(true)
+	return durable.WriteFile(path, b)
 }
 
 // Updates implements settings.Station.

@@ -24,33 +24,34 @@ import (
 
 // station joins the parts: it is the monitor's sink and the page's source.
 type station struct {
-	platform *platform
-	version  string
-	conf     config.Config                 // that the parts were started with
-	inForce  atomic.Pointer[config.Config] // with what was changed on the page since and takes no restart
-	settings *settings.Store
-	anew     chan struct{} // has the program started anew
-	ref      *gpspps.Reference
-	inbox    *inbox
-	kernel   discipline.Kernel
-	owner    atomic.Pointer[discipline.Owner] // of the clock; nil until it runs
-	memory   *clockMemory
-	prober   prober
-	monitor  atomic.Pointer[monitor.Monitor] // nil until it runs
-	page     atomic.Value                    // net.Addr; nothing until it is served
-	secure   atomic.Value                    // the same over TLS
-	access   *access.Access                  // to change something; nil until server has made it
-	notes    *notes
-	live     *health.Liveness
-	parts    *parts
-	assigned assigned
-	manager  atomic.Pointer[network.Manager] // nil until there is one
-	answered atomic.Bool                     // an NTP server has
-	diary    *diary.Journal                  // of exchanges; nil: none is kept
-	proofs   *proofs                         // why servers are off, as files
-	updater  *updater                        // nil but on stations
-	born     time.Time
-	log      *slog.Logger
+	platform   *platform
+	version    string
+	conf       config.Config                 // that the parts were started with
+	inForce    atomic.Pointer[config.Config] // with what was changed on the page since and takes no restart
+	settings   *settings.Store
+	anew       chan struct{} // has the program started anew
+	antennaSet atomic.Bool   // where it is was restored, for the next start
+	ref        *gpspps.Reference
+	inbox      *inbox
+	kernel     discipline.Kernel
+	owner      atomic.Pointer[discipline.Owner] // of the clock; nil until it runs
+	memory     *clockMemory
+	prober     prober
+	monitor    atomic.Pointer[monitor.Monitor] // nil until it runs
+	page       atomic.Value                    // net.Addr; nothing until it is served
+	secure     atomic.Value                    // the same over TLS
+	access     *access.Access                  // to change something; nil until server has made it
+	notes      *notes
+	live       *health.Liveness
+	parts      *parts
+	assigned   assigned
+	manager    atomic.Pointer[network.Manager] // nil until there is one
+	answered   atomic.Bool                     // an NTP server has
+	diary      *diary.Journal                  // of exchanges; nil: none is kept
+	proofs     *proofs                         // why servers are off, as files
+	updater    *updater                        // nil but on stations
+	born       time.Time
+	log        *slog.Logger
 
 	// The network, as far as the page, the signs of life and names need it.
 	listen   func(network, address string) (net.Listener, error)

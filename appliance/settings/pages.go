@@ -34,6 +34,10 @@ type Station interface {
 	// Reset has the station forget all that it was told and has kept, and starts its
 	// program anew.
 	Reset() error
+	// Antenna is the file with where it was surveyed to be; nil: it was not. SetAntenna
+	// brings it back for the next start of the program.
+	Antenna() []byte
+	SetAntenna([]byte) error
 	// Network is how the network is changed; nil where it is not the station's own.
 	Network() Network
 	// Updates are the station's own; nil where it has none.
@@ -46,6 +50,7 @@ type Station interface {
 type Options struct {
 	Store   *Store
 	Station Station
+	Owner   Owner
 	// Forms is the address of the style of forms.
 	Forms string
 	Log   *slog.Logger
@@ -57,6 +62,8 @@ type Pages struct {
 	template *template.Template
 	style    []byte
 	started  config.Config // what the station's parts were started with
+
+	sealing sync.Mutex // while a backup is sealed or opened, which takes memory
 
 	mu     sync.Mutex
 	drafts []draft // the latest last
@@ -97,6 +104,8 @@ func (p *Pages) Register(a *access.Access) {
 		pathNetwork:    p.network,
 		pathUpdate:     p.update,
 		pathReset:      p.reset,
+		pathBackup:     p.backup,
+		pathRestore:    p.restore,
 		pathUpdateDo:   p.updateDo,
 		pathBundle:     p.bundle,
 	} {
@@ -242,7 +251,13 @@ type draft struct {
 	next   config.Config
 	made   time.Time
 	asked  []string // what servers that are new in it answered
+	// What else a backup has: the hash of a password, and where the antenna is.
+	password string
+	antenna  []byte
 }
+
+// more says whether it is about more than settings.
+func (d draft) more() bool { return d.password != "" || d.antenna != nil }
 
 const (
 	draftsMost = 8
@@ -254,6 +269,10 @@ const (
 // propose checks a change, and shows it before it is kept. Where it is wrong, again
 // shows the form once more.
 func (p *Pages) propose(w http.ResponseWriter, r *http.Request, what string, change func(*config.Config) error, again func(code int, problems []string)) {
+	p.proposeDraft(w, r, draft{what: what}, change, again)
+}
+
+func (p *Pages) proposeDraft(w http.ResponseWriter, r *http.Request, d draft, change func(*config.Config) error, again func(code int, problems []string)) {
 	now := p.o.Store.Now()
 	next := now
 	err := change(&next)
@@ -265,11 +284,11 @@ func (p *Pages) propose(w http.ResponseWriter, r *http.Request, what string, cha
 		return
 	}
 	before := config.Render(now)
-	if bytes.Equal(before, config.Render(next)) {
+	if bytes.Equal(before, config.Render(next)) && !d.more() {
 		p.redirect(w, r, Path+"?done=same")
 		return
 	}
-	d := draft{id: rand.Text(), what: what, before: before, next: next, made: time.Now()}
+	d.id, d.before, d.next, d.made = rand.Text(), before, next, time.Now()
 	d.asked = p.askNew(r.Context(), now, next)
 	p.mu.Lock()
 	if p.drafts = append(p.drafts, d); len(p.drafts) > draftsMost {
@@ -342,9 +361,12 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 		Restarts    bool
 		Tries       bool
 		Lasting     bool
+		Password    bool
+		Antenna     bool
 	}{
 		d.id, Differences(now, d.next), d.asked, restarts(p.started, d.next),
 		p.o.Station.Network() != nil && !sameNetwork(now, d.next), p.o.Store.Lasting(),
+		d.password != "" && d.password != p.o.Owner.PasswordHash(), d.antenna != nil,
 	}})
 }
 
@@ -352,8 +374,17 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 // station can still be reached.
 func (p *Pages) keep(w http.ResponseWriter, r *http.Request, d draft) {
 	manager := p.o.Station.Network()
+	if !bytes.Equal(config.Render(p.o.Store.Now()), d.before) {
+		p.refuse(w, r, http.StatusConflict, ErrChanged)
+		return
+	}
+	restart, err := p.restoreRest(r, d)
+	if err != nil {
+		p.refuse(w, r, http.StatusUnprocessableEntity, err)
+		return
+	}
 	tries := false
-	err := p.o.Store.Put(d.what, func(c *config.Config) error {
+	err = p.o.Store.Put(d.what, func(c *config.Config) error {
 		if !bytes.Equal(config.Render(*c), d.before) {
 			return ErrChanged
 		}
@@ -378,7 +409,7 @@ func (p *Pages) keep(w http.ResponseWriter, r *http.Request, d draft) {
 	switch {
 	case tries:
 		p.try(w, r, manager, d.next)
-	case restarts(p.started, now):
+	case restart || restarts(p.started, now):
 		p.restarting(w, r)
 	default:
 		p.redirect(w, r, Path+"?done=kept")
