@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/byhand"
+	"github.com/truechimer/truechimer/appliance/logring"
 )
 
 // version is set by the image's build.
@@ -77,7 +78,8 @@ func logic(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	writer := logWriter(p)
+	p.lines = &logring.Ring{}
+	writer := io.MultiWriter(logWriter(p), p.lines)
 	log := newLog(writer, time.Local)
 	if *addr != "" {
 		p.listen = *addr
