@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/byhand"
+	"github.com/truechimer/truechimer/appliance/logring"
 	"github.com/truechimer/truechimer/appliance/screen"
 )
 
@@ -82,7 +83,8 @@ func logic(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	writer := logWriter(p)
+	p.lines = &logring.Ring{}
+	writer := io.MultiWriter(logWriter(p), p.lines)
 	log := newLog(writer, time.Local)
 	if *addr != "" {
 		p.listen = *addr

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/appliance/logring"
 	"github.com/truechimer/truechimer/appliance/update"
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootfs"
@@ -36,11 +37,12 @@ type platform struct {
 	rescue     bool   // this slot runs because the committed one cannot be started
 	safe       bool   // see safeSummary
 	listen     string
-	secure     string    // the same over TLS; empty: the page is not served so
-	keep       string    // where the owner's password and the certificate are kept, if not in perm
-	settings   string    // where those of a program are kept that are made on the page, see keeps; empty: nowhere
-	build      time.Time // no date before it is believed
-	debugShell bool      // the image has one: it is a builder's
+	secure     string        // the same over TLS; empty: the page is not served so
+	keep       string        // where the owner's password and the certificate are kept, if not in perm
+	settings   string        // where those of a program are kept that are made on the page, see keeps; empty: nowhere
+	build      time.Time     // no date before it is believed
+	lines      *logring.Ring // the last lines of the log; nil: nobody keeps them
+	debugShell bool          // the image has one: it is a builder's
 }
 
 // A station that init had to reset too often because it was silent is started in

@@ -62,8 +62,14 @@ func (s *station) server() (*http.Server, error) {
 	if s.diary != nil {
 		o.Exchanges, o.History = s.diary, s.diary
 	}
+	if s.platform.lines != nil {
+		o.Lines = s.platform.lines
+	}
 	if s.platform.secure != "" {
 		o.Manage = access.Path
+		o.Guard = func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.access.Require(h).ServeHTTP(w, r) })
+		}
 	}
 	handler, err := web.New(o)
 	if err != nil {

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"embed"
 	"fmt"
 	"html/template"
@@ -33,6 +32,7 @@ type page struct {
 	icon     string
 	assets   map[string]http.Handler
 	reading  chan struct{} // pages that read the card
+	live     string        // of the script that shows values as they change
 }
 
 func newPage(o Options) (*page, error) {
@@ -47,6 +47,7 @@ func newPage(o Options) (*page, error) {
 	}{
 		{&p.style, "page.css", "text/css; charset=utf-8"},
 		{&p.icon, "icon.svg", "image/svg+xml"},
+		{&p.live, "live.js", "text/javascript; charset=utf-8"},
 	} {
 		content, err := assets.ReadFile("assets/" + a.file)
 		if err != nil {
@@ -65,23 +66,22 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.arrange(&v, raw, s, r.URL.Query())
 	v.About, v.Trees = newAboutRef(s, p.minutes()), newStepViews(s.Trees)
 	v.Style, v.Icon, v.Manage = p.style, p.icon, p.options.Manage
+	v.Scripts = []string{p.live}
+	if p.options.Lines != nil {
+		v.Logs = LogPath
+	}
 	linkProofs(v.Servers, p.options.Proofs)
 	if v.Paused = r.URL.Query().Get("refresh") == "off"; !v.Paused {
 		v.Refresh = refreshSeconds
 	}
-	var b bytes.Buffer
-	if err := p.template.ExecuteTemplate(&b, "page.html", v); err != nil {
-		p.options.Log.Error("cannot draw the page", "err", err)
-		sentence(w, http.StatusInternalServerError, "The page could not be drawn; the station's log says why.")
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(b.Bytes())
+	p.draw(w, "page.html", v)
 }
 
 // view is all that the template sets: text that is ready to be read.
 type view struct {
 	Style, Icon string
+	Scripts     []string
+	Logs        string // address of the log; empty: none is kept
 	Manage      string // address of what changes the station; empty: nothing here does
 	Refresh     int    // seconds; 0 stands still
 	Paused      bool

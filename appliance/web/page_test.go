@@ -123,7 +123,7 @@ func TestHostileText(t *testing.T) {
 	samples := []status.Sample{{Age: 1, Offset: 1e-6, Uncertainty: 1e-6, State: evil}}
 	got := render(t, s, samples)
 	for _, bad := range []string{"<script", "<img src=x", "'>", "\u202e"} {
-		if strings.Contains(got, bad) {
+		if strings.Contains(unscripted(got), bad) {
 			t.Errorf("the page holds %q", bad)
 		}
 	}
@@ -132,6 +132,12 @@ func TestHostileText(t *testing.T) {
 	}
 	wellFormed(t, got)
 }
+
+// ownScript matches the one way in which a page has a script: a file of the station's.
+var ownScript = regexp.MustCompile(`<script src="/assets/[0-9a-f]{12}/[a-z]+\.js" defer=""></script>`)
+
+// unscripted is a page without its own scripts.
+func unscripted(page string) string { return ownScript.ReplaceAllString(page, "") }
 
 // void matches the elements that HTML does not close.
 var void = regexp.MustCompile(`<(meta|link|img)([^>]*)>`)
@@ -156,7 +162,7 @@ func wellFormed(t *testing.T, page string) {
 func TestPageKeepsItsPolicy(t *testing.T) {
 	got := render(t, wellStation(), steady(600, 1e-7))
 	for _, bad := range []string{"<script", "<style", " style=", " onload=", "javascript:", "http://", "https://", "data:"} {
-		if strings.Contains(got, bad) {
+		if strings.Contains(unscripted(got), bad) {
 			t.Errorf("the page holds %q", bad)
 		}
 	}

@@ -95,7 +95,7 @@ func (p *page) frame(s status.Status, title string) frame {
 	}
 	return frame{
 		Style: p.style, Icon: p.icon, Title: title + " – " + name, Name: name,
-		Time: newMoment(s.Time, "2006-01-02 15:04:05"), Marks: marks, Back: tablePath,
+		Time: newMoment(s.Time, "2006-01-02 15:04:05"), Marks: marks, Back: tablePath, Scripts: []string{p.live},
 	}
 }
 
@@ -157,6 +157,7 @@ func (p *page) draw(w http.ResponseWriter, name string, v any) {
 		sentence(w, http.StatusInternalServerError, "The page could not be drawn; the station's log says why.")
 		return
 	}
+	allowScripts(w.Header())
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write(b.Bytes())
 }

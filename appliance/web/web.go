@@ -49,6 +49,11 @@ type Options struct {
 	// Recent are the last exchanges with a server of an id, the oldest first; nil:
 	// nobody remembers them.
 	Recent func(id string) []status.Point
+	// Lines are the log's; nil: nobody keeps them.
+	Lines Lines
+	// Guard lets only those come to a handler who may read what is not for everybody:
+	// the log. Nil: everybody may.
+	Guard func(http.Handler) http.Handler
 	// Minutes are what the pulses of the last day were like, the oldest first; nil:
 	// nobody remembers them.
 	Minutes func() []status.Minute
@@ -99,6 +104,10 @@ func New(o Options) (http.Handler, error) {
 	if o.History != nil {
 		s.paths["/api/v1/rollups"] = newRollups(o, reading)
 	}
+	s.paths[EventsPath] = newHub(o)
+	if o.Lines != nil {
+		s.paths[LogPath], s.paths[LogAPI] = o.guarded(http.HandlerFunc(p.log)), o.guarded(apiLog(o))
+	}
 	if o.Minutes != nil {
 		s.paths["/api/v1/pulses"] = apiPulses(o)
 	}
@@ -109,6 +118,13 @@ func New(o Options) (http.Handler, error) {
 		s.paths[path] = a
 	}
 	return s, nil
+}
+
+func (o *Options) guarded(h http.Handler) http.Handler {
+	if o.Guard == nil {
+		return h
+	}
+	return o.Guard(h)
 }
 
 // Server returns an HTTP server for h whose limits suit a small device on an
