@@ -36,6 +36,8 @@ var RaspberryPi = Board{
 	// connector for debugging.
 	Serial: []string{"/dev/ttyAMA0", "/dev/ttyUSB0", "/dev/ttyACM0"},
 	Pulse:  []string{"GPIO18", "GPIO4"},
+
+	Compatible: []string{"raspberrypi,"},
 }
 
 var brcmfmac = []string{"brcmfmac", "brcmfmac_wcc", "brcmfmac_cyw", "brcmfmac_bca"}

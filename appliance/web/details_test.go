@@ -81,7 +81,7 @@ func TestPageTellsDetails(t *testing.T) {
 			t.Errorf("no text for %s", w)
 		}
 	}
-	page := body(t, fetch(handler(t, Options{Source: fixed{status: s}}), "GET", "/"))
+	page := body(t, fetch(handler(t, Options{Source: fixed{status: s}}), "GET", DetailsPath))
 	for _, want := range []string{
 		"More of this server", "31.2\u00a0ms", "15 to the last 16", "1\u202f234", "Follows", "GPS", "one second more", "1 min 30 s ago",
 		"−1.50\u00a0ms", warningSentences["asym"], warningSentences["smear_suspect"],

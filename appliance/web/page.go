@@ -25,12 +25,16 @@ const refreshSeconds = 10
 // idLength is how much of the station's id people are shown.
 const idLength = 8
 
-// page is the handler of /.
+// DetailsPath is where all is that the first screen does not say.
+const DetailsPath = "/details"
+
+// page is the handler of / and of DetailsPath.
 type page struct {
 	options  Options
 	template *template.Template
 	style    string // address of the style sheet
 	icon     string
+	time     string // of the script that adds the browser's own time
 	assets   map[string]http.Handler
 }
 
@@ -46,6 +50,7 @@ func newPage(o Options) (*page, error) {
 	}{
 		{&p.style, "page.css", "text/css; charset=utf-8"},
 		{&p.icon, "icon.svg", "image/svg+xml"},
+		{&p.time, "time.js", "text/javascript; charset=utf-8"},
 	} {
 		content, err := assets.ReadFile("assets/" + a.file)
 		if err != nil {
@@ -60,6 +65,8 @@ func newPage(o Options) (*page, error) {
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := newView(tidy(p.options.Source.Status()), p.options.Source.Samples(), p.options.Build)
 	v.Style, v.Icon, v.Manage = p.style, p.icon, p.options.Manage
+	v.Scripts = []string{p.time}
+	v.Here, v.Detailed = r.URL.Path, r.URL.Path == DetailsPath
 	linkProofs(v.Servers, p.options.Proofs)
 	if v.Paused = r.URL.Query().Get("refresh") == "off"; !v.Paused {
 		v.Refresh = refreshSeconds
@@ -71,13 +78,17 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", pagePolicy)
 	_, _ = w.Write(b.Bytes())
 }
 
 // view is all that the template sets: text that is ready to be read.
 type view struct {
 	Style, Icon string
+	Scripts     []string
 	Manage      string // address of what changes the station; empty: nothing here does
+	Here        string // the page's own address
+	Detailed    bool   // it is DetailsPath
 	Refresh     int    // seconds; 0 stands still
 	Paused      bool
 	Title       string
@@ -86,6 +97,7 @@ type view struct {
 	Unproven    bool // Time is what a clock says that nothing vouches for
 	Tone        tone
 	Summary     string
+	First       firstView
 	Notices     []string
 	Reference   referenceView
 	Sources     string // where the servers come from; empty: from truechimer.toml alone
@@ -146,6 +158,7 @@ func newView(s status.Status, samples []status.Sample, b Build) view {
 			v.Tone = toneWarn // the station is well, what it watches is not
 		}
 	}
+	v.First = newFirstView(s)
 	shown := worst(s.Servers, maxRows)
 	for _, server := range shown {
 		v.Servers = append(v.Servers, newServerView(server, s.Time))
