@@ -15,12 +15,12 @@ func TestView(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(lack{hostless: true})
 		w.atEnd = func(s *station) {
-			s.tellName(80)("truechimer-7f3a.local")
+			s.tellName()("truechimer-7f3a.local")
 			v := s.view()
 			if v.Name != "truechimer-7f3a" || v.Local != "http://truechimer-7f3a.local/" || v.State != stateTexts[led.Locked] || v.Claimed {
 				t.Errorf("%+v", v)
 			}
-			s.tellName(80)("")
+			s.tellName()("")
 			if v := s.view(); v.Local != "" || v.Page != "" {
 				t.Errorf("without a name and an address: %+v", v)
 			}

@@ -60,6 +60,7 @@ func (s *station) network() func(context.Context) error {
 			<-ctx.Done()
 			end()
 		})
+		wg.Go(func() { _ = s.watchRouter(ctx, m) }) // which returns nil
 		if err := m.Run(links); ctx.Err() == nil {
 			return err
 		}

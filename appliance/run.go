@@ -130,6 +130,7 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 	}
 	if s.platform.station {
 		all.keep(ctx, partWatchdog, s.showSignsOfLife)
+		all.keep(ctx, "look at the machine", s.watchMachine)
 	}
 	if !s.platform.safe {
 		all.keep(ctx, "receiver", func(ctx context.Context) error { return src.listen(ctx, s.inbox) })

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/access"
+	"github.com/truechimer/truechimer/appliance/advice"
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/health"
 	"github.com/truechimer/truechimer/appliance/network"
@@ -56,6 +57,7 @@ type station struct {
 	recent     recent.Recent                   // the last exchanges with each server
 	proofs     *proofs                         // why servers are off, as files
 	updater    *updater                        // nil but on stations
+	around     surroundings
 	born       time.Time
 	log        *slog.Logger
 
@@ -81,6 +83,7 @@ func (s *station) Put(x monitor.Exchange, r monitor.Result) {
 		s.answered.Store(true)
 	}
 	name := r.Target.Server.Name
+	s.around.looked(name, x)
 	if v, ok := vote(x, name); ok && r.Provisional && s.assigned.votes(r.Target.Server) {
 		if name != "" && name == s.conf.Reference {
 			s.ref.AddMark(mark(v))
@@ -154,10 +157,9 @@ func (s *station) Status() status.Status {
 		}
 	}
 	out.Trees = s.trees(&out, results, info, mono)
-	out.Summary = health.Summary(out)
-	if s.platform.safe {
-		out.Summary = safeSummary
-	}
+	s.surround(&out)
+	summary, next := advice.Of(out)
+	out.Summary, out.Advice = summary, &next
 	return out
 }
 

@@ -7,7 +7,6 @@ import (
 	"hash/fnv"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -34,7 +33,7 @@ const (
 // allowScripts lets a page that has them use the station's own scripts and events. Pages
 // with forms have none.
 func allowScripts(h http.Header) {
-	h.Set("Content-Security-Policy", strings.Replace(policy, "default-src 'none';", "default-src 'none'; script-src 'self'; connect-src 'self';", 1))
+	h.Set("Content-Security-Policy", pagePolicy)
 }
 
 // liveEvent is what a page is told. Facts and servers are those that have changed

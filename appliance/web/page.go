@@ -24,12 +24,16 @@ const refreshSeconds = 10
 // idLength is how much of the station's id people are shown.
 const idLength = 8
 
-// page is the handler of /.
+// DetailsPath is where all is that the first screen does not say.
+const DetailsPath = "/details"
+
+// page is the handler of / and of DetailsPath.
 type page struct {
 	options  Options
 	template *template.Template
 	style    string // address of the style sheet
 	icon     string
+	time     string // of the script that adds the browser's own time
 	assets   map[string]http.Handler
 	reading  chan struct{} // pages that read the card
 	live     string        // of the script that shows values as they change
@@ -48,6 +52,7 @@ func newPage(o Options) (*page, error) {
 		{&p.style, "page.css", "text/css; charset=utf-8"},
 		{&p.icon, "icon.svg", "image/svg+xml"},
 		{&p.live, "live.js", "text/javascript; charset=utf-8"},
+		{&p.time, "time.js", "text/javascript; charset=utf-8"},
 	} {
 		content, err := assets.ReadFile("assets/" + a.file)
 		if err != nil {
@@ -66,10 +71,11 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.arrange(&v, raw, s, r.URL.Query())
 	v.About, v.Trees = newAboutRef(s, p.minutes()), newStepViews(s.Trees)
 	v.Style, v.Icon, v.Manage = p.style, p.icon, p.options.Manage
-	v.Scripts = []string{p.live}
+	v.Scripts = []string{p.live, p.time}
 	if p.options.Lines != nil {
 		v.Logs = LogPath
 	}
+	v.Here, v.Detailed = r.URL.Path, r.URL.Path == DetailsPath
 	linkProofs(v.Servers, p.options.Proofs)
 	if v.Paused = r.URL.Query().Get("refresh") == "off"; !v.Paused {
 		v.Refresh = refreshSeconds
@@ -83,6 +89,8 @@ type view struct {
 	Scripts     []string
 	Logs        string // address of the log; empty: none is kept
 	Manage      string // address of what changes the station; empty: nothing here does
+	Here        string // the page's own address
+	Detailed    bool   // it is DetailsPath
 	Refresh     int    // seconds; 0 stands still
 	Paused      bool
 	Title       string
@@ -91,6 +99,7 @@ type view struct {
 	Unproven    bool // Time is what a clock says that nothing vouches for
 	Tone        tone
 	Summary     string
+	First       firstView
 	Notices     []string
 	Reference   referenceView
 	About       aboutRef
@@ -156,6 +165,7 @@ func newView(s status.Status, samples []status.Sample, b Build) view {
 			v.Tone = toneWarn // the station is well, what it watches is not
 		}
 	}
+	v.First = newFirstView(s)
 	shown := worst(s.Servers, maxRows)
 	for _, server := range shown {
 		v.Servers = append(v.Servers, newServerView(server, s.Time))

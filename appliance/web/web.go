@@ -1,8 +1,8 @@
 // Package web serves what a station has to say: a page for people, and the same
 // for machines as JSON, as Prometheus metrics and as one line of health.
 //
-// Everything here is read-only. The page is drawn on the station, needs no script
-// and nothing from elsewhere. Names, reasons and notices come from
+// Everything here is read-only. The page is drawn on the station, can be read without
+// script and needs nothing from elsewhere. Names, reasons and notices come from
 // configuration, receivers and servers, and are treated as hostile.
 package web
 
@@ -65,7 +65,7 @@ type Options struct {
 	Log    *slog.Logger // nil: discarded
 }
 
-// New returns the handler of all the station's addresses: /, /healthz,
+// New returns the handler of all the station's addresses: /, /details, /healthz,
 // /metrics, /api/v1/status, /api/v1/openapi.json and, where they are kept,
 // /api/v1/exchanges and /api/v1/proofs.
 func New(o Options) (http.Handler, error) {
@@ -92,6 +92,7 @@ func New(o Options) (http.Handler, error) {
 	}
 	s := &site{options: o, page: p, paths: map[string]http.Handler{
 		"/":              p,
+		DetailsPath:      p,
 		"/healthz":       http.HandlerFunc(healthz(o.Alive)),
 		"/metrics":       m,
 		"/api/v1/status": apiStatus(o),
