@@ -45,7 +45,7 @@ func (p *page) log(w http.ResponseWriter, _ *http.Request) {
 	v := logView{frame: p.frame(s, "Log")}
 	v.Lines, v.More = lastLines(p.options)
 	slices.Reverse(v.Lines)
-	v.Refresh, v.Back = refreshSeconds, "/"
+	v.Refresh, v.Back = refreshSeconds, DetailsPath
 	p.draw(w, "log", &v)
 }
 
