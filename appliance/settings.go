@@ -44,7 +44,7 @@ func (s *station) newSettings() *settings.Store {
 
 // serveSettings has the pages of settings served to who may see them.
 func (s *station) serveSettings() error {
-	pages, err := settings.New(settings.Options{Store: s.settings, Station: changed{s}, Owner: s.access, Forms: s.access.StyleSheet(), Log: s.log})
+	pages, err := settings.New(settings.Options{Store: s.settings, Station: changed{s}, Owner: s.access, Name: s.platform.name, Forms: s.access.StyleSheet(), Log: s.log})
 	if err != nil {
 		return err
 	}

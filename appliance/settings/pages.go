@@ -2,6 +2,7 @@ package settings
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"embed"
@@ -18,6 +19,7 @@ import (
 	"github.com/truechimer/truechimer/appliance/access"
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/health"
+	"github.com/truechimer/truechimer/appliance/network"
 	"github.com/truechimer/truechimer/appliance/web"
 )
 
@@ -51,6 +53,10 @@ type Options struct {
 	Store   *Store
 	Station Station
 	Owner   Owner
+	// Name is what the station is called where its settings do not say.
+	Name string
+	// Trial is how long a network may be on trial; 0: network.TrialTime.
+	Trial time.Duration
 	// Forms is the address of the style of forms.
 	Forms string
 	Log   *slog.Logger
@@ -78,6 +84,7 @@ func New(o Options) (*Pages, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Trial = cmp.Or(o.Trial, network.TrialTime)
 	t, err := template.ParseFS(assets, "assets/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("settings: page template: %w", err)
@@ -130,7 +137,7 @@ type view struct {
 // show answers with a page.
 func (p *Pages) show(w http.ResponseWriter, r *http.Request, code int, page string, v view) {
 	v.Style, v.Forms, v.Own, v.Icon = web.StyleSheet(), p.o.Forms, web.Address("settings.css", p.style), web.Icon()
-	v.Name, v.Token = clean(p.o.Store.Now().Name), access.Token(r)
+	v.Name, v.Token = clean(cmp.Or(p.o.Store.Now().Name, p.o.Name)), access.Token(r)
 	if v.Up == "" && page != "overview" {
 		v.Up = Path
 	}

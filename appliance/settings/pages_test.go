@@ -30,7 +30,7 @@ func TestAddAServer(t *testing.T) {
 	dir := t.TempDir()
 	w := newWorld(t, dir, config.Default()).login()
 	id, page := w.draft(w.post(pathServers, pathServers, "address", "ntp.example.net"))
-	if got := text(page); !strings.Contains(got, "Server ntp.example.net not set ntp.example.net, may be off by 25ms") || !strings.Contains(got, " ntp.example.net: it answers, after 1.0 ms.") {
+	if got := text(page); !strings.Contains(got, "Server ntp.example.net Before not set After ntp.example.net, may be off by 25ms") || !strings.Contains(got, " ntp.example.net: it answers, after 1.0 ms.") {
 		t.Errorf("%s", got)
 	}
 	if len(w.store.Now().Servers) != 0 || len(w.station.applied) != 0 {
