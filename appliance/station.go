@@ -143,6 +143,7 @@ func (s *station) Status() status.Status {
 			out.Notices = append(out.Notices, st.Problem)
 		}
 	}
+	out.Vitals = vitalsOf("/", s.platform.bootDevice)
 	out.Trees = s.trees(&out, results, info, mono)
 	out.Summary = health.Summary(out)
 	if s.platform.safe {
