@@ -28,6 +28,7 @@ func (s *station) network() func(context.Context) error {
 		Hostname:   s.hostname(),
 		Wifi:       s.conf.Wifi,
 		Network:    s.conf.Network,
+		Keep:       s.settings.KeepNetwork,
 		Log:        s.log,
 		OnChange: func(st network.State) {
 			tellPage(st)

@@ -38,6 +38,7 @@ type platform struct {
 	listen     string
 	secure     string    // the same over TLS; empty: the page is not served so
 	keep       string    // where the owner's password and the certificate are kept, if not in perm
+	settings   string    // where those of a program are kept that are made on the page, see keeps; empty: nowhere
 	build      time.Time // no date before it is believed
 	debugShell bool      // the image has one: it is a builder's
 }
@@ -114,7 +115,8 @@ func plainPlatform() (*platform, error) {
 // the defaults, and the notices say so.
 func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 	if !p.station && file == "" {
-		return config.Default(), nil, nil
+		l := config.Load(config.Sources{}, p.keeps())
+		return l.Config, l.Notices, nil
 	}
 	if file != "" {
 		f, err := os.Open(file)
@@ -127,7 +129,11 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 			return config.Config{}, nil, err
 		}
 		c, err := config.Parse(file, b)
-		return c, nil, err
+		if err != nil || p.keeps() == "" {
+			return c, nil, err
+		}
+		l := config.Load(config.Sources{Card: map[string][]byte{config.FileName: b}}, p.keeps())
+		return l.Config, l.Notices, nil
 	}
 	if p.safe {
 		// What is in the file may be the reason.
@@ -143,9 +149,7 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 	if p.rescue {
 		notices = append(notices, "The newest system on the card cannot be started, so the one before it runs. The card may be failing: write it anew, or replace it.")
 	}
-	keep := p.perm
 	if p.volatile {
-		keep = ""
 		notices = append(notices, "The card's storage cannot be used: settings and results are lost when the power goes. Replace the card when you can.")
 	}
 	card, told := p.readCard()
@@ -154,8 +158,19 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 	if err != nil {
 		notices = append(notices, fmt.Sprintf("The host of this virtual machine may have given a configuration, which cannot be read: %v.", err))
 	}
-	l := config.Load(config.Sources{Card: card, SMBIOS: host}, keep)
+	l := config.Load(config.Sources{Card: card, SMBIOS: host}, p.keeps())
 	return l.Config, append(notices, l.Notices...), nil
+}
+
+// keeps is where settings are kept; empty: nothing can be.
+func (p *platform) keeps() string {
+	switch {
+	case !p.station:
+		return p.settings
+	case p.volatile:
+		return ""
+	}
+	return p.perm
 }
 
 // readCard reads the files that say what to do from the boot file system,

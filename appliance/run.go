@@ -39,7 +39,7 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 	}
 	var outside []part
 	if p.station {
-		s.updater = &updater{s: s, machine: thisMachine()}
+		s.updater = newUpdater(s, thisMachine())
 		// Elsewhere neither the network nor the machine's host is the station's.
 		outside = []part{
 			{partNetwork, s.network()},
@@ -68,6 +68,9 @@ func (s *station) server() (*http.Server, error) {
 		return nil, err
 	}
 	if s.access, err = s.newAccess(); err != nil {
+		return nil, err
+	}
+	if err := s.serveSettings(); err != nil {
 		return nil, err
 	}
 	server := web.Server(s.access.Handler(handler), s.log)
@@ -138,14 +141,20 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 		}
 	}
 
-	<-ctx.Done()
+	var why error
+	select {
+	case <-ctx.Done():
+	case <-s.anew:
+		why = errAnew
+		cancel()
+	}
 	shut, done := context.WithTimeout(context.Background(), time.Second)
 	defer done()
 	if server.Shutdown(shut) != nil {
 		server.Close() // whoever is still reading has had his time
 	}
 	all.running.Wait()
-	return nil
+	return why
 }
 
 // servePage serves the page on l, or on a new listener where there is none.
@@ -239,10 +248,12 @@ func (s *station) keepTime(ctx context.Context) error {
 func newStation(p *platform, conf config.Config, kernel discipline.Kernel, prober prober, notices []string, log *slog.Logger) *station {
 	s := &station{
 		platform: p, version: version, conf: conf, kernel: kernel, prober: prober,
-		notes: newNotes(notices, log), live: liveness(p.safe), born: time.Now(), log: log,
+		anew: make(chan struct{}, 1), notes: newNotes(notices, log), live: liveness(p.safe), born: time.Now(), log: log,
 		listen: net.Listen, dial: new(net.Dialer).DialContext, resolver: net.DefaultResolver, interfaces: net.InterfaceAddrs,
 	}
 	s.parts = &parts{notes: s.notes}
+	s.inForce.Store(&conf)
+	s.settings = s.newSettings()
 	s.memory = remember(p.perm, p.build, s.notes)
 	before := s.memory.at
 	s.ref = gpspps.New(gpspps.Config{

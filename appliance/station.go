@@ -13,6 +13,7 @@ import (
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/health"
 	"github.com/truechimer/truechimer/appliance/network"
+	"github.com/truechimer/truechimer/appliance/settings"
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
@@ -25,7 +26,10 @@ import (
 type station struct {
 	platform *platform
 	version  string
-	conf     config.Config
+	conf     config.Config                 // that the parts were started with
+	inForce  atomic.Pointer[config.Config] // with what was changed on the page since and takes no restart
+	settings *settings.Store
+	anew     chan struct{} // has the program started anew
 	ref      *gpspps.Reference
 	inbox    *inbox
 	kernel   discipline.Kernel
@@ -95,8 +99,8 @@ func (s *station) Status() status.Status {
 		Servers: []status.Server{}, Assignments: s.assigned.status(),
 		Notices: s.notes.list(),
 	}
-	if s.conf.Name != "" {
-		out.Station.Name = s.conf.Name
+	if name := s.inForce.Load().Name; name != "" {
+		out.Station.Name = name
 	}
 	if s.conf.Timezone != "" {
 		out.Station.Timezone = &s.conf.Timezone

@@ -30,6 +30,10 @@ const (
 	keptBody = "# what follows is truechimer.toml as it was taken"
 )
 
+// pageName is what the kept file calls a truechimer.toml that was made on the
+// station's page.
+const pageName = "page"
+
 // headMax bounds what is before the body, bytes: a dozen hashes and a few
 // values. Parse bounds the rest.
 const headMax = 8 << 10
@@ -99,7 +103,7 @@ func parseKept(path string, text []byte) (kept, error) {
 	if f.Card != nil {
 		k.given = f.Card.given().checked()
 	}
-	if k.taken[FileName] == "" && k.taken[smbiosName] == "" {
+	if k.taken[FileName] == "" && k.taken[smbiosName] == "" && k.taken[pageName] == "" {
 		return k, nil
 	}
 	// The lines of the head stay, empty, so that errors count them.
@@ -108,6 +112,7 @@ func parseKept(path string, text []byte) (kept, error) {
 	if err != nil {
 		delete(k.taken, FileName)
 		delete(k.taken, smbiosName)
+		delete(k.taken, pageName)
 		return k, err
 	}
 	k.body, k.own = body, own
