@@ -12,6 +12,7 @@ import (
 	"github.com/truechimer/truechimer/appliance/access"
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/hostlink"
+	"github.com/truechimer/truechimer/appliance/settings"
 	"github.com/truechimer/truechimer/appliance/web"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
@@ -61,7 +62,7 @@ func (s *station) server() (*http.Server, error) {
 		o.Exchanges = s.diary
 	}
 	if s.platform.secure != "" {
-		o.Manage = access.Path
+		o.Manage = settings.Path
 	}
 	handler, err := web.New(o)
 	if err != nil {

@@ -33,8 +33,9 @@ type browser struct {
 	t   *testing.T
 	ctx context.Context
 
-	presses []string // the links and buttons that were pressed
-	typed   []string // the labels of the fields that were typed into
+	presses   []string // the links and buttons that were pressed
+	typed     []string // the labels of the fields that were typed into
+	decisions []string // what was decided, each by one or more presses
 
 	mu         sync.Mutex
 	complaints []string
@@ -237,6 +238,13 @@ func (b *browser) enter(label, text string) {
 	b.typed = append(b.typed, label)
 	it := b.only(fmt.Sprintf(`//input[@id=//label[normalize-space(.)="%s"]/@for]`, label))
 	b.do("type "+label, chromedp.SendKeys(it, text, chromedp.NodeVisible))
+}
+
+// decide is something that only a person can decide.
+func (b *browser) decide(what string, f func()) {
+	b.t.Helper()
+	f()
+	b.decisions = append(b.decisions, what)
 }
 
 // light and dark are what a visitor's device may ask for.
