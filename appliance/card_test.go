@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// sysfs makes a directory with these files, links last: their texts begin with "->".
-func sysfs(t *testing.T, files map[string]string) string {
+// sysTree makes a directory with these files, links last: their texts begin with "->".
+func sysTree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
 	for name, text := range files {
@@ -31,7 +31,7 @@ func sysfs(t *testing.T, files map[string]string) string {
 func TestCardWritten(t *testing.T) {
 	// A Raspberry Pi's card, as Linux 6.12 shows it.
 	const stat = "    4811     1370   413782     6153      842     1297    28160     5921        0     7672    12074        0        0        0        0        0        0\n"
-	sys := sysfs(t, map[string]string{
+	sys := sysTree(t, map[string]string{
 		"devices/mmc0/block/mmcblk0/stat":                stat,
 		"devices/mmc0/block/mmcblk0/mmcblk0p1/stat":      "1 1 1 1 1 1 1 1 1 1 1\n",
 		"devices/mmc0/block/mmcblk0/mmcblk0p1/partition": "1\n",

@@ -27,6 +27,7 @@ func (s *station) network() func(context.Context) error {
 		Hostname:   s.hostname(),
 		Wifi:       s.conf.Wifi,
 		Network:    s.conf.Network,
+		Keep:       s.settings.KeepNetwork,
 		Log:        s.log,
 		OnChange: func(st network.State) {
 			tellPage(st)
@@ -59,6 +60,7 @@ func (s *station) network() func(context.Context) error {
 			<-ctx.Done()
 			end()
 		})
+		wg.Go(func() { _ = s.watchRouter(ctx, m) }) // which returns nil
 		if err := m.Run(links); ctx.Err() == nil {
 			return err
 		}

@@ -8,10 +8,10 @@ import (
 	"github.com/truechimer/truechimer/monitor"
 )
 
-// answers is a prober that answers every exchange alike.
-type answers monitor.Outcome
+// alike is a prober that answers every exchange alike.
+type alike monitor.Outcome
 
-func (a answers) Probe(context.Context, monitor.Target) monitor.Exchange {
+func (a alike) Probe(context.Context, monitor.Target) monitor.Exchange {
 	return monitor.Exchange{Outcome: monitor.Outcome(a)}
 }
 
@@ -20,7 +20,7 @@ func TestOutcomes(t *testing.T) {
 	var o outcomes
 	for i, w := range status.Outcomes[1:] {
 		for range i + 1 {
-			o.of(answers(w)).Probe(t.Context(), monitor.Target{})
+			o.of(alike(w)).Probe(t.Context(), monitor.Target{})
 		}
 	}
 	for i, c := range o.list() {

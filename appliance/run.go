@@ -12,6 +12,7 @@ import (
 	"github.com/truechimer/truechimer/appliance/access"
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/hostlink"
+	"github.com/truechimer/truechimer/appliance/settings"
 	"github.com/truechimer/truechimer/appliance/web"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
@@ -39,7 +40,7 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 	}
 	var outside []part
 	if p.station {
-		s.updater = &updater{s: s, machine: thisMachine()}
+		s.updater = newUpdater(s, thisMachine())
 		// Elsewhere neither the network nor the machine's host is the station's.
 		outside = []part{
 			{partNetwork, s.network()},
@@ -62,14 +63,23 @@ func (s *station) server() (*http.Server, error) {
 	if s.diary != nil {
 		o.Exchanges, o.History = s.diary, s.diary
 	}
+	if s.platform.lines != nil {
+		o.Lines = s.platform.lines
+	}
 	if s.platform.secure != "" {
-		o.Manage = access.Path
+		o.Manage = settings.Path
+		o.Guard = func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.access.Require(h).ServeHTTP(w, r) })
+		}
 	}
 	handler, err := web.New(o)
 	if err != nil {
 		return nil, err
 	}
 	if s.access, err = s.newAccess(); err != nil {
+		return nil, err
+	}
+	if err := s.serveSettings(); err != nil {
 		return nil, err
 	}
 	server := web.Server(s.access.Handler(handler), s.log)
@@ -121,6 +131,7 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 	}
 	if s.platform.station {
 		all.keep(ctx, partWatchdog, s.showSignsOfLife)
+		all.keep(ctx, "look at the machine", s.watchMachine)
 	}
 	if !s.platform.safe {
 		all.keep(ctx, "receiver", func(ctx context.Context) error { return src.listen(ctx, s.inbox) })
@@ -140,14 +151,20 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 		}
 	}
 
-	<-ctx.Done()
+	var why error
+	select {
+	case <-ctx.Done():
+	case <-s.anew:
+		why = errAnew
+		cancel()
+	}
 	shut, done := context.WithTimeout(context.Background(), time.Second)
 	defer done()
 	if server.Shutdown(shut) != nil {
 		server.Close() // whoever is still reading has had his time
 	}
 	all.running.Wait()
-	return nil
+	return why
 }
 
 // servePage serves the page on l, or on a new listener where there is none.
@@ -242,10 +259,12 @@ func (s *station) keepTime(ctx context.Context) error {
 func newStation(p *platform, conf config.Config, kernel discipline.Kernel, prober prober, notices []string, log *slog.Logger) *station {
 	s := &station{
 		platform: p, version: version, conf: conf, kernel: kernel, prober: prober,
-		notes: newNotes(notices, log), live: liveness(p.safe), born: time.Now(), log: log,
+		anew: make(chan struct{}, 1), notes: newNotes(notices, log), live: liveness(p.safe), born: time.Now(), log: log,
 		listen: net.Listen, dial: new(net.Dialer).DialContext, resolver: net.DefaultResolver, interfaces: net.InterfaceAddrs,
 	}
 	s.parts = &parts{notes: s.notes}
+	s.inForce.Store(&conf)
+	s.settings = s.newSettings()
 	s.memory = remember(p.perm, p.build, s.notes)
 	before := s.memory.at
 	s.ref = gpspps.New(gpspps.Config{

@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/access"
+	"github.com/truechimer/truechimer/appliance/advice"
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/health"
 	"github.com/truechimer/truechimer/appliance/network"
 	"github.com/truechimer/truechimer/appliance/pulselog"
 	"github.com/truechimer/truechimer/appliance/recent"
+	"github.com/truechimer/truechimer/appliance/settings"
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
@@ -25,34 +27,39 @@ import (
 
 // station joins the parts: it is the monitor's sink and the page's source.
 type station struct {
-	platform *platform
-	version  string
-	conf     config.Config
-	ref      *gpspps.Reference
-	inbox    *inbox
-	kernel   discipline.Kernel
-	owner    atomic.Pointer[discipline.Owner] // of the clock; nil until it runs
-	memory   *clockMemory
-	prober   prober
-	outcomes outcomes                        // of exchanges
-	monitor  atomic.Pointer[monitor.Monitor] // nil until it runs
-	page     atomic.Value                    // net.Addr; nothing until it is served
-	secure   atomic.Value                    // the same over TLS
-	access   *access.Access                  // to change something; nil until server has made it
-	notes    *notes
-	live     *health.Liveness
-	parts    *parts
-	assigned assigned
-	manager  atomic.Pointer[network.Manager] // nil until there is one
-	named    atomic.Value                    // string: by which it is found on its link; empty: by none
-	answered atomic.Bool                     // an NTP server has
-	diary    *diary.Journal                  // of exchanges; nil: none is kept
-	pulses   pulselog.Log                    // what pulses were like
-	recent   recent.Recent                   // the last exchanges with each server
-	proofs   *proofs                         // why servers are off, as files
-	updater  *updater                        // nil but on stations
-	born     time.Time
-	log      *slog.Logger
+	platform   *platform
+	version    string
+	conf       config.Config
+	inForce    atomic.Pointer[config.Config] // with what was changed on the page since and takes no restart
+	settings   *settings.Store
+	anew       chan struct{} // has the program started anew
+	antennaSet atomic.Bool   // where it is was restored, for the next start
+	ref        *gpspps.Reference
+	inbox      *inbox
+	kernel     discipline.Kernel
+	owner      atomic.Pointer[discipline.Owner] // of the clock; nil until it runs
+	memory     *clockMemory
+	prober     prober
+	outcomes   outcomes                        // of exchanges
+	monitor    atomic.Pointer[monitor.Monitor] // nil until it runs
+	page       atomic.Value                    // net.Addr; nothing until it is served
+	secure     atomic.Value                    // the same over TLS
+	access     *access.Access                  // to change something; nil until server has made it
+	notes      *notes
+	live       *health.Liveness
+	parts      *parts
+	assigned   assigned
+	manager    atomic.Pointer[network.Manager] // nil until there is one
+	named      atomic.Value                    // string: by which it is found on its link; empty: by none
+	answered   atomic.Bool                     // an NTP server has
+	diary      *diary.Journal                  // of exchanges; nil: none is kept
+	pulses     pulselog.Log                    // what pulses were like
+	recent     recent.Recent                   // the last exchanges with each server
+	proofs     *proofs                         // why servers are off, as files
+	updater    *updater                        // nil but on stations
+	around     surroundings
+	born       time.Time
+	log        *slog.Logger
 
 	// The network, as far as the page, the signs of life and names need it.
 	listen   func(network, address string) (net.Listener, error)
@@ -76,6 +83,7 @@ func (s *station) Put(x monitor.Exchange, r monitor.Result) {
 		s.answered.Store(true)
 	}
 	name := r.Target.Server.Name
+	s.around.looked(name, x)
 	if v, ok := vote(x, name); ok && r.Provisional && s.assigned.votes(r.Target.Server) {
 		if name != "" && name == s.conf.Reference {
 			s.ref.AddMark(mark(v))
@@ -102,8 +110,8 @@ func (s *station) Status() status.Status {
 		Servers: []status.Server{}, Assignments: s.assigned.status(),
 		Notices: s.notes.list(),
 	}
-	if s.conf.Name != "" {
-		out.Station.Name = s.conf.Name
+	if name := s.inForce.Load().Name; name != "" {
+		out.Station.Name = name
 	}
 	if s.conf.Timezone != "" {
 		out.Station.Timezone = &s.conf.Timezone
@@ -148,11 +156,11 @@ func (s *station) Status() status.Status {
 			out.Notices = append(out.Notices, st.Problem)
 		}
 	}
+	out.Vitals = vitalsOf("/", s.platform.bootDevice)
 	out.Trees = s.trees(&out, results, info, mono)
-	out.Summary = health.Summary(out)
-	if s.platform.safe {
-		out.Summary = safeSummary
-	}
+	s.surround(&out)
+	summary, next := advice.Of(out)
+	out.Summary, out.Advice = summary, &next
 	return out
 }
 

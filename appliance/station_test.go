@@ -133,6 +133,7 @@ func TestStatusOfAStation(t *testing.T) {
 		t.Errorf("servers %v, notices %q, summary %q", got.Servers, got.Notices, got.Summary)
 	}
 	s.conf.Name = "attic"
+	s.inForce.Store(&s.conf)
 	if n := s.Status().Station.Name; n != "attic" {
 		t.Errorf("called %q", n)
 	}

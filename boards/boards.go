@@ -95,6 +95,10 @@ type Board struct {
 	// Ethernet address that it took from nowhere: the station then uses its own.
 	LoaderMakesUpNumbers bool
 
+	// Compatible are how the boards that the image is for begin to call themselves
+	// in their device trees (/proc/device-tree/compatible); none: they have no tree.
+	Compatible []string
+
 	Consoles []string // the kernel's consoles, the last one is /dev/console; none: the UART is the receiver's
 	Cmdline  []string // further kernel arguments
 

@@ -17,6 +17,7 @@ var Rock64 = Board{
 		Modules: join(rock64Root, rootModules, rock64Devices, taggedNets, usbSerial),
 		Load:    join(rootModules, taggedNets, usbSerial),
 	},
+	Compatible: []string{"pine64,rock64"},
 	DeviceTree: "rockchip/rk3328-rock64.dtb",
 	Blobs: []Blob{
 		{Package: rock64UBoot, File: "usr/lib/u-boot/rock64-rk3328/idbloader.img", Offset: 64 * 512, Most: rock64Environment - 64*512},

@@ -39,6 +39,8 @@ var RaspberryPi = Board{
 	// The green one, which else shows what the card does; its label in the device
 	// trees of all models.
 	LED: "ACT",
+
+	Compatible: []string{"raspberrypi,"},
 }
 
 var brcmfmac = []string{"brcmfmac", "brcmfmac_wcc", "brcmfmac_cyw", "brcmfmac_bca"}

@@ -14,6 +14,7 @@ type Status struct {
 	Schema    int       `json:"schema"`
 	Time      time.Time `json:"time"`    // the station's best idea of UTC
 	Summary   string    `json:"summary"` // one sentence for a person
+	Advice    *Advice   `json:"advice"`  // what a person does next; never null in the API
 	Station   Station   `json:"station"`
 	Reference Reference `json:"reference"`
 	Receiver  Receiver  `json:"receiver"`
@@ -24,9 +25,12 @@ type Status struct {
 	// before the others. Never null.
 	Assignments []Assignments `json:"assignments"`
 	Probe       Probe         `json:"probe"`
+	Machine     *Machine      `json:"machine"`    // null where the program runs on somebody's computer
+	Network     *Network      `json:"network"`    // null where the network is not the station's
 	Addressing  *Addressing   `json:"addressing"` // null where the station does not give itself its addresses
 	Update      *Update       `json:"update"`     // null where the station's program does not update itself
 	Journal     *Journal      `json:"journal"`    // null where exchanges are not kept
+	Vitals      *Vitals       `json:"vitals"`     // null where nothing is told of the device
 	// Trees are what the station needs on the way to servers and to the time, each from
 	// its root on. Never null.
 	Trees []Step `json:"trees"`
@@ -52,6 +56,9 @@ type Station struct {
 	// SafeMode says that only this page and the network run, since the station
 	// hung too often.
 	SafeMode bool `json:"safe_mode"`
+	// Claimed says that somebody owns the station; null where nobody can, since
+	// the page is not served over TLS.
+	Claimed *bool `json:"claimed"`
 }
 
 // Reference is the station's own source of time.
@@ -104,7 +111,7 @@ type Leap struct {
 }
 
 // Receiver is where the GPS receiver and its pulse were found. All is null until
-// they are heard, and again when they fall silent.
+// they are heard, and again when they fall silent, but for what is in their way.
 type Receiver struct {
 	Device   *string `json:"device"`   // of the serial port, such as /dev/ttyAMA0
 	Baud     *int    `json:"baud"`     // bits per second; null also where the device has no speed (USB)
@@ -113,6 +120,15 @@ type Receiver struct {
 	Hat      *string `json:"hat"`      // title of the hat, where truechimer.toml names it
 	Model    *string `json:"model"`    // what it says that it is, with its firmware
 	Setup    *string `json:"setup"`    // one of Setups: what came of configuring it; null where that is not wanted
+
+	Trouble *string `json:"trouble"` // why none is heard: one of ReceiverTroubles; null: one is, or it is too early to tell
+	USB     *bool   `json:"usb"`     // it hangs on USB, where most give no pulse
+	Antenna *string `json:"antenna"` // one of Antennas; null: it does not say
+	// PulseMissing says that the receiver has had a fix for a minute or more and
+	// no pulse came; PulseElsewhere is the line on which one comes all the same,
+	// though the configuration names another.
+	PulseMissing   *bool   `json:"pulse_missing"`
+	PulseElsewhere *string `json:"pulse_elsewhere"`
 
 	// How late the pulse's edges are stamped, seconds, which is taken out of the
 	// stamps, and a 95 % half-width of that; null while it is not known.
@@ -178,9 +194,10 @@ type Journal struct {
 type Server struct {
 	ID          string     `json:"id"`
 	Name        string     `json:"name"`
-	Address     string     `json:"address"` // with port
-	Family      string     `json:"family"`  // one of Families; empty while the name is not resolved
-	Verdict     string     `json:"verdict"` // one of Verdicts
+	Address     string     `json:"address"`    // with port
+	Family      string     `json:"family"`     // one of Families; empty while the name is not resolved
+	NameFault   string     `json:"name_fault"` // one of NameFaults: why the name leads nowhere
+	Verdict     string     `json:"verdict"`    // one of Verdicts
 	Assured     bool       `json:"assured"`
 	Provisional bool       `json:"provisional"`
 	Reason      string     `json:"reason"`

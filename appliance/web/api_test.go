@@ -37,16 +37,17 @@ func keys(t *testing.T, what string, v any, want ...string) map[string]any {
 }
 
 var (
-	topFields        = []string{"schema", "time", "summary", "station", "reference", "receiver", "clock", "tracking", "servers", "assignments", "probe", "addressing", "update", "journal", "trees", "notices"}
-	stationFields    = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone", "card_written_bytes", "safe_mode"}
-	referenceFields  = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "pulse_alone", "counters", "satellites", "predictions", "stability"}
-	receiverFields   = []string{"device", "baud", "protocol", "pulse", "pulse_late_s", "pulse_late_error_s", "hat", "model", "setup"}
+	topFields       = []string{"schema", "time", "summary", "advice", "station", "reference", "receiver", "clock", "tracking", "servers", "assignments", "probe", "machine", "network", "addressing", "update", "journal", "vitals", "trees", "notices"}
+	stationFields   = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone", "card_written_bytes", "safe_mode", "claimed"}
+	referenceFields = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "pulse_alone", "counters", "satellites", "predictions", "stability"}
+	receiverFields  = []string{"device", "baud", "protocol", "pulse", "pulse_late_s", "pulse_late_error_s", "hat", "model", "setup",
+		"trouble", "usb", "antenna", "pulse_missing", "pulse_elsewhere"}
 	clockFields      = []string{"steered", "synchronized", "estimated_error_s", "greatest_error_s", "steps", "gps_minus_utc_s", "tai_minus_utc_s", "leap_second", "foreign_steps", "foreign_adjustments", "foreign", "foreign_age_s"}
 	leapFields       = []string{"change", "at", "receiver", "servers", "ordered"}
 	assignmentFields = []string{"source", "state", "url", "servers", "refused", "age_s", "next_s", "failure"}
 	counterFields    = []string{"fixes", "fixes_invalid", "fixes_implausible", "checksum", "noise_bytes", "pulses", "pulses_used", "pulses_doubled", "pulses_missing", "pulses_unnumbered", "pulses_lost", "votes", "vetoes"}
 	probeFields      = []string{"exchanges", "strays", "unstamped", "voided", "panics", "outcomes", "late", "duplicates", "foreign", "dropped"}
-	serverFields     = []string{"id", "name", "address", "family", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last", "path",
+	serverFields     = []string{"id", "name", "address", "family", "name_fault", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last", "path",
 		"latest", "jitter_s", "sent", "received", "reach", "family_gap_s", "claims", "warnings"}
 	pathFields       = []string{"at", "end", "summary", "inside", "port_path", "packets", "took_s", "hops"}
 	hopFields        = []string{"hop", "address", "rtt_s", "icmp_type", "icmp_code"}
@@ -114,6 +115,20 @@ func TestAPIContract(t *testing.T) {
 		}
 	}
 
+	own := wellStation()
+	own.Machine, own.Network = &status.Machine{Model: said("Raspberry Pi 4")}, &status.Network{Link: "eth0", IPv4: true}
+	mine := decode(t, own)
+	machine := keys(t, "machine", mine["machine"], "model", "wrong_image", "undervoltage", "card_read_only", "card_volatile")
+	network := keys(t, "network", mine["network"], "trouble", "link", "radio", "ipv4", "ipv6", "router_rtt_s")
+	if machine["model"] != "Raspberry Pi 4" || machine["undervoltage"] != nil || network["link"] != "eth0" || network["router_rtt_s"] != nil {
+		t.Errorf("machine %v, network %v", machine, network)
+	}
+	advice := keys(t, "advice", full["advice"], "situation", "situations", "sentence", "next", "time", "network", "updates")
+	light := keys(t, "advice.time", advice["time"], "level", "word", "sentence")
+	if advice["situation"] != "server-off" || advice["sentence"] != "gamma is off by +80 ms." || light["level"] != "good" || light["word"] != "known" {
+		t.Errorf("advice %v", advice)
+	}
+
 	file := keys(t, "assignments", full["assignments"].([]any)[0], assignmentFields...)
 	list := keys(t, "assignments", full["assignments"].([]any)[1], assignmentFields...)
 	if file["source"] != "file" || file["url"] != nil || file["servers"] != 2.0 || list["url"] != "https://lists.example.net/attic.json" || list["state"] != "kept" || list["age_s"] != 7200.0 || list["failure"] != "no route" {
@@ -138,7 +153,7 @@ func TestAPIContract(t *testing.T) {
 
 	empty := keys(t, "status", decode(t, status.Status{Servers: []status.Server{{}}}), topFields...)
 	station := keys(t, "station", empty["station"], stationFields...)
-	if empty["clock"] != nil || empty["journal"] != nil || empty["addressing"] != nil {
+	if empty["clock"] != nil || empty["journal"] != nil || empty["addressing"] != nil || empty["machine"] != nil || empty["network"] != nil || empty["advice"] == nil {
 		t.Errorf("clock = %v, journal = %v, addressing = %v, want null", empty["clock"], empty["journal"], empty["addressing"])
 	}
 	reference = keys(t, "reference", empty["reference"], referenceFields...)

@@ -92,7 +92,7 @@ func TestPageTellsDetails(t *testing.T) {
 		}
 	}
 	for _, want := range []string{warningSentences["asym"], `<a href="/servers/alpha">`} {
-		if !strings.Contains(body(t, fetch(h, "GET", "/")), want) {
+		if !strings.Contains(body(t, fetch(h, "GET", DetailsPath)), want) {
 			t.Errorf("the page does not say %q", want)
 		}
 	}

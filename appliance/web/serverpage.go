@@ -21,9 +21,6 @@ import (
 // ServersPath is what the page of each server is below, by its id.
 const ServersPath = "/servers/"
 
-// tablePath is the page on which the table of servers is.
-const tablePath = "/"
-
 const (
 	// rowsOfPage is how many exchanges a page lists.
 	rowsOfPage = 50
@@ -95,7 +92,7 @@ func (p *page) frame(s status.Status, title string) frame {
 	}
 	return frame{
 		Style: p.style, Icon: p.icon, Title: title + " – " + name, Name: name,
-		Time: newMoment(s.Time, "2006-01-02 15:04:05"), Marks: marks, Back: tablePath,
+		Time: newMoment(s.Time, "2006-01-02 15:04:05"), Marks: marks, Back: DetailsPath, Scripts: []string{p.live},
 	}
 }
 
@@ -157,6 +154,7 @@ func (p *page) draw(w http.ResponseWriter, name string, v any) {
 		sentence(w, http.StatusInternalServerError, "The page could not be drawn; the station's log says why.")
 		return
 	}
+	allowScripts(w.Header())
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write(b.Bytes())
 }

@@ -169,7 +169,7 @@ func TestServerPageOfHostile(t *testing.T) {
 	s.Servers[0].ID, s.Servers[0].Name, s.Servers[1].ID = evil, evil, ".."
 	k := &kept{n: 500, odd: true}
 	h := handler(t, Options{Source: fixed{status: s}, Exchanges: &exported{}, History: k})
-	front := body(t, fetch(h, "GET", "/"))
+	front := body(t, fetch(h, "GET", DetailsPath))
 	_, rest, _ := strings.Cut(front, `href="/servers/`)
 	link, _, _ := strings.Cut(rest, `"`)
 	for _, span := range []string{"", "?span=hours", "?span=year"} {

@@ -47,7 +47,7 @@ var verdictViews = map[monitor.Verdict]struct {
 
 // serverView is one row of the table. An empty text is a value not known.
 type serverView struct {
-	Name, Address       string
+	ID, Name, Address   string
 	Tone                tone
 	Mark, Verdict, Note string
 	Scale               *scale
@@ -65,7 +65,7 @@ type serverView struct {
 func newServerView(s status.Server, now time.Time) serverView {
 	vv := verdictViews[monitor.Verdict(s.Verdict)]
 	v := serverView{
-		Name: s.Name, Address: s.Address, Reason: s.Reason,
+		ID: s.ID, Name: s.Name, Address: s.Address, Reason: s.Reason,
 		Tone: vv.tone, Mark: vv.mark, Verdict: vv.word,
 		Scale: drawScale(s), Path: newPathView(s.Path, now),
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/truechimer/truechimer/appliance/advice"
 	"github.com/truechimer/truechimer/appliance/health"
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/appliance/update"
@@ -58,6 +59,7 @@ func tidy(s status.Status) status.Status {
 
 	s.Addressing = tidyAddressing(s.Addressing)
 	s.Probe.Outcomes = tidyOutcomes(s.Probe.Outcomes)
+	tidyOwn(&s)
 	s.Update = tidyUpdate(s.Update)
 	s.Assignments = tidyAssignments(s.Assignments)
 	if s.Journal != nil {
@@ -76,6 +78,11 @@ func tidy(s status.Status) status.Status {
 	for i := range s.Servers {
 		tidyServer(&s.Servers[i])
 	}
+	if s.Vitals != nil {
+		v := *s.Vitals
+		v.Temperature, v.CardWritten, v.CardPerDay = known(v.Temperature), known(v.CardWritten), known(v.CardPerDay)
+		s.Vitals = &v
+	}
 	s.Trees = tidyTrees(s.Trees, 0)
 	notices := []string{}
 	for _, n := range s.Notices[:min(len(s.Notices), maxNotices)] {
@@ -83,8 +90,10 @@ func tidy(s status.Status) status.Status {
 	}
 	s.Notices = notices
 	s.Summary = health.Clean(s.Summary, 2*maxNotice)
+	summary, a := advice.Of(s)
+	s.Advice = &a
 	if s.Summary == "" {
-		s.Summary = health.Summary(s)
+		s.Summary = summary
 	}
 	return s
 }
@@ -101,7 +110,7 @@ func clean(s *string, most int) *string {
 func tidyServer(v *status.Server) {
 	v.ID, v.Name = health.Clean(v.ID, maxAddress), health.Clean(v.Name, maxAddress)
 	v.Address, v.Reason = health.Clean(v.Address, maxAddress), health.Clean(v.Reason, maxReason)
-	v.Family = word(v.Family, status.Families, "")
+	v.Family, v.NameFault = word(v.Family, status.Families, ""), word(v.NameFault, status.NameFaults, status.NameFine)
 	v.Verdict = word(v.Verdict, status.Verdicts, string(monitor.NotJudged))
 	v.Offset, v.Uncertainty, v.Bound = known(v.Offset), known(v.Uncertainty), known(v.Bound)
 	v.RTT, v.Score, v.Loss = known(v.RTT), known(v.Score), known(v.Loss)

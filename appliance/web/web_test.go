@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truechimer/truechimer/appliance/health"
+	"github.com/truechimer/truechimer/appliance/advice"
 	"github.com/truechimer/truechimer/appliance/status"
 )
 
@@ -66,7 +66,7 @@ func wellStation() status.Status {
 		},
 		Notices: []string{"truechimer.toml, line 12, column 9: write interval = \"16s\""},
 	}
-	s.Summary = health.Summary(s)
+	s.Summary, _ = advice.Of(s)
 	return s
 }
 
@@ -109,6 +109,7 @@ func TestRoutes(t *testing.T) {
 	}{
 		{"GET", "/", 200, "text/html; charset=utf-8", "<h1>Locked to GPS"},
 		{"HEAD", "/", 200, "text/html; charset=utf-8", ""},
+		{"GET", "/details", 200, "text/html; charset=utf-8", "<h1>Locked to GPS"},
 		{"GET", "/?refresh=off", 200, "text/html; charset=utf-8", "Resume updates"},
 		{"GET", "/api/v1/status", 200, "application/json", `"schema": 1`},
 		{"HEAD", "/api/v1/status", 200, "application/json", ""},
@@ -129,8 +130,12 @@ func TestRoutes(t *testing.T) {
 		if c.code == 405 && r.Header.Get("Allow") != "GET, HEAD" {
 			t.Errorf("%s %s: Allow is %q", c.method, c.target, r.Header.Get("Allow"))
 		}
+		csp := policy
+		if c.code == 200 && strings.HasPrefix(c.kind, "text/html") {
+			csp = pagePolicy
+		}
 		for name, want := range map[string]string{
-			"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+			"Content-Security-Policy": csp, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 			"X-Frame-Options": "DENY", "Cache-Control": "no-store",
 		} {
 			if got := r.Header.Get(name); got != want {
@@ -156,7 +161,7 @@ func TestHealthz(t *testing.T) {
 func TestAssets(t *testing.T) {
 	h := handler(t, Options{Source: fixed{status: wellStation()}})
 	page := body(t, fetch(h, "GET", "/"))
-	for file, kind := range map[string]string{"page.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"} {
+	for file, kind := range map[string]string{"page.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml", "time.js": "text/javascript; charset=utf-8"} {
 		end := strings.Index(page, file+`"`)
 		if end < 0 {
 			t.Fatalf("the page does not use %s", file)

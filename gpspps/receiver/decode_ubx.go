@@ -79,10 +79,12 @@ func (d *Decoder) frame(f *ubx.Frame, start int64) {
 	case ubx.IDMonHW:
 		if m, ok := ubx.ReadHW(b); ok {
 			k.jammed[0], k.jamAt = m.Jam == ubx.JamCritical, start
+			k.supervised(m.Antenna, start)
 		}
 	case ubx.IDMonRF:
 		if m, ok := ubx.ReadRF(b); ok {
 			k.jammed[1], k.jamAt = m.Jam == ubx.JamCritical, start
+			k.supervised(m.Antenna, start)
 		}
 	case ubx.IDSecSIG:
 		if m, ok := ubx.ReadSig(b); ok {
