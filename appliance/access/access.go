@@ -21,6 +21,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/access/password"
@@ -42,6 +43,9 @@ type Options struct {
 	Plain bool
 	// Build is a date that has been.
 	Build time.Time
+
+	// Begin is the address that a new owner is led to; empty: the account's.
+	Begin string
 
 	Preset password.Hash // the password that truechimer.toml sets; zero: none
 	Code   string        // claims the station from anywhere; empty: none does
@@ -76,6 +80,7 @@ type Access struct {
 	damaged  bool // it was kept, and cannot be read
 	sessions sessions
 
+	unclaimed   atomic.Bool // what Claimable says
 	certificate certificate
 }
 

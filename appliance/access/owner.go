@@ -103,8 +103,9 @@ func (a *Access) load() {
 	}
 }
 
-// tell says what is wrong. a.mu is held.
+// tell says whose the station is, and what is wrong. a.mu is held.
 func (a *Access) tell() {
+	a.unclaimed.Store(a.owner.Password == "" && !a.damaged)
 	text := ""
 	if a.damaged {
 		text = "The file with the owner's password is damaged, so nobody can log in. Set the password anew: " + wayBack
@@ -169,10 +170,8 @@ func (a *Access) password() (hash string, damaged bool) {
 }
 
 // Claimable says whether nobody owns the station, so that the next who comes can.
-func (a *Access) Claimable() bool {
-	hash, damaged := a.password()
-	return hash == "" && !damaged
-}
+// It never waits for the card.
+func (a *Access) Claimable() bool { return a.unclaimed.Load() }
 
 // knowsCode says whether s is the claim code, in a time that tells nothing of it.
 func (a *Access) knowsCode(s string) bool {
