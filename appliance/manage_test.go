@@ -19,10 +19,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/truechimer/truechimer/appliance/access"
 	"github.com/truechimer/truechimer/appliance/access/password"
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/settings"
-	"github.com/truechimer/truechimer/appliance/access"
 )
 
 // managed is a program whose page is served, also over TLS, and a browser that
