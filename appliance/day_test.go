@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/truechimer/truechimer/appliance/advice"
 	"github.com/truechimer/truechimer/appliance/update/tuftest"
 )
 
@@ -127,7 +128,7 @@ func TestSafeMode(t *testing.T) {
 		if w.signs < 4300 || w.pause > 2*lifeEvery || len(j.lines("begun anew")) != 0 {
 			t.Errorf("%d signs of life, %v without one", w.signs, w.pause)
 		}
-		if !s.Station.SafeMode || s.Summary != safeSummary || len(s.Servers) != 0 || len(s.Notices) != 1 || s.Notices[0] != safeNotice {
+		if !s.Station.SafeMode || s.Summary != advice.ByID(advice.SafeMode).Sentence+"." || len(s.Servers) != 0 || len(s.Notices) != 1 || s.Notices[0] != safeNotice {
 			t.Errorf("it says %q, %q, safe mode %v, %d servers", s.Summary, s.Notices, s.Station.SafeMode, len(s.Servers))
 		}
 		if s.Update.State != "off" || s.Update.Summary != "In safe mode nothing is updated." || w.restarts.Load() != 0 {

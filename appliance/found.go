@@ -21,6 +21,7 @@ type found struct {
 	state    string // one of status.Setups
 	pulse    string
 	lateness pulse.Result // of the pulse's stamps
+	obstacles
 
 	open string          // port that is being read
 	line syscall.RawConn // its descriptor
@@ -53,6 +54,9 @@ func (f *found) receiver(device string, baud int, protocol string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.device, f.baud, f.protocol = device, baud, protocol
+	if f.antenna = ""; device != "" {
+		f.trouble = ""
+	}
 }
 
 // speaks says what the receiver speaks by now; empty: what it was heard in.
@@ -79,6 +83,9 @@ func (f *found) pulses(line string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pulse, f.lateness = line, pulse.Result{}
+	if line != "" {
+		f.missing, f.elsewhere = false, ""
+	}
 }
 
 // late says what is known of the stamps of those pulses.
@@ -97,6 +104,7 @@ func (f *found) status(c config.Receiver) status.Receiver {
 	if f.device != "" {
 		out.Model, out.Setup = known(f.model), known(f.state)
 	}
+	f.tell(&out)
 	if f.lateness.Known {
 		out.PulseLate, out.PulseLateError = known(f.lateness.Late), known(f.lateness.Error)
 	}

@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/byhand"
+	"github.com/truechimer/truechimer/appliance/logring"
+	"github.com/truechimer/truechimer/appliance/screen"
 )
 
 // version is set by the image's build.
@@ -81,7 +83,8 @@ func logic(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	writer := logWriter(p)
+	p.lines = &logring.Ring{}
+	writer := io.MultiWriter(logWriter(p), p.lines)
 	log := newLog(writer, time.Local)
 	if *addr != "" {
 		p.listen = *addr
@@ -122,6 +125,7 @@ func logWriter(p *platform) io.Writer {
 	if !p.station {
 		return os.Stderr
 	}
+	screen.ShowLog()
 	console, err := os.OpenFile("/dev/console", os.O_WRONLY, 0)
 	if err != nil {
 		return os.Stderr

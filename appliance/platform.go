@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/truechimer/truechimer/appliance/advice"
 	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/appliance/logring"
 	"github.com/truechimer/truechimer/appliance/update"
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootfs"
@@ -34,21 +36,19 @@ type platform struct {
 	alive      string // socket that takes signs of life; empty: none
 	volatile   bool   // /perm is not on the card
 	rescue     bool   // this slot runs because the committed one cannot be started
-	safe       bool   // see safeSummary
+	safe       bool   // see safeNotice
 	listen     string
-	secure     string    // the same over TLS; empty: the page is not served so
-	keep       string    // where the owner's password and the certificate are kept, if not in perm
-	settings   string    // where those of a program are kept that are made on the page, see keeps; empty: nowhere
-	build      time.Time // no date before it is believed
-	debugShell bool      // the image has one: it is a builder's
+	secure     string        // the same over TLS; empty: the page is not served so
+	keep       string        // where the owner's password and the certificate are kept, if not in perm
+	settings   string        // where those of a program are kept that are made on the page, see keeps; empty: nowhere
+	build      time.Time     // no date before it is believed
+	lines      *logring.Ring // the last lines of the log; nil: nobody keeps them
+	debugShell bool          // the image has one: it is a builder's
 }
 
 // A station that init had to reset too often because it was silent is started in
 // safe mode: it serves its page, configures its network, and does nothing else.
-const (
-	safeSummary = "Safe mode: this station hung and was reset again and again, so nothing but its network and this page runs, and no server is watched."
-	safeNotice  = "Switch the station off and on to try again. If it comes back to safe mode, take truechimer.toml off the card and try once more, or flash the card anew."
-)
+var safeNotice = advice.ByID(advice.SafeMode).Next
 
 // oldestDate is the date that a process not built into an image believes to
 // be past: this source's.
@@ -115,8 +115,9 @@ func plainPlatform() (*platform, error) {
 // the defaults, and the notices say so.
 func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 	if !p.station && file == "" {
+		notices := p.reset(nil)
 		l := config.Load(config.Sources{}, p.keeps())
-		return l.Config, l.Notices, nil
+		return l.Config, append(notices, l.Notices...), nil
 	}
 	if file != "" {
 		f, err := os.Open(file)
@@ -132,8 +133,9 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 		if err != nil || p.keeps() == "" {
 			return c, nil, err
 		}
+		notices := p.reset(b)
 		l := config.Load(config.Sources{Card: map[string][]byte{config.FileName: b}}, p.keeps())
-		return l.Config, l.Notices, nil
+		return l.Config, append(notices, l.Notices...), nil
 	}
 	if p.safe {
 		// What is in the file may be the reason.
@@ -158,6 +160,11 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 	if err != nil {
 		notices = append(notices, fmt.Sprintf("The host of this virtual machine may have given a configuration, which cannot be read: %v.", err))
 	}
+	own := card[config.FileName]
+	if host != nil {
+		own = host
+	}
+	notices = append(notices, p.reset(own)...)
 	l := config.Load(config.Sources{Card: card, SMBIOS: host}, p.keeps())
 	return l.Config, append(notices, l.Notices...), nil
 }

@@ -98,7 +98,7 @@ func TestProofs(t *testing.T) {
 				t.Errorf("%v, %v", info, err)
 			}
 		}
-		_, page := pageOf(t, s, "/")
+		_, page := pageOf(t, s, web.DetailsPath)
 		if link := `href="` + first.Proofs[0].URL + `"`; bytes.Count(page, []byte(web.ProofsPath+"/")) != 1 || !bytes.Contains(page, []byte(link)) {
 			t.Errorf("the page has no link to %s, or others", first.Proofs[0].URL)
 		}

@@ -46,6 +46,7 @@ func (h hardware) watch(ctx context.Context, in *inbox) error {
 	l := &listener{
 		in:   in,
 		ways: func() []string { return h.ways(in) },
+		rest: h.otherLines,
 		open: func(way string) (pulse.Edges, error) { return h.open(way, in) },
 	}
 	for ctx.Err() == nil {
@@ -70,10 +71,13 @@ func (h hardware) watch(ctx context.Context, in *inbox) error {
 type listener struct {
 	in   *inbox
 	ways func() []string // what there is to listen to now
+	rest func() []string // lines that a pulse could come on, and that are not listened to
 	open func(way string) (pulse.Edges, error)
 
 	names     []string   // what is listened to
 	calibrate func(*ear) // begins it
+	look      func()     // begins to listen to the others for a moment
+	looked    time.Time  // when it did last
 
 	came  bool   // a pulse, since fixes were counted
 	fixes uint64 // valid ones, at the last pulse
@@ -132,6 +136,7 @@ func (l *listener) listen(ctx context.Context) (failed []string) {
 	l.in.notes.set("pulse", "")
 	l.in.notes.say(slog.LevelInfo, "pulse line", "waiting for pulses on "+earNames(ears))
 	l.calibrate = func(e *ear) { hearing.Go(func() { e.calibrate(l.in) }) }
+	l.look = func() { hearing.Go(func() { l.lookElsewhere(ctx) }) }
 	return l.follow(ctx, ears, heard, failed)
 }
 
@@ -288,6 +293,7 @@ func (l *listener) missPulse(ears []*ear) {
 	if valid-l.fixes >= noPulseFixes {
 		l.in.notes.set("no pulse", fmt.Sprintf("The receiver has a fix, but no pulse comes in on %s: is it wired to another pin? Name that as pps in truechimer.toml, or write pps = \"off\" if there is none.",
 			earNames(ears)))
+		l.elsewhere()
 	}
 }
 

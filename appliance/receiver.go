@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/gpspps/pulse"
+	"github.com/truechimer/truechimer/gpspps/receiver"
 	"github.com/truechimer/truechimer/gpspps/serial"
 )
 
@@ -57,6 +59,11 @@ func newHardware(conf config.Config, board boards.Board) hardware {
 		openPort: func(name string, baud int) (port, error) { return serial.Open(name, baud) },
 		openLine: pulse.Open, openCarrier: pulse.OpenCarrier, devices: pulse.Devices,
 	}
+}
+
+// antennas are the words for what a receiver says of its antenna.
+var antennas = map[receiver.Antenna]string{
+	receiver.AntennaOK: status.AntennaFine, receiver.AntennaShort: status.AntennaShort, receiver.AntennaOpen: status.AntennaOpen,
 }
 
 // What may end the reading of a port that works.
@@ -152,6 +159,7 @@ func (f *finder) readPort(ctx context.Context, name string, baud int, l limits) 
 				l.garbled = patience // it has been right, and a line may have its moments
 			}
 			f.in.found.speaks(string(p.Protocol()))
+			f.in.found.says(antennas[p.Antenna(mono)])
 			tune.tick(mono)
 		}
 		if err := r.over(now, l); err != nil {

@@ -47,6 +47,8 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 			{"list of sockets", func(ctx context.Context) error { return logOpenSockets(ctx, log) }},
 			{"link to the host", func(context.Context) error { return serveHost(server, log) }},
 			{partUpdater, s.updater.run},
+			{"display", s.showScreen},
+			{"light", s.showLight},
 		}
 	}
 	return s.run(ctx, server, src, outside...)
@@ -55,14 +57,20 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 // server makes the server of the page.
 func (s *station) server() (*http.Server, error) {
 	o := web.Options{
-		Source: s, Alive: s.alive, Log: s.log, Proofs: s.proofs,
+		Source: s, Alive: s.alive, Log: s.log, Proofs: s.proofs, Recent: s.lastExchanges, Minutes: s.minutes,
 		Build: web.Build{Version: s.version, Slot: s.platform.slot, Board: s.platform.board.Name},
 	}
 	if s.diary != nil {
-		o.Exchanges = s.diary
+		o.Exchanges, o.History = s.diary, s.diary
+	}
+	if s.platform.lines != nil {
+		o.Lines = s.platform.lines
 	}
 	if s.platform.secure != "" {
 		o.Manage = settings.Path
+		o.Guard = func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.access.Require(h).ServeHTTP(w, r) })
+		}
 	}
 	handler, err := web.New(o)
 	if err != nil {
@@ -123,6 +131,7 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 	}
 	if s.platform.station {
 		all.keep(ctx, partWatchdog, s.showSignsOfLife)
+		all.keep(ctx, "look at the machine", s.watchMachine)
 	}
 	if !s.platform.safe {
 		all.keep(ctx, "receiver", func(ctx context.Context) error { return src.listen(ctx, s.inbox) })
@@ -190,7 +199,7 @@ func serveHost(server *http.Server, log *slog.Logger) error {
 func (s *station) judge(ctx context.Context) error {
 	m, err := monitor.New(monitor.Config{
 		Clock:       referenceClock{s.ref},
-		Prober:      s.prober,
+		Prober:      s.outcomes.of(s.prober),
 		Tracer:      tracer(s.prober),
 		Resolver:    s.resolver,
 		Assignments: s.assigned.roster,
@@ -232,6 +241,7 @@ func (s *station) keepTime(ctx context.Context) error {
 		} else {
 			s.ref.SetRealtime(diff)
 			s.ref.Tick(mono)
+			s.pulses.Add(s.ref.Samples(lookBack))
 			owner.Tick(mono)
 			s.memory.tick(s.ref.At(mono, ""), s.ref.Info(mono), s.ref.Leap())
 			s.notes.set("clock owner", contested(owner.Status()))

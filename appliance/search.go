@@ -213,19 +213,23 @@ func (f *finder) tell() (none bool) {
 			silent = append(silent, name)
 		}
 	}
-	text := ""
+	text, trouble := "", status.ReceiverSilent
 	switch {
 	case len(failed) == len(f.names):
+		trouble = status.ReceiverPort
 		text = "No serial port can be read: " + strings.Join(failed, "; ") + "."
 	case len(garbled) > 0 && len(f.bauds) == 1:
+		trouble = status.ReceiverSpeed
 		text = fmt.Sprintf("What comes in on %s cannot be read at %d baud: write baud = 0 in truechimer.toml to have the speed found, or check the wire.",
 			strings.Join(garbled, ", "), f.bauds[0])
 	case len(garbled) > 0:
+		trouble = status.ReceiverGarbled
 		text = fmt.Sprintf("What comes in on %s cannot be read at any speed from %d to %d baud: check the wire and the ground, or write the receiver's speed as baud in truechimer.toml.",
 			strings.Join(garbled, ", "), slices.Min(f.bauds), slices.Max(f.bauds))
 	default:
 		text = "No receiver is heard: nothing comes in on " + strings.Join(silent, ", ") + ". Is it powered, and its TX wired to the board's RX?"
 	}
 	f.in.notes.set("receiver", text)
+	f.in.found.unheard(trouble)
 	return len(failed) == len(f.names)
 }

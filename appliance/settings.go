@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/appliance/durable"
 	"github.com/truechimer/truechimer/appliance/settings"
 	"github.com/truechimer/truechimer/appliance/update"
 	"github.com/truechimer/truechimer/monitor"
@@ -43,7 +44,7 @@ func (s *station) newSettings() *settings.Store {
 
 // serveSettings has the pages of settings served to who may see them.
 func (s *station) serveSettings() error {
-	pages, err := settings.New(settings.Options{Store: s.settings, Station: changed{s}, Forms: s.access.StyleSheet(), Log: s.log})
+	pages, err := settings.New(settings.Options{Store: s.settings, Station: changed{s}, Owner: s.access, Name: s.platform.name, Forms: s.access.StyleSheet(), Log: s.log})
 	if err != nil {
 		return err
 	}
@@ -69,12 +70,20 @@ func (c changed) Apply(conf config.Config) {
 // answerOut is how long an answer may take to get out before a restart.
 const answerOut = 500 * time.Millisecond
 
-// Restart implements settings.Station.
-func (c changed) Restart() error {
+// restartable says why the program cannot be started anew now.
+func (c changed) restartable() error {
 	if u := c.s.updater; u != nil {
 		if e := u.engine.Load(); e != nil && e.Status().State == update.StateTrial {
 			return errors.New("a new version is on trial; in a quarter of an hour it can")
 		}
+	}
+	return nil
+}
+
+// Restart implements settings.Station.
+func (c changed) Restart() error {
+	if err := c.restartable(); err != nil {
+		return err
 	}
 	time.AfterFunc(answerOut, func() {
 		select {
@@ -91,6 +100,36 @@ func (c changed) Network() settings.Network {
 		return m
 	}
 	return nil
+}
+
+// Antenna implements settings.Station.
+func (c changed) Antenna() []byte {
+	path := c.s.platform.antennaPath()
+	if path == "" {
+		return nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil || parseAntenna(b) == nil {
+		return nil
+	}
+	return b
+}
+
+// SetAntenna implements settings.Station. What the reference knows is not kept any
+// more: the next start begins with this.
+func (c changed) SetAntenna(b []byte) error {
+	path := c.s.platform.antennaPath()
+	if parseAntenna(b) == nil {
+		return errors.New("where the antenna is cannot be made out of this backup")
+	}
+	if path == "" {
+		return errors.New("where the antenna is cannot be kept here")
+	}
+	if err := c.restartable(); err != nil {
+		return err
+	}
+	c.s.antennaSet.Store(true)
+	return durable.WriteFile(path, b)
 }
 
 // Updates implements settings.Station.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -44,12 +45,16 @@ type world struct {
 	atEnd    func(*station)                    // is called before the station ends; nil: nothing is
 	each     func(status.Status)               // sees every second; nil: nobody does
 	wrong    func(server string) time.Duration // how far a server is ahead; nil: none is
+	ahead    atomic.Int64                      // ns that all of them are, beside that
+	cut      atomic.Bool                       // the wire of the pulse
 	opened   atomic.Int32                      // ports and lines
 	restarts atomic.Int32
 	replug   func(time.Duration) []stick // what is at USB after a time; nil: nothing
-	pageless atomic.Bool                 // the page does not answer any more
-	what     string                      // is stuck after an hour: the clock, the page's network, or nothing
-	freed    chan struct{}               // ends it
+	rig      rig
+	quiet    time.Duration // for so long the receiver is silent
+	pageless atomic.Bool   // the page does not answer any more
+	what     string        // is stuck after an hour: the clock, the page's network, or nothing
+	freed    chan struct{} // ends it
 }
 
 // lack is what a world goes without.
@@ -66,6 +71,9 @@ func newWorld(l lack) *world {
 	w.last = w.begun
 	return w
 }
+
+// silent says that the receiver says nothing, and gives no pulse, now.
+func (w *world) silent() bool { return w.mute || time.Since(w.begun) < w.quiet }
 
 func (w *world) mono() int64     { return 1e12 + int64(time.Since(w.begun)) }
 func (w *world) true() time.Time { return epoch.Add(time.Since(w.begun)) }
@@ -111,18 +119,24 @@ func (w *world) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 	wait(ctx, 10*time.Millisecond)
 	x.Mono, x.T2 = w.mono(), w.true().UnixNano()
 	if w.wrong != nil {
-		x.T2 += int64(w.wrong(t.Server.Name))
+		x.T2 += int64(w.wrong(t.Server.Name)) + w.ahead.Load()
 	}
 	x.T3 = x.T2
 	wait(ctx, 10*time.Millisecond)
 	x.T4 = w.mono() + diff
 	packets(&x)
+	if w.rig.answer != nil {
+		w.rig.answer(t.Server.Name, &x)
+	}
 	return x
 }
 func (w *world) Counters() probe.Counters { return probe.Counters{} }
 
 // LookupNetIP implements monitor.Resolver.
 func (w *world) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, error) {
+	if w.rig.unknown {
+		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	}
 	if w.nameless || w.unlinked {
 		<-ctx.Done() // as a resolver does that nobody answers
 		return nil, &net.DNSError{Err: "no answer", Name: host, IsTimeout: true}
@@ -223,7 +237,7 @@ func (a *antenna) ReadStamped(b []byte) (int, int64, error) {
 	if a.closed.Load() {
 		return 0, a.w.mono(), os.ErrClosed
 	}
-	if a.w.mute {
+	if a.w.silent() {
 		time.Sleep(time.Second)
 		return 0, a.w.mono(), os.ErrDeadlineExceeded
 	}
@@ -255,7 +269,7 @@ type seconds struct {
 }
 
 func (s *seconds) WaitForEdgeAt(timeout time.Duration) (pulse.Event, bool) {
-	if s.w.mute || s.w.pulseless || s.N != "GPIO18" {
+	if s.w.silent() || s.w.pulseless || s.w.cut.Load() || s.N != cmp.Or(s.w.rig.pin, "GPIO18") {
 		time.Sleep(timeout)
 		return pulse.Event{}, false
 	}
@@ -278,7 +292,11 @@ func live(t *testing.T, w *world, p *platform, d time.Duration) (status.Status, 
 		t.Fatal(err)
 	}
 	p.station, p.alive, p.build = true, "init", oldestDate
-	p.board = boards.Board{Name: "rpi", GOARCH: "arm64", Loader: boards.LoaderUBoot, Serial: []string{"/dev/gps"}, Pulse: []string{"GPIO18", "GPIO4"}}
+	if p.root == "" {
+		p.root = t.TempDir() // this machine is not the station's
+	}
+	p.board = boards.Board{Name: "rpi", GOARCH: "arm64", Loader: boards.LoaderUBoot, Serial: []string{"/dev/gps"}, Pulse: []string{"GPIO18", "GPIO4"}, Compatible: boards.RaspberryPi.Compatible}
+	w.rig.board(&p.board)
 	s := newStation(p, conf, w, w, notices, j.log())
 	s.listen, s.dial, s.resolver, s.version = w.listen, w.dial, w, w.version
 	s.interfaces = func() ([]net.Addr, error) { return nil, nil }
@@ -297,7 +315,13 @@ func live(t *testing.T, w *world, p *platform, d time.Duration) (status.Status, 
 	}
 	h := hardware{
 		conf: conf, board: p.board,
-		openPort: func(string, int) (port, error) { w.opened.Add(1); return &antenna{w: w}, nil },
+		openPort: func(name string, baud int) (port, error) {
+			w.opened.Add(1)
+			if w.rig.port != nil {
+				return w.rig.port(w, name, baud)
+			}
+			return &antenna{w: w}, nil
+		},
 		openLine: func(name string) (pulse.Edges, error) {
 			w.opened.Add(1)
 			return &seconds{Pin: gpiotest.Pin{N: name}, w: w}, nil

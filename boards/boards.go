@@ -95,11 +95,19 @@ type Board struct {
 	// Ethernet address that it took from nowhere: the station then uses its own.
 	LoaderMakesUpNumbers bool
 
+	// Compatible are how the boards that the image is for begin to call themselves
+	// in their device trees (/proc/device-tree/compatible); none: they have no tree.
+	Compatible []string
+
 	Consoles []string // the kernel's consoles, the last one is /dev/console; none: the UART is the receiver's
 	Cmdline  []string // further kernel arguments
 
 	Serial []string // where a receiver may be, in the order in which to look
 	Pulse  []string // periph pin names or chip:line of the pulse, in the order in which to look
+
+	// LED is the one that shows how the station is, by its name in Linux's LED class;
+	// empty: the board has none.
+	LED string
 }
 
 // All lists the supported boards.

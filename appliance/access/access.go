@@ -21,6 +21,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/access/password"
@@ -79,6 +80,7 @@ type Access struct {
 	damaged  bool // it was kept, and cannot be read
 	sessions sessions
 
+	unclaimed   atomic.Bool // what Claimable says
 	certificate certificate
 }
 

@@ -25,7 +25,7 @@ const ResetName = "reset-password.txt"
 const MaxReset = 64 << 10
 
 const (
-	ownerName = "owner"
+	OwnerName = "owner"
 	ownerHead = "truechimer owner 1"
 	ownerMost = 1 << 10 // bytes
 )
@@ -103,8 +103,9 @@ func (a *Access) load() {
 	}
 }
 
-// tell says what is wrong. a.mu is held.
+// tell says whose the station is, and what is wrong. a.mu is held.
 func (a *Access) tell() {
+	a.unclaimed.Store(a.owner.Password == "" && !a.damaged)
 	text := ""
 	if a.damaged {
 		text = "The file with the owner's password is damaged, so nobody can log in. Set the password anew: " + wayBack
@@ -120,7 +121,7 @@ func (a *Access) read() (owner, error) {
 	if a.options.Dir == "" {
 		return owner{}, nil
 	}
-	b, err := readBounded(filepath.Join(a.options.Dir, ownerName), ownerMost)
+	b, err := readBounded(filepath.Join(a.options.Dir, OwnerName), ownerMost)
 	if errors.Is(err, fs.ErrNotExist) {
 		return owner{}, nil
 	}
@@ -135,7 +136,7 @@ func (a *Access) write(o owner) error {
 	if err != nil || a.options.Dir == "" {
 		return err
 	}
-	return keep(a.options.Dir, ownerName, b)
+	return keep(a.options.Dir, OwnerName, b)
 }
 
 var errQuicker = errors.New("the password was set by somebody else meanwhile")
@@ -169,10 +170,8 @@ func (a *Access) password() (hash string, damaged bool) {
 }
 
 // Claimable says whether nobody owns the station, so that the next who comes can.
-func (a *Access) Claimable() bool {
-	hash, damaged := a.password()
-	return hash == "" && !damaged
-}
+// It never waits for the card.
+func (a *Access) Claimable() bool { return a.unclaimed.Load() }
 
 // knowsCode says whether s is the claim code, in a time that tells nothing of it.
 func (a *Access) knowsCode(s string) bool {

@@ -38,6 +38,7 @@ type page struct {
 	From        string // the visitor's address
 	Fingerprint string
 	Sessions    int
+	Settings    string // where all else is changed; empty: nowhere
 	Link        string // to the same page over TLS
 	Host        string // what the browser will say that it does not know
 	WayBack     string

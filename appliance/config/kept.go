@@ -25,7 +25,7 @@ const Dir = "/perm/truechimer"
 // a line that ends this, and the truechimer.toml in force. All in one file, so
 // that a power cut cannot part them. It holds passwords: its mode is 0600.
 const (
-	keptName = "config.toml"
+	KeptName = "config.toml" // in Dir
 	keptHead = "# truechimer: the configuration in force, form 1"
 	keptBody = "# what follows is truechimer.toml as it was taken"
 )
@@ -71,7 +71,7 @@ func readKept(dir string) (kept, error) {
 	if dir == "" {
 		return k, nil
 	}
-	path := filepath.Join(dir, keptName)
+	path := filepath.Join(dir, KeptName)
 	text, err := readBounded(path, MaxSize+headMax)
 	if errors.Is(err, fs.ErrNotExist) {
 		return k, nil
@@ -159,7 +159,7 @@ func (k kept) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return durable.WriteFile(filepath.Join(dir, keptName), text)
+	return durable.WriteFile(filepath.Join(dir, KeptName), text)
 }
 
 // readBounded reads a file of which no more than one byte above most matters.

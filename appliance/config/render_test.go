@@ -113,13 +113,13 @@ func TestKeep(t *testing.T) {
 	keep(c)
 	c.Name = "host" // which is what it is called then
 	holds("without what the card was customised with", card, c, FromPerm)
-	if b, err := os.ReadFile(filepath.Join(dir, keptName)); err != nil || bytes.Contains(b, []byte("12345678")) {
+	if b, err := os.ReadFile(filepath.Join(dir, KeptName)); err != nil || bytes.Contains(b, []byte("12345678")) {
 		t.Errorf("what was forgotten is still there: %v", err)
 	}
 	c.Wifi = &Wifi{SSID: "elsewhere", Password: NewSecret("87654321")}
 	keep(c)
 	holds("another network", card, c, FromPerm)
-	if info, err := os.Stat(filepath.Join(dir, keptName)); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(filepath.Join(dir, KeptName)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
 	card.Card[FileName] = []byte("name = \"changed\"\n")

@@ -1,3 +1,5 @@
+// Package health says whether the process is alive, for the watchdog and
+// /healthz, and writes lengths of time and foreign text as people read them.
 package health
 
 import (

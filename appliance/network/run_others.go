@@ -4,8 +4,10 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
+	"time"
 )
 
 // Run fails: only a station's own Linux has its network managed by this
@@ -16,3 +18,8 @@ func (m *Manager) Run(context.Context) error {
 
 // RouterSilent implements nothing here.
 func (m *Manager) RouterSilent() bool { return false }
+
+// TimeRouter implements nothing here.
+func (m *Manager) TimeRouter(context.Context) (time.Duration, error) {
+	return 0, errors.ErrUnsupported
+}

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"embed"
@@ -18,6 +19,7 @@ import (
 	"github.com/truechimer/truechimer/appliance/access"
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/health"
+	"github.com/truechimer/truechimer/appliance/network"
 	"github.com/truechimer/truechimer/appliance/web"
 )
 
@@ -35,6 +37,13 @@ type Station interface {
 	// Restart restarts the station's program a moment later, so that an answer still
 	// gets out. Its error says why it cannot be now.
 	Restart() error
+	// Reset has the station forget all that it was told and has kept, and starts its
+	// program anew.
+	Reset() error
+	// Antenna is the file with where it was surveyed to be; nil: it was not. SetAntenna
+	// brings it back for the next start of the program.
+	Antenna() []byte
+	SetAntenna([]byte) error
 	// Network is how the network is changed; nil where it is not the station's own.
 	Network() Network
 	// Updates are the station's own; nil where it has none.
@@ -47,6 +56,11 @@ type Station interface {
 type Options struct {
 	Store   *Store
 	Station Station
+	Owner   Owner
+	// Name is what the station is called where its settings do not say.
+	Name string
+	// Trial is how long a network may be on trial; 0: network.TrialTime.
+	Trial time.Duration
 	// Forms is the address of the style of forms.
 	Forms string
 	Log   *slog.Logger
@@ -58,6 +72,8 @@ type Pages struct {
 	template *template.Template
 	style    []byte
 	started  config.Config // what the station's parts were started with
+
+	sealing sync.Mutex // while a backup is sealed or opened, which takes memory
 
 	mu     sync.Mutex
 	drafts []draft // the latest last
@@ -72,6 +88,7 @@ func New(o Options) (*Pages, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Trial = cmp.Or(o.Trial, network.TrialTime)
 	t, err := template.ParseFS(assets, "assets/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("settings: page template: %w", err)
@@ -97,6 +114,9 @@ func (p *Pages) Register(a *access.Access) {
 		pathReceiver:   p.receiver,
 		pathNetwork:    p.network,
 		pathUpdate:     p.update,
+		pathReset:      p.reset,
+		pathBackup:     p.backup,
+		pathRestore:    p.restore,
 		pathUpdateDo:   p.updateDo,
 		pathBundle:     p.bundle,
 	} {
@@ -121,7 +141,7 @@ type view struct {
 // show answers with a page.
 func (p *Pages) show(w http.ResponseWriter, r *http.Request, code int, page string, v view) {
 	v.Style, v.Forms, v.Own, v.Icon = web.StyleSheet(), p.o.Forms, web.Address("settings.css", p.style), web.Icon()
-	v.Name, v.Token = clean(p.o.Store.Now().Name), access.Token(r)
+	v.Name, v.Token = clean(cmp.Or(p.o.Store.Now().Name, p.o.Name)), access.Token(r)
 	if v.Up == "" && page != "overview" {
 		v.Up = Path
 	}
@@ -242,7 +262,13 @@ type draft struct {
 	next   config.Config
 	made   time.Time
 	asked  []string // what servers that are new in it answered
+	// What else a backup has: the hash of a password, and where the antenna is.
+	password string
+	antenna  []byte
 }
+
+// more says whether it is about more than settings.
+func (d draft) more() bool { return d.password != "" || d.antenna != nil }
 
 const (
 	draftsMost = 8
@@ -254,6 +280,10 @@ const (
 // propose checks a change, and shows it before it is kept. Where it is wrong, again
 // shows the form once more.
 func (p *Pages) propose(w http.ResponseWriter, r *http.Request, what string, change func(*config.Config) error, again func(code int, problems []string)) {
+	p.proposeDraft(w, r, draft{what: what}, change, again)
+}
+
+func (p *Pages) proposeDraft(w http.ResponseWriter, r *http.Request, d draft, change func(*config.Config) error, again func(code int, problems []string)) {
 	now := p.o.Store.Now()
 	next := now
 	err := change(&next)
@@ -265,11 +295,11 @@ func (p *Pages) propose(w http.ResponseWriter, r *http.Request, what string, cha
 		return
 	}
 	before := config.Render(now)
-	if bytes.Equal(before, config.Render(next)) {
+	if bytes.Equal(before, config.Render(next)) && !d.more() {
 		p.redirect(w, r, Path+"?done=same")
 		return
 	}
-	d := draft{id: rand.Text(), what: what, before: before, next: next, made: time.Now()}
+	d.id, d.before, d.next, d.made = rand.Text(), before, next, time.Now()
 	d.asked = p.askNew(r.Context(), now, next)
 	p.mu.Lock()
 	if p.drafts = append(p.drafts, d); len(p.drafts) > draftsMost {
@@ -342,9 +372,12 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 		Restarts    bool
 		Tries       bool
 		Lasting     bool
+		Password    bool
+		Antenna     bool
 	}{
 		d.id, Differences(now, d.next), d.asked, restarts(p.started, d.next),
 		p.o.Station.Network() != nil && !sameNetwork(now, d.next), p.o.Store.Lasting(),
+		d.password != "" && d.password != p.o.Owner.PasswordHash(), d.antenna != nil,
 	}})
 }
 
@@ -352,8 +385,17 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 // station can still be reached.
 func (p *Pages) keep(w http.ResponseWriter, r *http.Request, d draft) {
 	manager := p.o.Station.Network()
+	if !bytes.Equal(config.Render(p.o.Store.Now()), d.before) {
+		p.refuse(w, r, http.StatusConflict, ErrChanged)
+		return
+	}
+	restart, err := p.restoreRest(r, d)
+	if err != nil {
+		p.refuse(w, r, http.StatusUnprocessableEntity, err)
+		return
+	}
 	tries := false
-	err := p.o.Store.Put(d.what, func(c *config.Config) error {
+	err = p.o.Store.Put(d.what, func(c *config.Config) error {
 		if !bytes.Equal(config.Render(*c), d.before) {
 			return ErrChanged
 		}
@@ -378,7 +420,7 @@ func (p *Pages) keep(w http.ResponseWriter, r *http.Request, d draft) {
 	switch {
 	case tries:
 		p.try(w, r, manager, d.next)
-	case restarts(p.started, now):
+	case restart || restarts(p.started, now):
 		p.restarting(w, r)
 	default:
 		p.redirect(w, r, Path+"?done=kept")

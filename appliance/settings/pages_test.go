@@ -30,7 +30,7 @@ func TestAddAServer(t *testing.T) {
 	dir := t.TempDir()
 	w := newWorld(t, dir, config.Default()).login()
 	id, page := w.draft(w.post(pathServers, pathServers, "address", "ntp.example.net"))
-	if got := text(page); !strings.Contains(got, "Server ntp.example.net not set ntp.example.net, may be off by 25ms") || !strings.Contains(got, " ntp.example.net: it answers, after 1.0 ms.") {
+	if got := text(page); !strings.Contains(got, "Server ntp.example.net Before not set After ntp.example.net, may be off by 25ms") || !strings.Contains(got, " ntp.example.net: it answers, after 1.0 ms.") {
 		t.Errorf("%s", got)
 	}
 	if len(w.store.Now().Servers) != 0 || len(w.station.applied) != 0 {
@@ -312,4 +312,22 @@ func TestNetworkOnTrial(t *testing.T) {
 			t.Errorf("%+v", past)
 		}
 	})
+}
+
+// TestReset takes a word that is typed.
+func TestReset(t *testing.T) {
+	w := newWorld(t, t.TempDir(), config.Default()).login()
+	for _, word := range []string{"", "yes", "reset it"} {
+		if got := w.post(pathReset, pathReset, "word", word); got.code != 422 || w.station.resets != 0 {
+			t.Errorf("%q: %d", word, got.code)
+		}
+	}
+	w.station.refuses = errors.New("a new version is on trial")
+	if got := w.post(pathReset, pathReset, "word", "reset"); got.code != 409 || !strings.Contains(text(got.body), "on trial") {
+		t.Errorf("%d", got.code)
+	}
+	w.station.refuses = nil
+	if got := w.post(pathReset, pathReset, "word", " Reset "); got.code != 200 || w.station.resets != 1 {
+		t.Errorf("%d, %d resets", got.code, w.station.resets)
+	}
 }

@@ -3,6 +3,7 @@ package settings
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/truechimer/truechimer/appliance/config"
 )
@@ -46,7 +47,7 @@ func (p *Pages) showPast(w http.ResponseWriter, r *http.Request) {
 		show(http.StatusConflict, []string{"These settings are not where they were in the list: look once more."})
 		return
 	}
-	p.propose(w, r, "back to the settings before: "+past[n].What, func(c *config.Config) error {
+	p.propose(w, r, "back to the settings before "+strings.TrimPrefix(past[n].What, "back to the settings before "), func(c *config.Config) error {
 		return bring(c, past[n].Text)
 	}, show)
 }

@@ -17,8 +17,10 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/appliance/health"
 )
 
 // PastMost is how many earlier settings are kept.
@@ -122,7 +124,7 @@ func (s *Store) Put(what string, change func(*config.Config) error) error {
 	if !known {
 		at = time.Time{}
 	}
-	s.remember(Past{At: at.UTC(), What: what, Text: string(before)})
+	s.remember(Past{At: at.UTC(), What: health.Clean(what, whatMost/utf8.UTFMax), Text: string(before)})
 	s.write()
 	s.o.Log.Info("the settings were changed", "what", what)
 	return nil

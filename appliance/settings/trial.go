@@ -72,7 +72,7 @@ func (p *Pages) try(w http.ResponseWriter, r *http.Request, manager Network, nex
 	p.mu.Unlock()
 	p.redirect(w, r, pathTrial+"?id="+url.QueryEscape(t.id))
 	time.AfterFunc(tryAfter, func() {
-		token, err := manager.Try(network.Settings{Network: next.Network, Wifi: next.Wifi}, network.TrialTime)
+		token, err := manager.Try(network.Settings{Network: next.Network, Wifi: next.Wifi}, p.o.Trial)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		t.token, t.err, t.state = token, err, trialRuns

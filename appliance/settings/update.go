@@ -136,29 +136,39 @@ func (a arriving) Read(b []byte) (int, error) {
 	return a.ReadCloser.Read(b)
 }
 
-// file is the file of a form that is sent as one. The token has been looked at before
-// anything of it is read.
-func file(w http.ResponseWriter, r *http.Request, field string) (io.Reader, error) {
+// file is the file of a form that is sent as one, and the fields before it. The token
+// has been looked at before anything of it is read.
+func file(w http.ResponseWriter, r *http.Request, field string) (f io.Reader, fields map[string]string, err error) {
+	errNone := errors.New("no file came: choose one")
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/form-data" {
-		return nil, errors.New("no file came: choose one")
+		return nil, nil, errNone
 	}
 	r.Body = arriving{r.Body, http.NewResponseController(w), time.Now().Add(fileMost)}
 	parts, err := r.MultipartReader()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	const most = 8 // fields before the file
+	const (
+		most     = 8       // fields before the file
+		mostText = 4 << 10 // bytes of one
+	)
+	fields = map[string]string{}
 	for range most {
 		part, err := parts.NextRawPart()
 		if err != nil {
-			break
+			return nil, nil, errNone
 		}
 		if part.FormName() == field && part.FileName() != "" {
-			return part, nil
+			return part, fields, nil
 		}
+		b, err := io.ReadAll(io.LimitReader(part, mostText))
+		if err != nil {
+			return nil, nil, errNone
+		}
+		fields[part.FormName()] = string(b)
 	}
-	return nil, errors.New("no file came: choose one")
+	return nil, nil, errNone
 }
 
 // bundle takes a bundle that is uploaded.
@@ -168,7 +178,7 @@ func (p *Pages) bundle(w http.ResponseWriter, r *http.Request) {
 		p.redirect(w, r, pathUpdate)
 		return
 	}
-	f, err := file(w, r, "bundle")
+	f, _, err := file(w, r, "bundle")
 	if err == nil {
 		err = u.Take(f)
 	}

@@ -48,6 +48,8 @@ func cheap(t testing.TB) password.Hash {
 type stand struct {
 	applied  []config.Config
 	restarts int
+	resets   int
+	antenna  []byte
 	refuses  error // why it does not restart
 	manager  *network.Manager
 	asked    []string
@@ -86,6 +88,17 @@ func (s *stand) Restart() error {
 	}
 	return s.refuses
 }
+func (s *stand) Antenna() []byte { return s.antenna }
+func (s *stand) SetAntenna(b []byte) error {
+	s.antenna = b
+	return s.refuses
+}
+func (s *stand) Reset() error {
+	if s.refuses == nil {
+		s.resets++
+	}
+	return s.refuses
+}
 func (s *stand) Network() Network {
 	if s.manager == nil {
 		return nil
@@ -105,6 +118,7 @@ type world struct {
 	pages   *Pages
 	station *stand
 	handler http.Handler
+	access  *access.Access
 	cookies map[string]string
 	host    string
 }
@@ -120,9 +134,10 @@ func newWorld(t testing.TB, dir string, c config.Config) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.pages, err = New(Options{Store: w.store, Station: w.station, Forms: a.StyleSheet()}); err != nil {
+	if w.pages, err = New(Options{Store: w.store, Station: w.station, Owner: a, Forms: a.StyleSheet()}); err != nil {
 		t.Fatal(err)
 	}
+	w.access = a
 	w.pages.Register(a)
 	w.handler = a.Handler(http.NotFoundHandler())
 	return w

@@ -14,17 +14,26 @@ type Status struct {
 	Schema    int       `json:"schema"`
 	Time      time.Time `json:"time"`    // the station's best idea of UTC
 	Summary   string    `json:"summary"` // one sentence for a person
+	Advice    *Advice   `json:"advice"`  // what a person does next; never null in the API
 	Station   Station   `json:"station"`
 	Reference Reference `json:"reference"`
 	Receiver  Receiver  `json:"receiver"`
-	Clock     *Clock    `json:"clock"` // null until there is one that is looked after
+	Clock     *Clock    `json:"clock"`    // null until there is one that is looked after
+	Tracking  *Tracking `json:"tracking"` // what chronyc shows; null where nothing is known of the clock
 	Servers   []Server  `json:"servers"`
 	// Assignments are where the servers come from, the one whose word goes first
 	// before the others. Never null.
 	Assignments []Assignments `json:"assignments"`
 	Probe       Probe         `json:"probe"`
-	Update      *Update       `json:"update"`  // null where the station's program does not update itself
-	Journal     *Journal      `json:"journal"` // null where exchanges are not kept
+	Machine     *Machine      `json:"machine"`    // null where the program runs on somebody's computer
+	Network     *Network      `json:"network"`    // null where the network is not the station's
+	Addressing  *Addressing   `json:"addressing"` // null where the station does not give itself its addresses
+	Update      *Update       `json:"update"`     // null where the station's program does not update itself
+	Journal     *Journal      `json:"journal"`    // null where exchanges are not kept
+	Vitals      *Vitals       `json:"vitals"`     // null where nothing is told of the device
+	// Trees are what the station needs on the way to servers and to the time, each from
+	// its root on. Never null.
+	Trees []Step `json:"trees"`
 	// Notices are things a person should know: a configuration error with
 	// file, line and column, a card that cannot be written. Never null.
 	Notices []string `json:"notices"`
@@ -41,9 +50,15 @@ type Station struct {
 	// Timezone is where the station stands, in the IANA's words; null where
 	// nobody said. The times here are UTC all the same.
 	Timezone *string `json:"timezone"`
+	// CardWritten is what was written to the card since the system was started; null
+	// where there is none, or it is not known.
+	CardWritten *uint64 `json:"card_written_bytes"`
 	// SafeMode says that only this page and the network run, since the station
 	// hung too often.
 	SafeMode bool `json:"safe_mode"`
+	// Claimed says that somebody owns the station; null where nobody can, since
+	// the page is not served over TLS.
+	Claimed *bool `json:"claimed"`
 }
 
 // Reference is the station's own source of time.
@@ -60,6 +75,13 @@ type Reference struct {
 	SatellitesSeen *int     `json:"satellites_seen"`
 	PulseAlone     bool     `json:"pulse_alone"` // truechimer.toml names a pulse without a receiver
 	Counters       Counters `json:"counters"`
+	// Satellites are those that the receiver tells of, 64 at the most. Never null.
+	Satellites []Satellite `json:"satellites"`
+	// Predictions are how well the time will be known if no further pulse comes.
+	// Never null.
+	Predictions []Prediction `json:"predictions"`
+	// Stability is how steady the clock is over intervals of 1 s and on. Never null.
+	Stability []Deviation `json:"stability"`
 }
 
 // Clock is the station's clock as other programs see it, and who sets it.
@@ -89,7 +111,7 @@ type Leap struct {
 }
 
 // Receiver is where the GPS receiver and its pulse were found. All is null until
-// they are heard, and again when they fall silent.
+// they are heard, and again when they fall silent, but for what is in their way.
 type Receiver struct {
 	Device   *string `json:"device"`   // of the serial port, such as /dev/ttyAMA0
 	Baud     *int    `json:"baud"`     // bits per second; null also where the device has no speed (USB)
@@ -98,6 +120,15 @@ type Receiver struct {
 	Hat      *string `json:"hat"`      // title of the hat, where truechimer.toml names it
 	Model    *string `json:"model"`    // what it says that it is, with its firmware
 	Setup    *string `json:"setup"`    // one of Setups: what came of configuring it; null where that is not wanted
+
+	Trouble *string `json:"trouble"` // why none is heard: one of ReceiverTroubles; null: one is, or it is too early to tell
+	USB     *bool   `json:"usb"`     // it hangs on USB, where most give no pulse
+	Antenna *string `json:"antenna"` // one of Antennas; null: it does not say
+	// PulseMissing says that the receiver has had a fix for a minute or more and
+	// no pulse came; PulseElsewhere is the line on which one comes all the same,
+	// though the configuration names another.
+	PulseMissing   *bool   `json:"pulse_missing"`
+	PulseElsewhere *string `json:"pulse_elsewhere"`
 
 	// How late the pulse's edges are stamped, seconds, which is taken out of the
 	// stamps, and a 95 % half-width of that; null while it is not known.
@@ -132,11 +163,20 @@ type Probe struct {
 	Voided    uint64 `json:"voided"`    // exchanges during which the station's clock was set
 	Panics    uint64 `json:"panics"`    // faults of the protocol code, caught
 
+	// Outcomes say what became of them, one for each word of [Outcomes]. Never null.
+	Outcomes []Outcome `json:"outcomes"`
+
 	// Where exchanges share sockets, on Linux; 0 elsewhere.
 	Late       uint64 `json:"late"`       // replies within a minute after their exchange was given up
 	Duplicates uint64 `json:"duplicates"` // replies to what had its reply
 	Foreign    uint64 `json:"foreign"`    // packets from where nothing was expected
 	Dropped    uint64 `json:"dropped"`    // packets lost here, for lack of room in a socket's buffer
+}
+
+// Outcome is how often something became of an exchange.
+type Outcome struct {
+	Outcome string `json:"outcome"` // one of Outcomes
+	Count   uint64 `json:"count"`
 }
 
 // Journal is what is kept of exchanges. Counts are since the start.
@@ -154,9 +194,10 @@ type Journal struct {
 type Server struct {
 	ID          string     `json:"id"`
 	Name        string     `json:"name"`
-	Address     string     `json:"address"` // with port
-	Family      string     `json:"family"`  // one of Families; empty while the name is not resolved
-	Verdict     string     `json:"verdict"` // one of Verdicts
+	Address     string     `json:"address"`    // with port
+	Family      string     `json:"family"`     // one of Families; empty while the name is not resolved
+	NameFault   string     `json:"name_fault"` // one of NameFaults: why the name leads nowhere
+	Verdict     string     `json:"verdict"`    // one of Verdicts
 	Assured     bool       `json:"assured"`
 	Provisional bool       `json:"provisional"`
 	Reason      string     `json:"reason"`
@@ -188,4 +229,13 @@ type Sample struct {
 	Offset      float64 // pulse minus the estimate, seconds; NaN: no pulse
 	Uncertainty float64 // half-width of the 95 % band, seconds
 	State       string
+}
+
+// Point is one exchange with a server, for its plot.
+type Point struct {
+	Age         float64 // seconds before now
+	Offset      float64 // server minus true time by this exchange alone, seconds; NaN: it told none
+	Uncertainty float64 // half-width of a 95 % interval, seconds; NaN not known
+	Score       float64 // after it; NaN not known
+	Verdict     string
 }

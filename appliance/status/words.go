@@ -28,7 +28,7 @@ const (
 	SetupUnanswered = "unanswered" // it does not answer, and is left as it is
 )
 
-// Sources, States, Protocols, Setups, Families, Verdicts, Leaps, Warnings and those of Update and Assignments are all the words
+// Sources, States, Protocols, Setups, Families, Verdicts, Leaps, Warnings, those of Update and Assignments and the others here are all the words
 // that the fields of the same name may hold. Page, API and tests take them from here.
 var (
 	Sources = []string{
@@ -49,6 +49,13 @@ var (
 		string(monitor.Denied), string(monitor.RateLimited), string(monitor.Invalid),
 		string(monitor.NotJudged),
 	}
+	Levels           = []string{LevelGood, LevelWait, LevelWarn, LevelBad}
+	NetworkTroubles  = []string{NetworkFine, NetworkNoLink, NetworkNoLease, NetworkNoRouter, NetworkSilent}
+	ReceiverTroubles = []string{ReceiverPort, ReceiverSilent, ReceiverSpeed, ReceiverGarbled}
+	Antennas         = []string{AntennaFine, AntennaOpen, AntennaShort}
+	NameFaults       = []string{NameFine, NameNoAnswer, NameUnknown}
+
+	// Leaps are in the order of NTP's leap indicator.
 	Leaps    = []string{LeapNone, LeapInsert, LeapDelete, LeapUnsynchronized}
 	Warnings = warningWords()
 
@@ -60,4 +67,12 @@ var (
 	AssignmentsSources = []string{AssignmentsFile, AssignmentsURL}
 	AssignmentsStates  = []string{AssignmentsCurrent, AssignmentsKept, AssignmentsNone}
 	UpdateFreshness    = []string{string(update.FreshUnknown), string(update.Fresh), string(update.Expired)}
+
+	// Outcomes are what may become of one exchange.
+	Outcomes = []string{
+		string(monitor.OutcomeOK), string(monitor.OutcomeTimeout), string(monitor.OutcomeRefused), string(monitor.OutcomeUnreachable),
+		string(monitor.OutcomeSendError), string(monitor.OutcomeResolveError), string(monitor.OutcomeUnsynchronized),
+		string(monitor.OutcomeDenied), string(monitor.OutcomeRateLimited), string(monitor.OutcomeInvalid),
+		string(monitor.OutcomeStray), string(monitor.OutcomeClockStepped), string(monitor.OutcomeInternal),
+	}
 )

@@ -33,8 +33,12 @@ func embedded(file string) string {
 	return Address(file, content)
 }
 
-// policy lets a page have its own style sheet and icon and nothing else.
-const policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// policy lets a page have its own style sheet and icon and nothing else; pagePolicy,
+// that of the page itself, scripts of the station's as well.
+const (
+	policy     = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	pagePolicy = "script-src 'self'; connect-src 'self'; " + policy
+)
 
 // Protect sets the headers of every answer of the station: no page of others may
 // show it in a frame or read it, and it needs nothing of theirs.

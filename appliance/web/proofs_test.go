@@ -65,7 +65,7 @@ func TestProofs(t *testing.T) {
 		t.Errorf("POST: %s", r.Status)
 	}
 	// Only who is off has a link, to the newest.
-	page := body(t, fetch(h, "GET", "/"))
+	page := body(t, fetch(h, "GET", DetailsPath))
 	if n := strings.Count(page, ProofsPath+"/"); n != 1 || !strings.Contains(page, `href="`+got.Proofs[0].URL+`"`) {
 		t.Errorf("%d links to proofs", n)
 	}

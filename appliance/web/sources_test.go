@@ -26,7 +26,7 @@ func TestSources(t *testing.T) {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
-	if page := body(t, fetch(handler(t, Options{Source: fixed{status: wellStation()}}), "GET", "/")); !strings.Contains(page, "1 from the last good list of lists.example.net/attic.json") {
+	if page := body(t, fetch(handler(t, Options{Source: fixed{status: wellStation()}}), "GET", DetailsPath)); !strings.Contains(page, "1 from the last good list of lists.example.net/attic.json") {
 		t.Error("the page does not say where servers come from")
 	}
 }
@@ -75,7 +75,7 @@ func TestThousandsOnThePage(t *testing.T) {
 	if len(v.Servers) != maxRows || v.Unshown != 10_003-maxRows || v.Tone != toneWarn || v.Servers[0].Name != "gamma" || v.Servers[1].Name != "epsilon" || v.Servers[2].Name != "server 0" {
 		t.Errorf("%d rows, %d not shown, %s: %s, %s, %s", len(v.Servers), v.Unshown, v.Tone, v.Servers[0].Name, v.Servers[1].Name, v.Servers[2].Name)
 	}
-	page := body(t, fetch(handler(t, Options{Source: fixed{status: s}}), "GET", "/"))
+	page := body(t, fetch(handler(t, Options{Source: fixed{status: s}}), "GET", DetailsPath))
 	if len(page) > 1<<20 || !strings.Contains(page, "9753 more servers have no room here") {
 		t.Errorf("a page of %d bytes", len(page))
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/truechimer/truechimer/appliance/advice"
 	"github.com/truechimer/truechimer/appliance/health"
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/appliance/update"
@@ -43,6 +44,8 @@ func tidy(s status.Status) status.Status {
 	r.Reason = health.Clean(r.Reason, maxReason)
 	r.Offset, r.Uncertainty, r.Bound = known(r.Offset), known(r.Uncertainty), known(r.Bound)
 	r.Frequency, r.Holdover = known(r.Frequency), known(r.Holdover)
+	tidyReference(r)
+	s.Tracking = tidyTracking(s.Tracking)
 	rx := &s.Receiver
 	rx.Device, rx.Pulse, rx.Hat = clean(rx.Device, maxAddress), clean(rx.Pulse, maxWord), clean(rx.Hat, maxWord)
 	rx.Protocol = clean(rx.Protocol, maxWord)
@@ -54,6 +57,9 @@ func tidy(s status.Status) status.Status {
 		rx.Setup = nil
 	}
 
+	s.Addressing = tidyAddressing(s.Addressing)
+	s.Probe.Outcomes = tidyOutcomes(s.Probe.Outcomes)
+	tidyOwn(&s)
 	s.Update = tidyUpdate(s.Update)
 	s.Assignments = tidyAssignments(s.Assignments)
 	if s.Journal != nil {
@@ -72,14 +78,22 @@ func tidy(s status.Status) status.Status {
 	for i := range s.Servers {
 		tidyServer(&s.Servers[i])
 	}
+	if s.Vitals != nil {
+		v := *s.Vitals
+		v.Temperature, v.CardWritten, v.CardPerDay = known(v.Temperature), known(v.CardWritten), known(v.CardPerDay)
+		s.Vitals = &v
+	}
+	s.Trees = tidyTrees(s.Trees, 0)
 	notices := []string{}
 	for _, n := range s.Notices[:min(len(s.Notices), maxNotices)] {
 		notices = append(notices, health.Clean(n, maxNotice))
 	}
 	s.Notices = notices
 	s.Summary = health.Clean(s.Summary, 2*maxNotice)
+	summary, a := advice.Of(s)
+	s.Advice = &a
 	if s.Summary == "" {
-		s.Summary = health.Summary(s)
+		s.Summary = summary
 	}
 	return s
 }
@@ -96,7 +110,7 @@ func clean(s *string, most int) *string {
 func tidyServer(v *status.Server) {
 	v.ID, v.Name = health.Clean(v.ID, maxAddress), health.Clean(v.Name, maxAddress)
 	v.Address, v.Reason = health.Clean(v.Address, maxAddress), health.Clean(v.Reason, maxReason)
-	v.Family = word(v.Family, status.Families, "")
+	v.Family, v.NameFault = word(v.Family, status.Families, ""), word(v.NameFault, status.NameFaults, status.NameFine)
 	v.Verdict = word(v.Verdict, status.Verdicts, string(monitor.NotJudged))
 	v.Offset, v.Uncertainty, v.Bound = known(v.Offset), known(v.Uncertainty), known(v.Bound)
 	v.RTT, v.Score, v.Loss = known(v.RTT), known(v.Score), known(v.Loss)
@@ -207,6 +221,18 @@ func tidyAssignments(list []status.Assignments) []status.Assignments {
 		a.URL, a.Failure = clean(a.URL, maxAddress), health.Clean(a.Failure, maxReason)
 		a.Servers, a.Refused = max(a.Servers, 0), max(a.Refused, 0)
 		a.Age, a.Next = known(a.Age), known(a.Next)
+	}
+	return out
+}
+
+// tidyOutcomes leaves each word once.
+func tidyOutcomes(list []status.Outcome) []status.Outcome {
+	out, seen := []status.Outcome{}, map[string]bool{}
+	for _, o := range list {
+		if slices.Contains(status.Outcomes, o.Outcome) && !seen[o.Outcome] {
+			seen[o.Outcome] = true
+			out = append(out, o)
+		}
 	}
 	return out
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/truechimer/truechimer/appliance/health"
+	"github.com/truechimer/truechimer/appliance/advice"
 	"github.com/truechimer/truechimer/appliance/status"
 )
 
@@ -48,7 +48,13 @@ func wellStation() status.Status {
 			{Source: "file", State: "current", Servers: 2},
 			{Source: "url", State: "kept", URL: said("https://lists.example.net/attic.json"), Servers: 1, Age: val(7200), Next: val(340), Failure: "no route"},
 		},
-		Probe:   status.Probe{Exchanges: 6789, Strays: 7, Panics: 1},
+		Probe: status.Probe{Exchanges: 6789, Strays: 7, Panics: 1},
+		Addressing: &status.Addressing{Link: "eth0", Gateways: []string{"192.0.2.1"}, DNS: []string{"192.0.2.53", "2001:db8::53"}, LocalName: said("truechimer-7f3a.local"),
+			Addresses: []status.Address{
+				{Address: "192.0.2.7/24", Origin: status.AddressDHCP, Lasts: val(3540)},
+				{Address: "2001:db8::7/64", Origin: status.AddressFixed},
+				{Address: "fe80::7/64", Origin: status.AddressOfLink},
+			}},
 		Journal: &status.Journal{Records: 4711, Waiting: 12, Written: 409600, Size: 8 << 20, Oldest: ago(24 * time.Hour)},
 		Servers: []status.Server{
 			{ID: "alpha", Name: "alpha", Address: "192.0.2.10:123", Family: "ipv4", Verdict: "ok", Assured: true, Offset: val(2.14e-4), Uncertainty: val(1.9e-4),
@@ -60,7 +66,7 @@ func wellStation() status.Status {
 		},
 		Notices: []string{"truechimer.toml, line 12, column 9: write interval = \"16s\""},
 	}
-	s.Summary = health.Summary(s)
+	s.Summary, _ = advice.Of(s)
 	return s
 }
 
@@ -103,6 +109,7 @@ func TestRoutes(t *testing.T) {
 	}{
 		{"GET", "/", 200, "text/html; charset=utf-8", "<h1>Locked to GPS"},
 		{"HEAD", "/", 200, "text/html; charset=utf-8", ""},
+		{"GET", "/details", 200, "text/html; charset=utf-8", "<h1>Locked to GPS"},
 		{"GET", "/?refresh=off", 200, "text/html; charset=utf-8", "Resume updates"},
 		{"GET", "/api/v1/status", 200, "application/json", `"schema": 1`},
 		{"HEAD", "/api/v1/status", 200, "application/json", ""},
@@ -123,8 +130,12 @@ func TestRoutes(t *testing.T) {
 		if c.code == 405 && r.Header.Get("Allow") != "GET, HEAD" {
 			t.Errorf("%s %s: Allow is %q", c.method, c.target, r.Header.Get("Allow"))
 		}
+		csp := policy
+		if c.code == 200 && strings.HasPrefix(c.kind, "text/html") {
+			csp = pagePolicy
+		}
 		for name, want := range map[string]string{
-			"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+			"Content-Security-Policy": csp, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 			"X-Frame-Options": "DENY", "Cache-Control": "no-store",
 		} {
 			if got := r.Header.Get(name); got != want {
@@ -150,7 +161,7 @@ func TestHealthz(t *testing.T) {
 func TestAssets(t *testing.T) {
 	h := handler(t, Options{Source: fixed{status: wellStation()}})
 	page := body(t, fetch(h, "GET", "/"))
-	for file, kind := range map[string]string{"page.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"} {
+	for file, kind := range map[string]string{"page.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml", "time.js": "text/javascript; charset=utf-8"} {
 		end := strings.Index(page, file+`"`)
 		if end < 0 {
 			t.Fatalf("the page does not use %s", file)
@@ -166,11 +177,11 @@ func TestAssets(t *testing.T) {
 	}
 }
 
-// The page must show something whatever a broken source returns.
-func TestBrokenSource(t *testing.T) {
+// nonsense is what a broken source might return.
+func nonsense() status.Status {
 	bad := func(v float64) *float64 { return &v }
 	nan, inf := math.NaN(), math.Inf(1)
-	s := status.Status{
+	return status.Status{
 		Time:      time.Date(30000, 1, 1, 0, 0, 0, 0, time.UTC),
 		Station:   status.Station{Uptime: nan},
 		Reference: status.Reference{State: "odd", Source: "odd", Offset: bad(nan), Uncertainty: bad(inf), Bound: bad(-inf), Frequency: bad(nan), Holdover: bad(inf), SatellitesUsed: whole(-1)},
@@ -179,6 +190,12 @@ func TestBrokenSource(t *testing.T) {
 			{Offset: bad(math.MaxFloat64), Bound: bad(math.MaxFloat64), Limit: -1, Last: func() *time.Time { t := time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC); return &t }()},
 		},
 	}
+}
+
+// The page must show something whatever a broken source returns.
+func TestBrokenSource(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	s := nonsense()
 	samples := []status.Sample{{Age: nan, Offset: 1}, {Age: inf}, {Age: -1}, {Age: 1, Offset: math.MaxFloat64, Uncertainty: math.MaxFloat64}, {Age: 2, Offset: nan, Uncertainty: inf, State: "odd"}}
 	h := handler(t, Options{Source: fixed{s, samples}})
 	for _, target := range []string{"/", "/api/v1/status", "/metrics"} {

@@ -39,7 +39,7 @@ func (f *faults) burst(second time.Time, seed int64) []byte {
 		out = nmea.AppendSentence(out, fmt.Sprintf(format, args...))
 	}
 	if valid {
-		place := place(rng)
+		place := place(rng, f.away)
 		add("GNRMC,%s,A,%s,%.3f,,%s,,,A,V", clock, place, 0.02*rng.Float64(), named.Format("020106"))
 		add("GNGGA,%s,%s,1,%02d,%.2f,%.1f,M,%.1f,M,,", clock, place, used, dilution(used),
 			antennaHeight+rng.NormFloat64()/2, antennaGeoid)
@@ -50,11 +50,15 @@ func (f *faults) burst(second time.Time, seed int64) []byte {
 	addGSA(add, sats, valid, mode, used)
 	addGSV(add, sats)
 	add("GNZDA,%s,%s,00,00", clock, named.Format("02,01,2006"))
+	if f.antenna != "" {
+		add("GNTXT,01,01,01,ANTENNA %s", f.antenna)
+	}
 	return out
 }
 
-// place is the antenna's position with a metre of noise, as four fields.
-func place(rng *rand.Rand) string {
+// place is the antenna's position, so many metres north of where it is at first,
+// with a metre of noise, as four fields.
+func place(rng *rand.Rand, away int) string {
 	const metre = 360.0 / 40e6 // degrees of latitude
 	angle := func(deg float64, width int, plus, minus string) string {
 		side := plus
@@ -64,7 +68,7 @@ func place(rng *rand.Rand) string {
 		whole := math.Floor(deg)
 		return fmt.Sprintf("%0*d%08.5f,%s", width, int(whole), (deg-whole)*60, side)
 	}
-	return angle(antennaLat+metre*rng.NormFloat64(), 2, "N", "S") + "," +
+	return angle(antennaLat+metre*(float64(away)+rng.NormFloat64()), 2, "N", "S") + "," +
 		angle(antennaLon+metre*rng.NormFloat64(), 3, "E", "W")
 }
 

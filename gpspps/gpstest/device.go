@@ -97,6 +97,8 @@ type Device struct {
 	forbid   []string
 	heard    int
 	deafness int
+	leap     int // that it announces: 1 or -1; 0: none
+	leapAt   time.Time
 }
 
 const (
@@ -170,6 +172,13 @@ func (d *Device) Deafen(n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.deafness = n
+}
+
+// Announce has it announce a leap second, 1 or -1, before the midnight of UTC at.
+func (d *Device) Announce(change int, at time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.leap, d.leapAt = change, at
 }
 
 // Write takes what the station sends; it is there at the instant.

@@ -37,10 +37,12 @@ func (d *Device) burst(second time.Time, rng *rand.Rand) {
 	due := func(every int) bool { return every > 0 && d.count%every == 0 }
 	for _, id := range [][2]byte{{0x0d, 0x01}, {0x01, 0x07}, {0x01, 0x03}, {0x01, 0x26}, {0x01, 0x35}, {0x0a, 0x09}, {0x0a, 0x38}, {0x27, 0x09}} {
 		if due(d.now.Frames[id]) {
-			d.send(ubx.AppendFrame(nil, id[0], id[1], payload(id, second)))
+			p := payload(id, second)
+			d.foretell(id, p, second)
+			d.send(ubx.AppendFrame(nil, id[0], id[1], p))
 		}
 	}
-	clock, where := second.UTC().Format("150405.00"), place(rng)
+	clock, where := second.UTC().Format("150405.00"), place(rng, 0)
 	for _, f := range []string{"RMC", "VTG", "GGA", "GSA", "GSV", "GLL", "GRS", "GST", "ZDA", "GBS", "DTM", "GNS", "VLW"} {
 		if !due(d.now.Sentences[f]) {
 			continue
@@ -70,6 +72,15 @@ func (d *Device) burst(second time.Time, rng *rand.Rand) {
 			d.say("GN%s,%s,,,,,,,", f, clock)
 		}
 	}
+}
+
+// foretell puts a leap second that was announced into NAV-TIMELS.
+func (d *Device) foretell(id [2]byte, p []byte, second time.Time) {
+	if id != ([2]byte{0x01, 0x26}) || d.leap == 0 || !second.Before(d.leapAt) {
+		return
+	}
+	p[10], p[11] = 2, byte(int8(d.leap)) // by GPS
+	binary.LittleEndian.PutUint32(p[12:], uint32(d.leapAt.Sub(second)/time.Second))
 }
 
 // payload is a message's; what a station reads of it is filled in.

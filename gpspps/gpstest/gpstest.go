@@ -24,6 +24,9 @@ const (
 	satsFix2D   = 3  // fewer give no fix, more a 3D fix
 )
 
+// awayMax bounds how far the antenna is carried, metres.
+const awayMax = 1_000_000
+
 // leapMax bounds the leap second fault: a receiver is wrong by a few seconds
 // at most, 18 when it knows of none (GPS minus UTC since 2017).
 const leapMax = 18
@@ -45,6 +48,8 @@ type faults struct {
 	leap    int // the receiver's count of leap seconds minus the right one
 	sats    int
 	pulse   pulseMode
+	antenna string // what it says of it; empty: nothing
+	away    int    // metres that the antenna is north of its place
 }
 
 func healthy() faults { return faults{sats: satsHealthy} }
@@ -55,7 +60,7 @@ func (f *faults) set(args ...string) error {
 		args = strings.Fields(args[0])
 	}
 	if len(args) < 2 {
-		return errors.New("a fault command has two words or more: gps on|off|garbage|late|leap N|sats N, pulse on|off|double")
+		return errors.New("a fault command has two words or more: gps on|off|garbage|late|leap N|sats N|antenna WORD|away N, pulse on|off|double")
 	}
 	switch args[0] {
 	case "gps":
@@ -68,12 +73,16 @@ func (f *faults) set(args ...string) error {
 
 func (f *faults) setGPS(word string, rest []string) error {
 	want := 0
-	if word == "leap" || word == "sats" {
+	if word == "leap" || word == "sats" || word == "antenna" || word == "away" {
 		want = 1
 	}
 	if len(rest) != want {
 		if want == 1 {
-			return fmt.Errorf("gps %s needs one number, as in: gps %s %s", word, word, map[string]string{"leap": "-1", "sats": "2"}[word])
+			kind := "number"
+			if word == "antenna" {
+				kind = "word"
+			}
+			return fmt.Errorf("gps %s needs one %s, as in: gps %s %s", word, kind, word, map[string]string{"leap": "-1", "sats": "2", "antenna": "open", "away": "500"}[word])
 		}
 		return fmt.Errorf("gps %s takes nothing after it, got %q", word, strings.Join(rest, " "))
 	}
@@ -100,8 +109,21 @@ func (f *faults) setGPS(word string, rest []string) error {
 			return fmt.Errorf("gps sats %q: write a whole number from 0 to %d; %d is a good sky, fewer than %d give no fix", rest[0], satsMax, satsHealthy, satsFix2D)
 		}
 		f.sats = n
+	case "antenna":
+		switch rest[0] {
+		case "ok", "open", "short":
+			f.antenna = strings.ToUpper(rest[0])
+		default:
+			return fmt.Errorf("gps antenna %q: write ok, open or short", rest[0])
+		}
+	case "away":
+		n, err := strconv.Atoi(rest[0])
+		if err != nil || n < -awayMax || n > awayMax {
+			return fmt.Errorf("gps away %q: write a whole number of metres from -%d to %d; 0 is its place", rest[0], awayMax, awayMax)
+		}
+		f.away = n
 	default:
-		return fmt.Errorf("gps %q is not known: write gps on, off, garbage, late, leap N or sats N", word)
+		return fmt.Errorf("gps %q is not known: write gps on, off, garbage, late, leap N, sats N, antenna WORD or away N", word)
 	}
 	return nil
 }

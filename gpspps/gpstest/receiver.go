@@ -50,6 +50,8 @@ func New(seed int64) *Receiver {
 //	              one too few are taken off GPS time, and its UTC is a second ahead
 //	gps sats N    N satellites are used, 0 to 16: fewer than 3 give no fix
 //	              (status V) and no pulse, 9 is a good sky
+//	gps antenna W what it says of its antenna: ok, open or short; at first nothing
+//	gps away N    the antenna is N metres north of where it was
 //	pulse on      an edge at the top of every second, while there is a fix
 //	pulse off     none
 //	pulse double  a second edge 100 to 400 ms after the first

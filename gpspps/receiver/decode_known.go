@@ -21,6 +21,9 @@ type known struct {
 	jammed         [3]bool // by MON-HW, MON-RF, SEC-SIG
 	spoofed        [2]bool // by NAV-STATUS, SEC-SIG
 	jamAt, spoofAt int64
+	antenna        Antenna
+	antennaAt      int64
+	antennaStays   bool // it is told when it changes, and not again
 	tp             ubx.TP
 	tpSaid         bool
 }

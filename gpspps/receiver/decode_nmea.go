@@ -11,6 +11,8 @@ func (d *Decoder) sentence(start int64) {
 	s := nmea.Read(d.sentences.Body())
 	whole := true
 	switch s.Type {
+	case nmea.Other:
+		d.known.text(d.sentences.Body(), start)
 	case nmea.TypeRMC, nmea.TypeZDA, nmea.TypeGGA, nmea.TypeGNS:
 		if x, ok := s.Fix(); ok {
 			d.said(&x, s.Type, s.Address, start)

@@ -72,16 +72,19 @@ func (d *Decoder) frame(f *ubx.Frame, start int64) {
 		if m, ok := ubx.ReadSat(b); ok {
 			d.atTOW(m.TOW, start, nmea.NoTime)
 			k.seen, k.seenAt = m.Seen, start
+			d.sky.addSat(&m)
 		}
 	case ubx.IDTimTP:
 		k.tp, k.tpSaid = ubx.ReadTP(b)
 	case ubx.IDMonHW:
 		if m, ok := ubx.ReadHW(b); ok {
 			k.jammed[0], k.jamAt = m.Jam == ubx.JamCritical, start
+			k.supervised(m.Antenna, start)
 		}
 	case ubx.IDMonRF:
 		if m, ok := ubx.ReadRF(b); ok {
 			k.jammed[1], k.jamAt = m.Jam == ubx.JamCritical, start
+			k.supervised(m.Antenna, start)
 		}
 	case ubx.IDSecSIG:
 		if m, ok := ubx.ReadSig(b); ok {

@@ -1,14 +1,11 @@
-// Package health turns what a station knows of itself into what a person and a
-// watchdog need: one sentence that follows the dependencies (first the
-// reference, then the servers judged by it), and whether the process is alive.
-package health
+package advice
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
+	"github.com/truechimer/truechimer/appliance/health"
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/monitor"
@@ -21,20 +18,23 @@ const (
 	maxNamed  = 3 // servers mentioned by name
 )
 
-// Summary says in one sentence how the station and its servers are, in plain
-// words. It does not read s.Summary.
-func Summary(s status.Status) string {
-	if u := s.Reference.Uncertainty; u != nil && (math.IsNaN(*u) || math.IsInf(*u, 0)) {
-		s.Reference.Uncertainty = nil // s is a copy
+// sentence says how the station and its servers are. It begins with lead, or,
+// where that is empty, with what the time rests on.
+func (f *facts) sentence(lead string) string {
+	r := f.Reference
+	usual, unjudged := reference(r)
+	if lead == "" {
+		lead = usual
+	} else if gpspps.State(r.State) == gpspps.StateHoldover && r.Uncertainty != nil {
+		lead += "; the time is still known within " + health.Within(*r.Uncertainty)
 	}
-	lead, unjudged := reference(s.Reference)
 	joint := "; "
-	what := servers(s.Servers, unjudged, "servers are")
-	if _, ok := among(s.Reference); ok && len(s.Servers) > 0 {
+	what := servers(f.Servers, unjudged, "servers are")
+	if _, ok := among(r); ok && len(f.Servers) > 0 {
 		joint = "; meanwhile servers are judged by each other: "
-		what = servers(s.Servers, unjudged, "are")
+		what = servers(f.Servers, unjudged, "are")
 	}
-	return lead + joint + what + "." + updates(s.Update)
+	return lead + joint + what + "." + updates(f.Update)
 }
 
 // among says whether servers stand in for a receiver, or for a pulse alone, that is
@@ -70,12 +70,12 @@ func reference(r status.Reference) (lead, unjudged string) {
 	case gpspps.StateHoldover:
 		lead := origin(source) + " is lost"
 		if r.Holdover != nil {
-			lead = origin(source) + " was lost " + Span(*r.Holdover) + " ago"
+			lead = origin(source) + " was lost " + health.Span(*r.Holdover) + " ago"
 		}
 		if r.Uncertainty == nil {
 			return lead + " and the time is no longer known well enough", "no server can be judged until it is back"
 		}
-		return lead + ", the time is still known within " + Within(*r.Uncertainty), "no server has been judged yet"
+		return lead + ", the time is still known within " + health.Within(*r.Uncertainty), "no server has been judged yet"
 	case gpspps.StateSuspect:
 		return "The time is in doubt" + because(r.Reason), "no server is judged until this is settled"
 	case gpspps.StateNumbering:
@@ -87,7 +87,7 @@ func reference(r status.Reference) (lead, unjudged string) {
 func locked(source gpspps.Source, uncertainty *float64) string {
 	within := ""
 	if uncertainty != nil {
-		within = " within " + Within(*uncertainty)
+		within = " within " + health.Within(*uncertainty)
 	}
 	switch source {
 	case gpspps.SourceGPSPPS:
@@ -141,7 +141,7 @@ func because(reason string) string {
 	for _, end := range []string{"; ", ". "} {
 		reason, _, _ = strings.Cut(reason, end)
 	}
-	reason = strings.TrimRight(Clean(reason, maxReason), ". ")
+	reason = strings.TrimRight(health.Clean(reason, maxReason), ". ")
 	if reason == "" {
 		return ""
 	}
@@ -169,7 +169,7 @@ func servers(list []status.Server, unjudged, noun string) string {
 	case waiting == n:
 		return unjudged
 	case right == n && n == 1:
-		return Clean(list[0].Name, maxName) + " is right"
+		return health.Clean(list[0].Name, maxName) + " is right"
 	case right == n && n == 2:
 		return "both " + noun + " right"
 	case right == n:
@@ -229,7 +229,7 @@ func called(s status.Server, all []status.Server) string {
 			same++
 		}
 	}
-	name := Clean(s.Name, maxName)
+	name := health.Clean(s.Name, maxName)
 	if same < 2 {
 		return name
 	}
@@ -248,7 +248,7 @@ func predicate(s status.Server) string {
 		if s.Offset == nil {
 			return "is off"
 		}
-		return "is off by " + Signed(*s.Offset, 2)
+		return "is off by " + health.Signed(*s.Offset, 2)
 	case monitor.Doubtful:
 		return "is doubtful"
 	case monitor.Unsynchronized:

@@ -1,6 +1,7 @@
-package health
+package advice
 
 import (
+	"github.com/truechimer/truechimer/appliance/health"
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/appliance/update"
 )
@@ -12,7 +13,7 @@ func updates(u *status.Update) string {
 	case u == nil || u.State == string(update.StateOff):
 		return ""
 	case u.Blocked != nil:
-		return " The update to " + Clean(*u.Blocked, maxName) + " failed each time and is left out."
+		return " The update to " + health.Clean(*u.Blocked, maxName) + " failed each time and is left out."
 	case u.Freshness == string(update.Expired) && len(u.Hosts) > 0: // of a bundle there is a notice
 		return " Updates have stopped, for the update host has not renewed what it says."
 	}

@@ -1,4 +1,4 @@
-package health
+package advice
 
 import (
 	"fmt"
@@ -6,7 +6,6 @@ import (
 	"math/rand"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/truechimer/truechimer/appliance/status"
 )
@@ -27,6 +26,12 @@ func verdicts(words ...string) (list []status.Server) {
 		list = append(list, server(names[i], w))
 	}
 	return list
+}
+
+// summaryOf is the sentence alone.
+func summaryOf(s status.Status) string {
+	s1, _ := Of(s)
+	return s1
 }
 
 func TestSummary(t *testing.T) {
@@ -99,7 +104,7 @@ func TestSummary(t *testing.T) {
 		{"disputed", with(gps, func(r *status.Reference) {
 			r.State, r.Reason = "suspect", "reference disputed: 4 of 5 servers say 1.0 s later"
 		}), unjudged,
-			"The time is in doubt: reference disputed: 4 of 5 servers say 1.0 s later; no server is judged until this is settled."},
+			"The receiver and most servers disagree about the time; no server is judged until this is settled."},
 		{"two families of one name", gps, []status.Server{
 			{Name: "gamma", Family: "ipv4", Verdict: "ok"},
 			{Name: "gamma", Family: "ipv6", Verdict: "unreachable"},
@@ -111,7 +116,7 @@ func TestSummary(t *testing.T) {
 			"Waiting for the receiver: a bc" + strings.Repeat("x", 155) + "…; g a is off."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := Summary(status.Status{Reference: c.ref, Servers: c.servers}); got != c.want {
+			if got := summaryOf(status.Status{Reference: c.ref, Servers: c.servers}); got != c.want {
 				t.Errorf("got  %q\nwant %q", got, c.want)
 			}
 		})
@@ -127,7 +132,7 @@ func TestSummaryOfEveryWord(t *testing.T) {
 			for _, verdict := range status.Verdicts {
 				list := verdicts(verdict, status.Verdicts[r.Intn(len(status.Verdicts))], "ok", "unreachable", "off")
 				before := fmt.Sprint(list)
-				s := Summary(status.Status{Reference: status.Reference{Source: source, State: state}, Servers: list})
+				s := summaryOf(status.Status{Reference: status.Reference{Source: source, State: state}, Servers: list})
 				if !strings.HasSuffix(s, ".") || strings.Contains(s, "..") || strings.Contains(s, "  ") || !('A' <= s[0] && s[0] <= 'Z') {
 					t.Errorf("%s, %s, %s: %q", source, state, verdict, s)
 				}
@@ -139,27 +144,6 @@ func TestSummaryOfEveryWord(t *testing.T) {
 	}
 }
 
-func FuzzClean(f *testing.F) {
-	for _, s := range []string{"", "plain", "a\tb\n\nc", "\xff\xfe", "\u202eevil", strings.Repeat("é", 500), "  x  "} {
-		f.Add(s, 10)
-	}
-	f.Fuzz(func(t *testing.T, s string, limit int) {
-		if limit < 2 || limit > 1000 {
-			return
-		}
-		got := Clean(s, limit)
-		if n := utf8.RuneCountInString(got); n > limit {
-			t.Errorf("%d characters, %d allowed", n, limit)
-		}
-		if !utf8.ValidString(got) || strings.ContainsAny(got, "\n\r\t\x00\u202e") || got != strings.TrimSpace(got) {
-			t.Errorf("not clean: %q", got)
-		}
-		if again := Clean(got, limit); again != got {
-			t.Errorf("not settled: %q becomes %q", got, again)
-		}
-	})
-}
-
 // TestSummaryOfUpdates: only what somebody has to see to.
 func TestSummaryOfUpdates(t *testing.T) {
 	version := "0.2.0"
@@ -169,11 +153,11 @@ func TestSummaryOfUpdates(t *testing.T) {
 		" Updates have stopped, for the update host has not renewed what it says.": {State: "waiting", Freshness: "expired", Hosts: []string{"https://updates.example.net"}},
 	} {
 		s := status.Status{Update: u}
-		if got := Summary(s); got != Summary(status.Status{})+want {
+		if got := summaryOf(s); got != summaryOf(status.Status{})+want {
 			t.Errorf("%q, want %q at the end", got, want)
 		}
-		if u.State = "off"; Summary(s) != Summary(status.Status{}) {
-			t.Errorf("switched off: %q", Summary(s))
+		if u.State = "off"; summaryOf(s) != summaryOf(status.Status{}) {
+			t.Errorf("switched off: %q", summaryOf(s))
 		}
 	}
 }
