@@ -8,7 +8,7 @@ HTTPS ?= 127.0.0.1:8443
 .PHONY: run sim image verify release flash ctl pins test corpus soak soak-reference campaign bench-update bench-reference bench-probe lint fuzz clean
 
 run: ## the station image in QEMU, with a receiver, a pulse and servers to judge
-	@go run ./image run -board $(BOARD) -http $(HTTP) -ctl .run/ctl
+	@go run ./image run -board $(BOARD) -http $(HTTP) -https $(HTTPS) -ctl .run/ctl
 
 sim: ## the same process on this machine, with a simulated receiver, without QEMU
 	@go run ./appliance -sim -http $(HTTP) -https $(HTTPS)

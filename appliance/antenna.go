@@ -94,6 +94,8 @@ func (s *station) writeAntenna(path string) error {
 	at, ok := s.ref.Antenna()
 	kept := readAntenna(path)
 	switch {
+	case s.antennaSet.Load():
+		return nil
 	case !ok:
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil

@@ -34,7 +34,8 @@ const (
 type assigned struct {
 	roster *assign.Roster
 	poller *assign.Poller
-	file   int // how many servers truechimer.toml names
+	own    func([]monitor.Server) // takes those of truechimer.toml
+	file   *atomic.Int64          // how many servers truechimer.toml names
 	voters *atomic.Pointer[map[string]bool]
 }
 
@@ -55,7 +56,7 @@ func (a assigned) votes(s monitor.Server) bool {
 		return true
 	}
 	voters := a.voters.Load()
-	return a.file < ownVoters && voters != nil && (*voters)[s.Name]
+	return a.file.Load() < ownVoters && voters != nil && (*voters)[s.Name]
 }
 
 // choose picks those of a list that vote, whatever its order.
@@ -84,13 +85,17 @@ func (a assigned) choose() {
 // assign puts the servers of truechimer.toml and of the last good list in force.
 // Nobody is asked yet.
 func (s *station) assign() assigned {
-	a := assigned{roster: assign.NewRoster(sources), file: len(s.conf.Servers), voters: new(atomic.Pointer[map[string]bool])}
+	a := assigned{roster: assign.NewRoster(sources), file: new(atomic.Int64), voters: new(atomic.Pointer[map[string]bool])}
 	take := func(source int, list []monitor.Server) {
 		a.roster.Set(source, list)
 		a.choose()
 		s.notes.set("servers twice", twice(a.roster.Twice()))
 	}
-	take(fromFile, s.conf.Servers)
+	a.own = func(list []monitor.Server) {
+		a.file.Store(int64(len(list)))
+		take(fromFile, list)
+	}
+	a.own(s.conf.Servers)
 	c := s.conf.Assignments
 	if c == nil {
 		return a
@@ -134,7 +139,7 @@ func twice(t assign.Twice) string {
 
 // status is where the servers come from.
 func (a assigned) status() []status.Assignments {
-	out := []status.Assignments{{Source: status.AssignmentsFile, State: status.AssignmentsCurrent, Servers: a.file}}
+	out := []status.Assignments{{Source: status.AssignmentsFile, State: status.AssignmentsCurrent, Servers: int(a.file.Load())}}
 	if a.poller != nil {
 		out = append(out, a.poller.Status())
 	}

@@ -27,6 +27,7 @@ type inbox struct {
 	notes *notes
 	tally tally
 	found found
+	above above
 	cable atomic.Int64 // ns by which pulses come late that a receiver does not take off itself
 	log   *slog.Logger
 }
@@ -43,12 +44,21 @@ type tally struct {
 // called after each piece of what came in: garbage alone never makes a fix, so
 // the fixes cannot carry the count of it.
 func (in *inbox) parser(byteTime time.Duration) (d *receiver.Decoder, count func()) {
-	d = receiver.NewDecoder(receiver.DecoderConfig{Emit: in.ref.AddFix, Pivot: in.pivot, ByteTime: byteTime})
+	d = receiver.NewDecoder(receiver.DecoderConfig{Emit: in.fix, Pivot: in.pivot, ByteTime: byteTime})
 	var last receiver.DecoderStats
 	return d, func() {
 		s := d.Stats()
 		in.tally.damaged.Add(s.Checksum + s.Broken + s.Damaged - last.Checksum - last.Broken - last.Damaged)
 		in.tally.noise.Add(s.Noise - last.Noise)
+		if s.Fixes != last.Fixes {
+			in.above.set(d.Satellites(nil))
+		}
 		last = s
 	}
+}
+
+// fix passes on what the receiver said about a second.
+func (in *inbox) fix(f gpspps.Fix) {
+	in.above.heard(f)
+	in.ref.AddFix(f)
 }

@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/byhand"
+	"github.com/truechimer/truechimer/appliance/logring"
+	"github.com/truechimer/truechimer/appliance/screen"
 )
 
 // version is set by the image's build.
@@ -33,7 +35,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
-	if err := logic(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+	err := logic(ctx, os.Args[1:])
+	if errors.Is(err, errAnew) {
+		err = beginAnew()
+	}
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		if !errors.Is(err, byhand.ErrNotOK) {
 			fmt.Fprintf(os.Stderr, "appliance: %v\n", err)
 		}
@@ -61,7 +67,7 @@ func logic(ctx context.Context, args []string) error {
 	sim := flags.Bool("sim", false, "simulate the receiver and six NTP servers; judge them")
 	addr := flags.String("http", "", "where to serve the page (default: :80 on a station, 127.0.0.1:8080 elsewhere)")
 	secure := flags.String("https", "", "where to serve it over TLS too, to change something (default: :443 on a station; elsewhere 127.0.0.1:8443, or nowhere with -http alone)")
-	keep := flags.String("keep", "", "a directory to keep the owner's password and the page's certificate in (a station keeps them on its card)")
+	keep := flags.String("keep", "", "a directory to keep the owner's password, the page's certificate and what is changed on the page in (a station keeps them on its card)")
 	file := flags.String("config", "", "a truechimer.toml (a station reads the one on its card)")
 	journal := flags.String("journal", "", "a directory to keep every exchange in (a station keeps them on its card)")
 	if err := flags.Parse(args); err != nil {
@@ -77,12 +83,16 @@ func logic(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	writer := logWriter(p)
+	p.lines = &logring.Ring{}
+	writer := io.MultiWriter(logWriter(p), p.lines)
 	log := newLog(writer, time.Local)
 	if *addr != "" {
 		p.listen = *addr
 	}
 	p.journal, p.keep = *journal, *keep
+	if !p.station && !*sim { // its servers are others each time
+		p.settings = *keep
+	}
 	p.secureAt(*addr, *secure)
 	if *sim {
 		return runSimulated(ctx, p, log)
@@ -115,6 +125,7 @@ func logWriter(p *platform) io.Writer {
 	if !p.station {
 		return os.Stderr
 	}
+	screen.ShowLog()
 	console, err := os.OpenFile("/dev/console", os.O_WRONLY, 0)
 	if err != nil {
 		return os.Stderr

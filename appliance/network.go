@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -28,6 +27,7 @@ func (s *station) network() func(context.Context) error {
 		Hostname:   s.hostname(),
 		Wifi:       s.conf.Wifi,
 		Network:    s.conf.Network,
+		Keep:       s.settings.KeepNetwork,
 		Log:        s.log,
 		OnChange: func(st network.State) {
 			tellPage(st)
@@ -70,38 +70,52 @@ func (s *station) network() func(context.Context) error {
 
 // names tells the station's name and its page on its link.
 func (s *station) names() *mdns.Responder {
-	port := uint16(80)
-	if a, err := net.ResolveTCPAddr("tcp", s.platform.listen); err == nil && a.Port != 0 {
-		port = uint16(a.Port)
+	port := portOf(s.platform.listen, 80)
+	services := []mdns.Service{
+		{Type: "_http._tcp", Port: port, Text: []string{"path=/"}},
+		{Type: "_truechimer._tcp", Port: port, Text: []string{"txtvers=1", "api=/api/v1/status"}},
+	}
+	if s.platform.secure != "" {
+		services = append(services, mdns.Service{Type: "_https._tcp", Port: portOf(s.platform.secure, 443), Text: []string{"path=/"}})
 	}
 	instance := s.hostname()
 	if s.conf.Name != "" {
 		instance = s.conf.Name
 	}
 	return mdns.New(mdns.Options{
-		Host: s.hostname(), Instance: instance, Log: s.log, OnName: s.tellName(port),
-		Services: []mdns.Service{
-			{Type: "_http._tcp", Port: port, Text: []string{"path=/"}},
-			{Type: "_truechimer._tcp", Port: port, Text: []string{"txtvers=1", "api=/api/v1/status"}},
-		},
+		Host: s.hostname(), Instance: instance, Log: s.log, OnName: s.tellName(),
+		Services: services,
 	})
 }
 
-// tellName tells the log, and by it the console, by which name the page is found:
-// once for as long as it is the same.
-func (s *station) tellName(port uint16) func(name string) {
+// portOf is that of an address to listen at, or usual where it names none.
+func portOf(listen string, usual uint16) uint16 {
+	if a, err := net.ResolveTCPAddr("tcp", listen); err == nil && a.Port != 0 {
+		return uint16(a.Port)
+	}
+	return usual
+}
+
+// tellName tells by which name the page is found: the status, and once for as long
+// as it is the same the log, and by it the console.
+func (s *station) tellName() func(name string) {
 	told := ""
 	return func(name string) {
+		s.named.Store(name)
 		if name == "" || name == told {
 			return
 		}
 		told = name
-		at := "http://" + name
-		if port != 80 {
-			at += fmt.Sprintf(":%d", port)
-		}
-		s.log.Info("the page is found on this link at " + at + "/")
+		s.log.Info("the page is found on this link at " + s.localPage())
 	}
+}
+
+// localPage is the page's address by its name on its link; empty: it has none.
+func (s *station) localPage() string {
+	if name, _ := s.named.Load().(string); name != "" {
+		return "http://" + name + typedPort(s.platform.listen) + "/"
+	}
+	return ""
 }
 
 // whereNamed is where the station tells its name; nowhere, where its settings
@@ -144,9 +158,29 @@ func wanting(st network.State) string {
 }
 
 // pageAt says where the page is; empty while no address is there that another
-// host could reach. An address of IPv4 is the one to type where there are both;
-// one of the link, where there is no other.
+// host could reach.
 func pageAt(list []netip.Prefix, host, listen string) string {
+	at := pageAddress(list, listen)
+	if at == "" {
+		return ""
+	}
+	if host != "" {
+		at += " and http://" + host + typedPort(listen) + "/"
+	}
+	return "the page is at " + at
+}
+
+// typedPort is the port of an address to listen at as it is typed: nothing for 80.
+func typedPort(listen string) string {
+	if _, p, err := net.SplitHostPort(listen); err == nil && p != "80" {
+		return ":" + p
+	}
+	return ""
+}
+
+// pageAddress is the one to type. An address of IPv4 goes first where there are
+// both; one of the link, where there is no other.
+func pageAddress(list []netip.Prefix, listen string) string {
 	var usable, ofLink []netip.Addr
 	for _, p := range list {
 		switch a := p.Addr(); {
@@ -163,17 +197,9 @@ func pageAt(list []netip.Prefix, host, listen string) string {
 		return ""
 	}
 	i := max(slices.IndexFunc(usable, netip.Addr.Is4), 0)
-	port := ""
-	if _, p, err := net.SplitHostPort(listen); err == nil && p != "80" {
-		port = ":" + p
-	}
 	at := usable[i].String()
 	if usable[i].Is6() {
 		at = "[" + at + "]"
 	}
-	text := "the page is at http://" + at + port + "/"
-	if host != "" {
-		text += " and http://" + host + port + "/"
-	}
-	return text
+	return "http://" + at + typedPort(listen) + "/"
 }

@@ -122,7 +122,7 @@ func TestNameIsLogged(t *testing.T) {
 	var log bytes.Buffer
 	s := testStation(t, &platform{name: "truechimer-ab12", listen: ":8080"}, stopped{})
 	s.log = slog.New(slog.NewTextHandler(&log, nil))
-	tell := s.tellName(8080)
+	tell := s.tellName()
 	for _, name := range []string{"", "attic.local", "", "attic.local", "attic-2.local"} {
 		tell(name)
 	}

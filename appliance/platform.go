@@ -13,6 +13,7 @@ import (
 
 	"github.com/truechimer/truechimer/appliance/advice"
 	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/appliance/logring"
 	"github.com/truechimer/truechimer/appliance/update"
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootfs"
@@ -37,10 +38,12 @@ type platform struct {
 	rescue     bool   // this slot runs because the committed one cannot be started
 	safe       bool   // see safeNotice
 	listen     string
-	secure     string    // the same over TLS; empty: the page is not served so
-	keep       string    // where the owner's password and the certificate are kept, if not in perm
-	build      time.Time // no date before it is believed
-	debugShell bool      // the image has one: it is a builder's
+	secure     string        // the same over TLS; empty: the page is not served so
+	keep       string        // where the owner's password and the certificate are kept, if not in perm
+	settings   string        // where those of a program are kept that are made on the page, see keeps; empty: nowhere
+	build      time.Time     // no date before it is believed
+	lines      *logring.Ring // the last lines of the log; nil: nobody keeps them
+	debugShell bool          // the image has one: it is a builder's
 }
 
 // A station that init had to reset too often because it was silent is started in
@@ -112,7 +115,9 @@ func plainPlatform() (*platform, error) {
 // the defaults, and the notices say so.
 func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 	if !p.station && file == "" {
-		return config.Default(), nil, nil
+		notices := p.reset(nil)
+		l := config.Load(config.Sources{}, p.keeps())
+		return l.Config, append(notices, l.Notices...), nil
 	}
 	if file != "" {
 		f, err := os.Open(file)
@@ -125,7 +130,12 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 			return config.Config{}, nil, err
 		}
 		c, err := config.Parse(file, b)
-		return c, nil, err
+		if err != nil || p.keeps() == "" {
+			return c, nil, err
+		}
+		notices := p.reset(b)
+		l := config.Load(config.Sources{Card: map[string][]byte{config.FileName: b}}, p.keeps())
+		return l.Config, append(notices, l.Notices...), nil
 	}
 	if p.safe {
 		// What is in the file may be the reason.
@@ -141,9 +151,7 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 	if p.rescue {
 		notices = append(notices, "The newest system on the card cannot be started, so the one before it runs. The card may be failing: write it anew, or replace it.")
 	}
-	keep := p.perm
 	if p.volatile {
-		keep = ""
 		notices = append(notices, "The card's storage cannot be used: settings and results are lost when the power goes. Replace the card when you can.")
 	}
 	card, told := p.readCard()
@@ -152,8 +160,24 @@ func (p *platform) loadConfig(file string) (config.Config, []string, error) {
 	if err != nil {
 		notices = append(notices, fmt.Sprintf("The host of this virtual machine may have given a configuration, which cannot be read: %v.", err))
 	}
-	l := config.Load(config.Sources{Card: card, SMBIOS: host}, keep)
+	own := card[config.FileName]
+	if host != nil {
+		own = host
+	}
+	notices = append(notices, p.reset(own)...)
+	l := config.Load(config.Sources{Card: card, SMBIOS: host}, p.keeps())
 	return l.Config, append(notices, l.Notices...), nil
+}
+
+// keeps is where settings are kept; empty: nothing can be.
+func (p *platform) keeps() string {
+	switch {
+	case !p.station:
+		return p.settings
+	case p.volatile:
+		return ""
+	}
+	return p.perm
 }
 
 // readCard reads the files that say what to do from the boot file system,

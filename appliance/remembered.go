@@ -25,3 +25,19 @@ func remembered(out *status.Server, r monitor.Result) {
 		out.Warnings = append(out.Warnings, string(w))
 	}
 }
+
+// lastExchanges are those with a server of an id, for its picture.
+func (s *station) lastExchanges(id string) []status.Point {
+	mono, _, err := s.kernel.Now()
+	if err != nil {
+		return nil
+	}
+	list := s.recent.Of(id)
+	out := make([]status.Point, 0, len(list))
+	for _, p := range list {
+		out = append(out, status.Point{
+			Age: float64(mono-p.Mono) / 1e9, Offset: p.Offset, Uncertainty: p.Uncertainty, Score: p.Score, Verdict: string(p.Verdict),
+		})
+	}
+	return out
+}

@@ -39,13 +39,15 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 	}
 	var outside []part
 	if p.station {
-		s.updater = &updater{s: s, machine: thisMachine()}
+		s.updater = newUpdater(s, thisMachine())
 		// Elsewhere neither the network nor the machine's host is the station's.
 		outside = []part{
 			{partNetwork, s.network()},
 			{"list of sockets", func(ctx context.Context) error { return logOpenSockets(ctx, log) }},
 			{"link to the host", func(context.Context) error { return serveHost(server, log) }},
 			{partUpdater, s.updater.run},
+			{"display", s.showScreen},
+			{"light", s.showLight},
 		}
 	}
 	return s.run(ctx, server, src, outside...)
@@ -54,20 +56,29 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 // server makes the server of the page.
 func (s *station) server() (*http.Server, error) {
 	o := web.Options{
-		Source: s, Alive: s.alive, Log: s.log, Proofs: s.proofs,
+		Source: s, Alive: s.alive, Log: s.log, Proofs: s.proofs, Recent: s.lastExchanges, Minutes: s.minutes,
 		Build: web.Build{Version: s.version, Slot: s.platform.slot, Board: s.platform.board.Name},
 	}
 	if s.diary != nil {
-		o.Exchanges = s.diary
+		o.Exchanges, o.History = s.diary, s.diary
+	}
+	if s.platform.lines != nil {
+		o.Lines = s.platform.lines
 	}
 	if s.platform.secure != "" {
 		o.Manage = access.Path
+		o.Guard = func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.access.Require(h).ServeHTTP(w, r) })
+		}
 	}
 	handler, err := web.New(o)
 	if err != nil {
 		return nil, err
 	}
 	if s.access, err = s.newAccess(); err != nil {
+		return nil, err
+	}
+	if err := s.serveSettings(); err != nil {
 		return nil, err
 	}
 	server := web.Server(s.access.Handler(handler), s.log)
@@ -139,14 +150,20 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 		}
 	}
 
-	<-ctx.Done()
+	var why error
+	select {
+	case <-ctx.Done():
+	case <-s.anew:
+		why = errAnew
+		cancel()
+	}
 	shut, done := context.WithTimeout(context.Background(), time.Second)
 	defer done()
 	if server.Shutdown(shut) != nil {
 		server.Close() // whoever is still reading has had his time
 	}
 	all.running.Wait()
-	return nil
+	return why
 }
 
 // servePage serves the page on l, or on a new listener where there is none.
@@ -181,7 +198,7 @@ func serveHost(server *http.Server, log *slog.Logger) error {
 func (s *station) judge(ctx context.Context) error {
 	m, err := monitor.New(monitor.Config{
 		Clock:       referenceClock{s.ref},
-		Prober:      s.prober,
+		Prober:      s.outcomes.of(s.prober),
 		Tracer:      tracer(s.prober),
 		Resolver:    s.resolver,
 		Assignments: s.assigned.roster,
@@ -223,6 +240,7 @@ func (s *station) keepTime(ctx context.Context) error {
 		} else {
 			s.ref.SetRealtime(diff)
 			s.ref.Tick(mono)
+			s.pulses.Add(s.ref.Samples(lookBack))
 			owner.Tick(mono)
 			s.memory.tick(s.ref.At(mono, ""), s.ref.Info(mono), s.ref.Leap())
 			s.notes.set("clock owner", contested(owner.Status()))
@@ -240,10 +258,12 @@ func (s *station) keepTime(ctx context.Context) error {
 func newStation(p *platform, conf config.Config, kernel discipline.Kernel, prober prober, notices []string, log *slog.Logger) *station {
 	s := &station{
 		platform: p, version: version, conf: conf, kernel: kernel, prober: prober,
-		notes: newNotes(notices, log), live: liveness(p.safe), born: time.Now(), log: log,
+		anew: make(chan struct{}, 1), notes: newNotes(notices, log), live: liveness(p.safe), born: time.Now(), log: log,
 		listen: net.Listen, dial: new(net.Dialer).DialContext, resolver: net.DefaultResolver, interfaces: net.InterfaceAddrs,
 	}
 	s.parts = &parts{notes: s.notes}
+	s.inForce.Store(&conf)
+	s.settings = s.newSettings()
 	s.memory = remember(p.perm, p.build, s.notes)
 	before := s.memory.at
 	s.ref = gpspps.New(gpspps.Config{

@@ -14,6 +14,9 @@ import (
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/health"
 	"github.com/truechimer/truechimer/appliance/network"
+	"github.com/truechimer/truechimer/appliance/pulselog"
+	"github.com/truechimer/truechimer/appliance/recent"
+	"github.com/truechimer/truechimer/appliance/settings"
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
@@ -24,31 +27,39 @@ import (
 
 // station joins the parts: it is the monitor's sink and the page's source.
 type station struct {
-	platform *platform
-	version  string
-	conf     config.Config
-	ref      *gpspps.Reference
-	inbox    *inbox
-	kernel   discipline.Kernel
-	owner    atomic.Pointer[discipline.Owner] // of the clock; nil until it runs
-	memory   *clockMemory
-	prober   prober
-	monitor  atomic.Pointer[monitor.Monitor] // nil until it runs
-	page     atomic.Value                    // net.Addr; nothing until it is served
-	secure   atomic.Value                    // the same over TLS
-	access   *access.Access                  // to change something; nil until server has made it
-	notes    *notes
-	live     *health.Liveness
-	parts    *parts
-	assigned assigned
-	manager  atomic.Pointer[network.Manager] // nil until there is one
-	answered atomic.Bool                     // an NTP server has
-	diary    *diary.Journal                  // of exchanges; nil: none is kept
-	proofs   *proofs                         // why servers are off, as files
-	updater  *updater                        // nil but on stations
-	around   surroundings
-	born     time.Time
-	log      *slog.Logger
+	platform   *platform
+	version    string
+	conf       config.Config
+	inForce    atomic.Pointer[config.Config] // with what was changed on the page since and takes no restart
+	settings   *settings.Store
+	anew       chan struct{} // has the program started anew
+	antennaSet atomic.Bool   // where it is was restored, for the next start
+	ref        *gpspps.Reference
+	inbox      *inbox
+	kernel     discipline.Kernel
+	owner      atomic.Pointer[discipline.Owner] // of the clock; nil until it runs
+	memory     *clockMemory
+	prober     prober
+	outcomes   outcomes                        // of exchanges
+	monitor    atomic.Pointer[monitor.Monitor] // nil until it runs
+	page       atomic.Value                    // net.Addr; nothing until it is served
+	secure     atomic.Value                    // the same over TLS
+	access     *access.Access                  // to change something; nil until server has made it
+	notes      *notes
+	live       *health.Liveness
+	parts      *parts
+	assigned   assigned
+	manager    atomic.Pointer[network.Manager] // nil until there is one
+	named      atomic.Value                    // string: by which it is found on its link; empty: by none
+	answered   atomic.Bool                     // an NTP server has
+	diary      *diary.Journal                  // of exchanges; nil: none is kept
+	pulses     pulselog.Log                    // what pulses were like
+	recent     recent.Recent                   // the last exchanges with each server
+	proofs     *proofs                         // why servers are off, as files
+	updater    *updater                        // nil but on stations
+	around     surroundings
+	born       time.Time
+	log        *slog.Logger
 
 	// The network, as far as the page, the signs of life and names need it.
 	listen   func(network, address string) (net.Listener, error)
@@ -82,6 +93,7 @@ func (s *station) Put(x monitor.Exchange, r monitor.Result) {
 	if s.diary != nil {
 		s.diary.Put(x, r)
 	}
+	s.recent.Put(x, r)
 	s.proofs.put(x, r)
 }
 
@@ -98,8 +110,8 @@ func (s *station) Status() status.Status {
 		Servers: []status.Server{}, Assignments: s.assigned.status(),
 		Notices: s.notes.list(),
 	}
-	if s.conf.Name != "" {
-		out.Station.Name = s.conf.Name
+	if name := s.inForce.Load().Name; name != "" {
+		out.Station.Name = name
 	}
 	if s.conf.Timezone != "" {
 		out.Station.Timezone = &s.conf.Timezone
@@ -107,6 +119,7 @@ func (s *station) Status() status.Status {
 	if s.platform.slot != "" {
 		out.Station.Slot = &s.platform.slot
 	}
+	out.Station.CardWritten = cardWritten("/sys", s.platform.bootDevice)
 	mono, diff, err := s.kernel.Now()
 	if err != nil {
 		out.Notices = append(out.Notices, fmt.Sprintf("The clock cannot be read: %v.", err))
@@ -122,12 +135,17 @@ func (s *station) Status() status.Status {
 	if o := s.owner.Load(); o != nil {
 		out.Clock = clock(o.Status(), s.ref.Leap(), mono)
 	}
+	s.addReference(&out, r, info)
 	out.Probe = probed(s.prober.Counters())
+	out.Probe.Outcomes = s.outcomes.list()
+	var results []monitor.Result
 	if m := s.monitor.Load(); m != nil {
-		for _, res := range m.Results() {
+		results = m.Results()
+		for _, res := range results {
 			out.Servers = append(out.Servers, server(res))
 		}
 	}
+	out.Addressing = s.addressing(now)
 	if s.updater != nil {
 		out.Update = s.updater.status()
 	}
@@ -138,6 +156,7 @@ func (s *station) Status() status.Status {
 			out.Notices = append(out.Notices, st.Problem)
 		}
 	}
+	out.Trees = s.trees(&out, results, info, mono)
 	s.surround(&out)
 	summary, next := advice.Of(out)
 	out.Summary, out.Advice = summary, &next

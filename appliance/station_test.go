@@ -108,7 +108,7 @@ func TestEveryCountIsCarried(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	if got, want := probed(probe.Counters{Exchanges: 1, Strays: 2, NoStamp: 3, Stepped: 4, Panics: 5, Late: 6, Duplicates: 7, Foreign: 8, Dropped: 9}),
-		(status.Probe{Exchanges: 1, Strays: 2, Unstamped: 3, Voided: 4, Panics: 5, Late: 6, Duplicates: 7, Foreign: 8, Dropped: 9}); got != want {
+		(status.Probe{Exchanges: 1, Strays: 2, Unstamped: 3, Voided: 4, Panics: 5, Late: 6, Duplicates: 7, Foreign: 8, Dropped: 9}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }
@@ -133,6 +133,7 @@ func TestStatusOfAStation(t *testing.T) {
 		t.Errorf("servers %v, notices %q, summary %q", got.Servers, got.Notices, got.Summary)
 	}
 	s.conf.Name = "attic"
+	s.inForce.Store(&s.conf)
 	if n := s.Status().Station.Name; n != "attic" {
 		t.Errorf("called %q", n)
 	}

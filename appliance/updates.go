@@ -33,6 +33,9 @@ type updater struct {
 
 	engine  atomic.Pointer[update.Engine] // nil until it runs
 	expires atomic.Pointer[time.Time]     // of the metadata; nil: not known
+	again   chan struct{}                 // rings when settings or the bundle on /perm have changed
+	check   atomic.Bool                   // the next engine checks at once
+	taking  sync.Mutex                    // while a bundle is written
 
 	mu      sync.Mutex
 	from    updateSource
@@ -64,7 +67,7 @@ func (u *updater) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := u.update(ctx)
 		if err == nil {
-			continue // other sticks are there, or ctx has ended
+			continue // there is something else to go by, or ctx has ended
 		}
 		u.mu.Lock()
 		u.missing = err
@@ -79,7 +82,8 @@ func (u *updater) run(ctx context.Context) error {
 // looked for again.
 const lookAgain = time.Minute
 
-// update runs an engine until ctx ends, or USB sticks come or go.
+// update runs an engine until ctx ends, or USB sticks, settings or a bundle that was
+// uploaded change.
 func (u *updater) update(ctx context.Context) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
@@ -90,10 +94,13 @@ func (u *updater) update(ctx context.Context) error {
 	defer d.close()
 	var found offered
 	var leave <-chan struct{}
-	if u.s.conf.Update.Enabled {
-		sticks := u.machine.sticks(u.s.platform.bootDevice)
-		found, leave = u.findBundle(d.boot, sticks), u.watch(ctx, sticks)
+	var sticks []stick
+	conf := u.s.inForce.Load().Update
+	if conf.Enabled {
+		sticks = u.machine.sticks(u.s.platform.bootDevice)
+		found = u.findBundle(d.boot, sticks)
 	}
+	leave = u.watch(ctx, conf.Enabled, sticks)
 	defer found.end()
 	options, err := u.options(d, found)
 	if err != nil {
@@ -105,6 +112,9 @@ func (u *updater) update(ctx context.Context) error {
 		return err
 	}
 	u.engine.Store(engine)
+	if u.check.Swap(false) {
+		engine.Check()
+	}
 	return engine.Run(ctx)
 }
 
@@ -153,7 +163,7 @@ func (u *updater) openDevices() (devices, error) {
 
 // options are what the engine works with.
 func (u *updater) options(d devices, found offered) (update.Options, error) {
-	p, conf := u.s.platform, u.s.conf.Update
+	p, conf := u.s.platform, u.s.inForce.Load().Update
 	control, err := bootctl.ForBoard(p.board, bootfs.Slot(p.slot), d.boot, d.state, u.machine.vars)
 	if err != nil {
 		return update.Options{}, err

@@ -32,8 +32,8 @@ const (
 	onStick = "on the USB stick"
 )
 
-// findBundle looks for a bundle, on the sticks first: who plugs one in means it. The
-// card's volume is never mounted, so what is there at the start is all that will be.
+// findBundle looks for a bundle, on the sticks first: who plugs one in means it; then
+// for one that was uploaded. The card's volume is never mounted, so what is there at the start is all that will be.
 func (u *updater) findBundle(card io.ReaderAt, sticks []stick) offered {
 	var found offered
 	readable := false
@@ -56,6 +56,9 @@ func (u *updater) findBundle(card io.ReaderAt, sticks []stick) offered {
 		}
 	}
 	if found.name != "" {
+		return found
+	}
+	if found = u.uploaded(); found.name != "" {
 		return found
 	}
 	if found, _ = bundleOn(card, onCard); found.name == "" && len(sticks) > 0 && !readable {

@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/truechimer/truechimer/appliance/update"
 	"github.com/truechimer/truechimer/image/bootctl"
 )
@@ -23,4 +25,14 @@ func openPartition(path string, writable bool) (partition, error) {
 	}
 	f, err := os.Open(path)
 	return update.Partition{File: f}, err
+}
+
+// freeBytes is how much can be written to a file system.
+func freeBytes(path string) (int64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(path, &s); err != nil {
+		return 0, err
+	}
+	const most = 1 << 31 // each factor is bounded, so that none can overflow
+	return min(int64(s.Bavail), most) * min(int64(s.Bsize), most>>1), nil
 }

@@ -12,3 +12,5 @@ func thisMachine() machine {
 		restart: func(string) error { return errors.ErrUnsupported },
 	}
 }
+
+func freeBytes(string) (int64, error) { return 0, errors.ErrUnsupported }

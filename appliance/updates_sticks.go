@@ -75,12 +75,23 @@ func attribute(sysfs, name, of string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// watch closes a channel when there are other sticks than these.
-func (u *updater) watch(ctx context.Context, sticks []stick) <-chan struct{} {
+// watch closes a channel when there are other sticks than these, if they matter, or
+// somebody rings.
+func (u *updater) watch(ctx context.Context, matter bool, sticks []stick) <-chan struct{} {
 	changed := make(chan struct{})
 	go func() {
-		for wait(ctx, lookForSticks); ctx.Err() == nil; wait(ctx, lookForSticks) {
-			if !slices.Equal(u.machine.sticks(u.s.platform.bootDevice), sticks) {
+		look := time.NewTicker(lookForSticks)
+		defer look.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-u.again:
+				close(changed)
+				return
+			case <-look.C:
+			}
+			if matter && !slices.Equal(u.machine.sticks(u.s.platform.bootDevice), sticks) {
 				close(changed)
 				return
 			}

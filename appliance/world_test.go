@@ -41,6 +41,7 @@ type world struct {
 	pause time.Duration // the longest between two signs
 
 	version  string
+	made     func(*station)                    // is called before the station lives; nil: nothing is
 	atEnd    func(*station)                    // is called before the station ends; nil: nothing is
 	each     func(status.Status)               // sees every second; nil: nobody does
 	wrong    func(server string) time.Duration // how far a server is ahead; nil: none is
@@ -299,7 +300,10 @@ func live(t *testing.T, w *world, p *platform, d time.Duration) (status.Status, 
 	s := newStation(p, conf, w, w, notices, j.log())
 	s.listen, s.dial, s.resolver, s.version = w.listen, w.dial, w, w.version
 	s.interfaces = func() ([]net.Addr, error) { return nil, nil }
-	s.updater = &updater{s: s, machine: machine{open: openFile, sticks: func(string) []stick { return w.plugged() }, restart: func(string) error { w.restarts.Add(1); return nil }}}
+	s.updater = newUpdater(s, machine{open: openFile, sticks: func(string) []stick { return w.plugged() }, restart: func(string) error { w.restarts.Add(1); return nil }})
+	if w.made != nil {
+		w.made(s)
+	}
 	if w.releases != nil {
 		served := &http.Server{Handler: w.releases}
 		go served.Serve(w.host)

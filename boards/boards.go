@@ -104,6 +104,10 @@ type Board struct {
 
 	Serial []string // where a receiver may be, in the order in which to look
 	Pulse  []string // periph pin names or chip:line of the pulse, in the order in which to look
+
+	// LED is the one that shows how the station is, by its name in Linux's LED class;
+	// empty: the board has none.
+	LED string
 }
 
 // All lists the supported boards.

@@ -12,6 +12,9 @@ var (
 	rootModules = []string{"squashfs", "crc32c_generic", "ext4"}
 	// usbSerial are the receivers with a USB plug.
 	usbSerial = []string{"cdc_acm", "ftdi_sio", "cp210x", "ch341", "pl2303"}
+	// taggedNets are VLANs (IEEE 802.1Q), which the kernel otherwise has a program
+	// load when the first is made.
+	taggedNets = []string{"8021q"}
 	// vsockModules let the host of a virtual machine in; vsock_loopback lets a
 	// program in the machine do the same.
 	vsockModules = []string{"vsock", "vmw_vsock_virtio_transport", "vsock_loopback"}

@@ -14,8 +14,8 @@ var Rock64 = Board{
 		Package: debianKernel("arm64"),
 		Initrd:  true,
 		Early:   join(rock64Root, rootModules),
-		Modules: join(rock64Root, rootModules, rock64Devices, usbSerial),
-		Load:    join(rootModules, usbSerial),
+		Modules: join(rock64Root, rootModules, rock64Devices, taggedNets, usbSerial),
+		Load:    join(rootModules, taggedNets, usbSerial),
 	},
 	Compatible: []string{"pine64,rock64"},
 	DeviceTree: "rockchip/rk3328-rock64.dtb",
@@ -29,6 +29,9 @@ var Rock64 = Board{
 	Consoles:             []string{"ttyS2,1500000"},
 	Serial:               []string{"/dev/ttyACM0", "/dev/ttyUSB0"},
 	Pulse:                []string{"PIN12"},
+	// The red one, which else beats like a heart, by the name of its node: it has no
+	// label in rk3328-rock64.dtb. led-0, white, shows what the card does.
+	LED: "led-1",
 }
 
 // rock64Environment is where U-Boot's environment lies, bytes from the start of

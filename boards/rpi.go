@@ -36,6 +36,9 @@ var RaspberryPi = Board{
 	// connector for debugging.
 	Serial: []string{"/dev/ttyAMA0", "/dev/ttyUSB0", "/dev/ttyACM0"},
 	Pulse:  []string{"GPIO18", "GPIO4"},
+	// The green one, which else shows what the card does; its label in the device
+	// trees of all models.
+	LED: "ACT",
 
 	Compatible: []string{"raspberrypi,"},
 }

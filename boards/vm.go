@@ -25,11 +25,11 @@ var VMAmd64 = Board{
 		Package: debianKernel("amd64"),
 		Initrd:  true,
 		Early:   join(rootModules, pcDisks, pcWatchdogs),
-		Modules: join(rootModules, pcDisks, pcWatchdogs, pcNetwork, usbSerial, vsockModules, []string{
+		Modules: join(rootModules, pcDisks, pcWatchdogs, pcNetwork, taggedNets, usbSerial, vsockModules, []string{
 			"virtio_rng", "virtio_console", "virtio_balloon", "ptp_kvm", "efivarfs", "pps_ldisc",
 			"xhci_pci", "ehci_pci", "uhci_hcd", "ohci_pci", "hv_vmbus", "hv_balloon",
 		}),
-		Load: join(rootModules, vsockModules, usbSerial, []string{"efivarfs", "ptp_kvm"}),
+		Load: join(rootModules, vsockModules, taggedNets, usbSerial, []string{"efivarfs", "ptp_kvm"}),
 	},
 	Stub:   Package{Name: "systemd-boot-efi", Arch: "amd64", Files: []string{"usr/lib/systemd/boot/efi/linuxx64.efi.stub"}},
 	Menu:   Package{Name: "systemd-boot-efi", Arch: "amd64", Files: []string{"usr/lib/systemd/boot/efi/systemd-bootx64.efi"}},

@@ -47,6 +47,7 @@ type bench struct {
 	t       *testing.T
 	bed     *testbed
 	url     string
+	secure  string // the same over TLS
 	console string
 	traffic string
 	machine *machine
@@ -87,11 +88,11 @@ func startBench(t *testing.T, b boards.Board, commands ...string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := freePort(t)
-	s.url = "http://" + addr
+	addr, secure := freePort(t), freePort(t)
+	s.url, s.secure = "http://"+addr, "https://"+secure
 	s.started = time.Now()
 	s.machine, err = startMachine(t.Context(), machineOptions{
-		Board: b, Firmware: fw, Image: s.image, Dir: dir, HTTP: addr, Console: s.console, Traffic: s.traffic,
+		Board: b, Firmware: fw, Image: s.image, Dir: dir, HTTP: addr, HTTPS: secure, Console: s.console, Traffic: s.traffic,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -279,6 +280,7 @@ func TestStation(t *testing.T) {
 			return ""
 		})
 
+		s.claim()
 		s.usage()
 		s.await("the battery-backed clock has been set", 60*time.Second, func(status.Status) string {
 			return s.batteryClock(time.Now())
@@ -347,8 +349,9 @@ func (s *bench) batteryClock(now time.Time) string {
 	return ""
 }
 
-// ownListenersOnly insists that the guest listens on the page's two ports alone, and
-// otherwise has just the sockets that its exchanges are had from.
+// ownListenersOnly insists that the guest listens on the page's two ports and, to be
+// found by its name, on that of multicast DNS alone, and otherwise has just the
+// sockets that its exchanges are had from.
 func (s *bench) ownListenersOnly() {
 	s.t.Helper()
 	lines := s.consoleLines("open sockets")
@@ -370,8 +373,8 @@ func (s *bench) ownListenersOnly() {
 		got = append(got, l)
 	}
 	slices.Sort(got)
-	if !slices.Equal(got, []string{"tcp [::]:443", "tcp [::]:80"}) {
-		s.t.Errorf("open sockets: %q, want tcp [::]:80 and [::]:443 and one for exchanges a family", list)
+	if !slices.Equal(got, []string{"tcp [::]:443", "tcp [::]:80", "udp 0.0.0.0:5353", "udp [::]:5353"}) {
+		s.t.Errorf("open sockets: %q, want tcp [::]:80 and [::]:443, udp port 5353 and a port for exchanges of each family", list)
 	}
 }
 

@@ -11,7 +11,17 @@ import (
 // and a slot b that panics is followed by slot a.
 func TestUBoot(t *testing.T) {
 	t.Parallel()
-	comesBack(t, boards.VMArm64, "panic")
+	p := comesBack(t, boards.VMArm64, "panic")
+	kernelsVLANs(t, p, "no VLANs on eth0")
+}
+
+// kernelsVLANs insists on what docs/network.md says of a kernel. The station's own
+// words follow from the same error (appliance/network).
+func kernelsVLANs(t *testing.T, p *pair, want string) {
+	t.Helper()
+	if text := p.consoleText(); !strings.Contains(text, "guest: "+want) {
+		t.Errorf("the console does not say %q", want)
+	}
 }
 
 // TestUEFI is the same for PCs, with OVMF and systemd-boot; there the page is
@@ -22,6 +32,7 @@ func TestUEFI(t *testing.T) {
 	if text := p.consoleText(); !strings.Contains(text, "guest: page over vsock: 200 OK") {
 		t.Error("the page does not answer over a VM socket")
 	}
+	kernelsVLANs(t, p, "VLAN on eth0: <nil>")
 }
 
 // TestTryboot is the same for the Raspberry Pi, on QEMU's emulated 3B, with the
@@ -33,4 +44,5 @@ func TestTryboot(t *testing.T) {
 	needs(t, "fsck.fat", "dosfstools")
 	p := comesBack(t, boards.RaspberryPi, "panic")
 	addFile(t, p.image)
+	kernelsVLANs(t, p, "no VLANs on eth0")
 }

@@ -4,7 +4,7 @@
 //	go run ./image verify out/truechimer-vm-arm64.img
 //	go run ./image release -o out/release
 //	sudo go run ./image flash -to /dev/sdX out/truechimer-rpi.img
-//	go run ./image run -board vm-arm64 -http 127.0.0.1:8080 -ctl .run/ctl
+//	go run ./image run -board vm-arm64 -http 127.0.0.1:8080 -https 127.0.0.1:8443 -ctl .run/ctl
 //	go run ./image ctl -ctl .run/ctl gps off
 //	go run ./image pins
 //	go run ./image publish check -repository repo
@@ -44,7 +44,7 @@ const usage = `usage: image COMMAND [FLAGS]
   verify  build an image anew and compare         FILE...
   release build everything that is published      -o DIR [-url BASE] [-board B,B]
   flash   write a card and verify it              -to DEVICE [-config FILE] [-count N] IMAGE
-  run     build it and run it in QEMU             -board B -http ADDR -ctl SOCKET [-gps off]
+  run     build it and run it in QEMU             -board B -http ADDR -https ADDR -ctl SOCKET [-gps off]
   ctl     send one command to a running image     -ctl SOCKET COMMAND
   pins    pin the newest Debian packages          [-o FILE]
   publish make what stations update from          COMMAND -repository DIR`

@@ -24,6 +24,7 @@ type machineOptions struct {
 	Image    string // the image file; it is written to, as a card is
 	Dir      string // for sockets and extracted files; short, since socket paths are bounded
 	HTTP     string // the host's address that leads to the guest's port 80; empty: the guest has no cable (PCs only)
+	HTTPS    string // likewise to port 443; empty: none does
 	Console  string // file that takes the serial console
 	Traffic  string // file that takes the guest's traffic as pcap; empty: none
 	RTC      string // what the guest's clock starts at; empty: a board without one, in the year 2000
@@ -53,11 +54,21 @@ func startMachine(ctx context.Context, o machineOptions) (*machine, error) {
 		"-qmp", "unix:" + filepath.Join(o.Dir, "qmp") + ",server=on,wait=off",
 		"-chardev", "socket,id=gps,path=" + filepath.Join(o.Dir, "gps") + ",server=on,wait=off"}
 	if o.HTTP != "" {
-		host, port, err := net.SplitHostPort(o.HTTP)
-		if err != nil {
-			return nil, fmt.Errorf("-http %q: %w; write something like 127.0.0.1:8080", o.HTTP, err)
+		cable := "user,id=n0"
+		for _, f := range []struct {
+			flag, at, like string
+			to             int
+		}{{"-http", o.HTTP, "127.0.0.1:8080", 80}, {"-https", o.HTTPS, "127.0.0.1:8443", 443}} {
+			if f.at == "" {
+				continue
+			}
+			host, port, err := net.SplitHostPort(f.at)
+			if err != nil {
+				return nil, fmt.Errorf("%s %q: %w; write something like %s", f.flag, f.at, err, f.like)
+			}
+			cable += fmt.Sprintf(",hostfwd=tcp:%s:%s-:%d", host, port, f.to)
 		}
-		args = append(args, "-netdev", fmt.Sprintf("user,id=n0,hostfwd=tcp:%s:%s-:80", host, port))
+		args = append(args, "-netdev", cable)
 	}
 	if o.Traffic != "" {
 		args = append(args, "-object", "filter-dump,id=dump,netdev=n0,file="+optionValue(o.Traffic))

@@ -216,6 +216,9 @@ func TestStartMachineFailures(t *testing.T) {
 		o := options(t)
 		o.HTTP = "8080"
 		expect(t, o, `-http "8080": address 8080: missing port in address; write something like 127.0.0.1:8080`)
+		o = options(t)
+		o.HTTPS = "8443"
+		expect(t, o, `-https "8443": address 8443: missing port in address; write something like 127.0.0.1:8443`)
 	})
 	t.Run("no QEMU", func(t *testing.T) {
 		t.Setenv("PATH", "")

@@ -19,6 +19,7 @@ func runCommand(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("image run", flag.ContinueOnError)
 	board := flags.String("board", boards.VMArm64.Name, "the board to emulate")
 	addr := flags.String("http", "127.0.0.1:8080", "where to serve the station's page on this machine")
+	secure := flags.String("https", "127.0.0.1:8443", "where to serve it over TLS, to change something")
 	ctl := flags.String("ctl", ".run/ctl", "the control socket to open")
 	gps := flags.String("gps", "on", "whether the receiver has power at first: on or off")
 	keep := flags.String("dir", ".run", "where the image, the console's log and the traffic are kept")
@@ -77,7 +78,7 @@ func runCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	m, err := startMachine(ctx, machineOptions{
-		Board: b, Firmware: fw, Image: image, Dir: tmp, HTTP: *addr, RTC: *rtc,
+		Board: b, Firmware: fw, Image: image, Dir: tmp, HTTP: *addr, HTTPS: *secure, RTC: *rtc,
 		Console: filepath.Join(*keep, "console.log"), Traffic: filepath.Join(*keep, "traffic.pcap"),
 	})
 	if err != nil {
@@ -88,6 +89,7 @@ func runCommand(ctx context.Context, args []string) error {
 	log("QEMU is running; console: %s", filepath.Join(*keep, "console.log"))
 	log("control: go run ./image ctl -ctl %s gps off   (gps, pps, server: see the README)", *ctl)
 	log("status page: http://%s", *addr)
+	log("to change something: https://%s/account   (the browser will warn of its certificate; the claim code is %s)", *secure, bed.code)
 	log("Ctrl-C ends everything")
 
 	ctx, cancel := context.WithCancel(ctx)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net"
@@ -23,6 +24,7 @@ type testbed struct {
 	receiver *gpstest.Receiver
 	servers  *ntptest.Set
 	chronyd  *ntptest.Chronyd
+	code     string // claims the station from anywhere
 }
 
 // newTestbed starts the servers. cache keeps a chronyd that had to be fetched.
@@ -31,7 +33,7 @@ func newTestbed(ctx context.Context, dir, cache string, log func(string, ...any)
 	if err != nil {
 		return nil, err
 	}
-	t := &testbed{receiver: gpstest.New(time.Now().UnixNano())}
+	t := &testbed{receiver: gpstest.New(time.Now().UnixNano()), code: rand.Text()}
 	port, err := freeUDPPort()
 	if err != nil {
 		return nil, err
@@ -60,8 +62,11 @@ func freeUDPPort() (uint16, error) {
 	return c.LocalAddr().(*net.UDPAddr).AddrPort().Port(), nil
 }
 
-// config is the truechimer.toml that assigns the servers to a guest.
-func (t *testbed) config() []byte { return t.servers.Config(guestView) }
+// config is the truechimer.toml that assigns the servers to a guest, and the claim
+// code.
+func (t *testbed) config() []byte {
+	return fmt.Appendf(t.servers.Config(guestView), "[admin]\nclaim_code = %q\n", t.code)
+}
 
 // run drives the receiver until ctx ends: sentences to uart, edges to pulse.
 func (t *testbed) run(ctx context.Context, uart io.Writer, pulse func(time.Time)) error {

@@ -20,7 +20,7 @@ func smallBed(t *testing.T) *testbed {
 		t.Fatal(err)
 	}
 	servers.Add("chronyd", netip.MustParseAddrPort("127.0.0.1:11123"))
-	bed := &testbed{receiver: gpstest.New(1), servers: servers}
+	bed := &testbed{receiver: gpstest.New(1), servers: servers, code: "red-attic-door"}
 	t.Cleanup(bed.close)
 	return bed
 }
@@ -70,6 +70,9 @@ func TestTestbedConfig(t *testing.T) {
 		if s.Host != guestView || s.Port <= 1023 {
 			t.Errorf("%s is at %s, port %d: a guest cannot reach it", s.Name, s.Host, s.Port)
 		}
+	}
+	if got := c.Admin.ClaimCode.Reveal(); got != "red-attic-door" {
+		t.Errorf("claim code %q", got)
 	}
 	if got := strings.Join(names, " "); got != "right-1 right-2 right-3 ahead unsynchronized dead chronyd" {
 		t.Errorf("servers %s", got)

@@ -42,6 +42,7 @@ func checkTraffic(t *testing.T, name string) {
 	if len(strangers) > 0 {
 		t.Errorf("the station sent to addresses nobody told it: %v", strangers)
 	}
+	checkName(t, frames)
 }
 
 func harmless(a netip.Addr) bool {

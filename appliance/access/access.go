@@ -128,6 +128,24 @@ func (a *Access) Handle(path string, h http.Handler) {
 	a.routes[path] = func(v *visit) { a.Require(h).ServeHTTP(v.w, v.r) }
 }
 
+// HandleOpen serves h at a path over TLS, also to those who are not logged in, as far
+// as h lets them. Its forms carry a token like all others.
+func (a *Access) HandleOpen(path string, h http.Handler) {
+	a.routes[path] = func(v *visit) {
+		if v.token() == "" {
+			v.visitor = random()
+			setCookie(v.w, cookieVisitor, v.visitor)
+		}
+		h.ServeHTTP(v.w, v.r)
+	}
+}
+
+// Public serves a file of a page to everybody.
+func (a *Access) Public(path string, h http.Handler) { a.public[path] = h }
+
+// StyleSheet is the address of the style of forms.
+func (a *Access) StyleSheet() string { return a.style }
+
 // Handler serves what Handle was told of and the pages to claim the station and
 // to log in and out, and hands all else on to next.
 func (a *Access) Handler(next http.Handler) http.Handler {
@@ -152,7 +170,8 @@ func (a *Access) Handler(next http.Handler) http.Handler {
 // something only what a form of the station's own sent, over TLS. Others are sent
 // to log in. What was sent as a form has been read: h finds it in r.PostForm, and
 // Token gives what its own forms must send as the field Field. A body of another
-// kind is left for h to read and to bound; its token comes in the header Header.
+// kind is left for h to read and to bound; its token comes in the header Header, or,
+// with files (multipart/form-data), as Field in the address that it is sent to.
 func (a *Access) Require(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, ok := r.Context().Value(visitKey{}).(*visit)
@@ -166,9 +185,9 @@ func (a *Access) Require(h http.Handler) http.Handler {
 }
 
 // Token is what a form that is shown in the answer to r must send as Field. It is
-// empty outside of Require.
+// empty outside of Require and of what HandleOpen serves.
 func Token(r *http.Request) string {
-	if v, ok := r.Context().Value(visitKey{}).(*visit); ok && v.session != "" {
+	if v, ok := r.Context().Value(visitKey{}).(*visit); ok {
 		return v.token()
 	}
 	return ""

@@ -50,6 +50,9 @@ func parseForm(body []byte) (url.Values, error) {
 // every other body alone. Of what is wrong it gives the status to answer with.
 func readForm(w http.ResponseWriter, r *http.Request) (code int, err error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err == nil && kind == formWithFiles && r.URL.Query().Get(Field) != "" {
+		return 0, nil
+	}
 	if err != nil || kind != "application/x-www-form-urlencoded" {
 		if r.Header.Get(Header) == "" {
 			return http.StatusUnsupportedMediaType, errForm
@@ -71,6 +74,22 @@ func readForm(w http.ResponseWriter, r *http.Request) (code int, err error) {
 	}
 	r.Form = r.PostForm
 	return 0, nil
+}
+
+// formWithFiles is what forms with files in them are sent as: too large to be read
+// before the token is looked at.
+const formWithFiles = "multipart/form-data"
+
+// sentToken is the token that came with what was sent. In an address it is no secret
+// that could leak: without the session's cookie it is worth nothing.
+func sentToken(r *http.Request) string {
+	if r.PostForm != nil {
+		return one(r.PostForm, Field)
+	}
+	if sent := r.Header.Get(Header); sent != "" {
+		return sent
+	}
+	return one(r.URL.Query(), Field)
 }
 
 // one is the value of a field that was sent once; empty otherwise.

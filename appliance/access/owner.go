@@ -25,7 +25,7 @@ const ResetName = "reset-password.txt"
 const MaxReset = 64 << 10
 
 const (
-	ownerName = "owner"
+	OwnerName = "owner"
 	ownerHead = "truechimer owner 1"
 	ownerMost = 1 << 10 // bytes
 )
@@ -121,7 +121,7 @@ func (a *Access) read() (owner, error) {
 	if a.options.Dir == "" {
 		return owner{}, nil
 	}
-	b, err := readBounded(filepath.Join(a.options.Dir, ownerName), ownerMost)
+	b, err := readBounded(filepath.Join(a.options.Dir, OwnerName), ownerMost)
 	if errors.Is(err, fs.ErrNotExist) {
 		return owner{}, nil
 	}
@@ -136,7 +136,7 @@ func (a *Access) write(o owner) error {
 	if err != nil || a.options.Dir == "" {
 		return err
 	}
-	return keep(a.options.Dir, ownerName, b)
+	return keep(a.options.Dir, OwnerName, b)
 }
 
 var errQuicker = errors.New("the password was set by somebody else meanwhile")

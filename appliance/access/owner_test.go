@@ -66,7 +66,7 @@ func TestWhoOwns(t *testing.T) {
 			c.then(a)
 		}
 	}
-	info, err := os.Stat(filepath.Join(dir, ownerName))
+	info, err := os.Stat(filepath.Join(dir, OwnerName))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
@@ -84,7 +84,7 @@ func TestDamaged(t *testing.T) {
 		"long": append(good, make([]byte, ownerMost)...), "no hash": durable.Summed(ownerHead, []byte(`{"password":"x"}`)), "of a later release": later,
 	} {
 		dir, w := t.TempDir(), newWorld(t)
-		path := filepath.Join(dir, ownerName)
+		path := filepath.Join(dir, OwnerName)
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +136,7 @@ func TestCut(t *testing.T) {
 		for n := -1; n <= len(after)+1; n++ {
 			dir := t.TempDir()
 			o.Dir = dir
-			path := filepath.Join(dir, ownerName)
+			path := filepath.Join(dir, OwnerName)
 			want := "the old one"
 			if was != nil {
 				os.WriteFile(path, was, 0o600)

@@ -18,6 +18,8 @@ const (
 	pathPassword   = "/account/password"
 	pathLogout     = "/logout"
 	pathEverywhere = "/logout/everywhere"
+
+	pathSettings = "/settings" // of package settings, if that is there
 )
 
 // Path is where a visitor begins who wants to change something.
@@ -169,7 +171,11 @@ func (v *visit) showAccount(code int, problem, done string) {
 	v.a.mu.Lock()
 	n := len(v.a.sessions)
 	v.a.mu.Unlock()
-	v.show(code, "account", page{Error: problem, Done: done, Sessions: n, Fingerprint: v.a.Fingerprint(), Least: password.Least})
+	to := pathSettings
+	if _, there := v.a.routes[to]; !there {
+		to = ""
+	}
+	v.show(code, "account", page{Settings: to, Error: problem, Done: done, Sessions: n, Fingerprint: v.a.Fingerprint(), Least: password.Least})
 }
 
 // changePassword takes the one in force too: a session that somebody left open

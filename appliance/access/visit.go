@@ -38,6 +38,7 @@ type page struct {
 	From        string // the visitor's address
 	Fingerprint string
 	Sessions    int
+	Settings    string // where all else is changed; empty: nowhere
 	Link        string // to the same page over TLS
 	Host        string // what the browser will say that it does not know
 	WayBack     string
@@ -70,11 +71,8 @@ func (a *Access) enter(w http.ResponseWriter, r *http.Request) *visit {
 			v.refuse(code, sentence(err))
 			return nil
 		}
-		sent := one(r.PostForm, Field)
-		if r.PostForm == nil {
-			sent = r.Header.Get(Header)
-		}
-		if want := v.token(); want == "" || subtle.ConstantTimeCompare([]byte(sent), []byte(want)) != 1 {
+		if want := v.token(); want == "" || subtle.ConstantTimeCompare([]byte(sentToken(r)), []byte(want)) != 1 {
+			w.Header().Set("Connection", "close") // a file may be on its way
 			v.refuse(http.StatusForbidden, "This form is too old, or the station did not show it. Go back, load the page anew and send it once more.")
 			return nil
 		}

@@ -62,7 +62,7 @@ func TestTheTokenIsKept(t *testing.T) {
 	dir := t.TempDir()
 	const own = "[assignments]\nurl = \"https://a.example/x\"\ntoken = \"hunter2\"\n"
 	Load(onCard(FileName, own), dir)
-	info, err := os.Stat(filepath.Join(dir, keptName))
+	info, err := os.Stat(filepath.Join(dir, KeptName))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}

@@ -12,7 +12,7 @@
 // strongest, each setting that a stronger one gives wins:
 //
 //	the defaults
-//	the last good configuration, kept in Dir
+//	the last good configuration, kept in Dir, with what was changed on the page since
 //	what the card was customised with: the host name, the Wi-Fi network and
 //	    the time zone of rpi-preseed.toml, which Raspberry Pi Imager writes, or
 //	    of a file in a form that a station does not follow, see customised
@@ -96,6 +96,9 @@ type Config struct {
 	Assignments *Assignments
 	Web         Web
 	Admin       Admin
+	// Reset: the station forgets what it knows, once for each such file. Whoever
+	// starts it sees to that before anything of the file counts.
+	Reset bool
 }
 
 // Receiver is how the GPS receiver is wired.

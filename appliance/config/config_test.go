@@ -226,6 +226,7 @@ func TestDefaultFile(t *testing.T) {
 	}
 	want := Config{
 		Name:     "attic",
+		Reset:    true,
 		Timezone: "Europe/Berlin",
 		Wifi:     &Wifi{SSID: "our network", Password: NewSecret("the password"), Country: "DE"},
 		Network: Network{

@@ -25,10 +25,14 @@ const Dir = "/perm/truechimer"
 // a line that ends this, and the truechimer.toml in force. All in one file, so
 // that a power cut cannot part them. It holds passwords: its mode is 0600.
 const (
-	keptName = "config.toml"
+	KeptName = "config.toml" // in Dir
 	keptHead = "# truechimer: the configuration in force, form 1"
 	keptBody = "# what follows is truechimer.toml as it was taken"
 )
+
+// pageName is what the kept file calls a truechimer.toml that was made on the
+// station's page.
+const pageName = "page"
 
 // headMax bounds what is before the body, bytes: a dozen hashes and a few
 // values. Parse bounds the rest.
@@ -67,7 +71,7 @@ func readKept(dir string) (kept, error) {
 	if dir == "" {
 		return k, nil
 	}
-	path := filepath.Join(dir, keptName)
+	path := filepath.Join(dir, KeptName)
 	text, err := readBounded(path, MaxSize+headMax)
 	if errors.Is(err, fs.ErrNotExist) {
 		return k, nil
@@ -99,7 +103,7 @@ func parseKept(path string, text []byte) (kept, error) {
 	if f.Card != nil {
 		k.given = f.Card.given().checked()
 	}
-	if k.taken[FileName] == "" && k.taken[smbiosName] == "" {
+	if k.taken[FileName] == "" && k.taken[smbiosName] == "" && k.taken[pageName] == "" {
 		return k, nil
 	}
 	// The lines of the head stay, empty, so that errors count them.
@@ -108,6 +112,7 @@ func parseKept(path string, text []byte) (kept, error) {
 	if err != nil {
 		delete(k.taken, FileName)
 		delete(k.taken, smbiosName)
+		delete(k.taken, pageName)
 		return k, err
 	}
 	k.body, k.own = body, own
@@ -154,7 +159,7 @@ func (k kept) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return durable.WriteFile(filepath.Join(dir, keptName), text)
+	return durable.WriteFile(filepath.Join(dir, KeptName), text)
 }
 
 // readBounded reads a file of which no more than one byte above most matters.

@@ -86,7 +86,7 @@ func (l *Loaded) customise(k *kept, c customised) {
 		}
 	}
 	k.given = c.given
-	maps.DeleteFunc(k.taken, func(name, _ string) bool { return name != FileName && name != smbiosName })
+	maps.DeleteFunc(k.taken, func(name, _ string) bool { return name != FileName && name != smbiosName && name != pageName })
 	maps.Copy(k.taken, c.hashes)
 }
 
@@ -125,6 +125,7 @@ func (l *Loaded) take(k *kept, name string, data []byte, from string) bool {
 		}
 		return false
 	}
+	delete(k.taken, pageName) // what was changed there is over
 	k.taken[name], k.body, k.own = sum, append([]byte{}, bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))...), c
 	l.From = from
 	return true

@@ -64,7 +64,7 @@ func TestPreseedIsTakenOnce(t *testing.T) {
 	b.holds("all hidden", onCard(FileName, "name = \"n\"\n[wifi]\nssid = \"own\"\n"), "shed n own/ fat", 0)
 	b.holds("not deleted", onCard(FileName, good), "shed good home/12345678 fat", 0)
 
-	text, err := os.ReadFile(filepath.Join(b.dir, keptName))
+	text, err := os.ReadFile(filepath.Join(b.dir, KeptName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ password = '12345678'
 	if string(text) != want {
 		t.Errorf("kept as\n%s\nwant\n%s", text, want)
 	}
-	if info, err := os.Stat(filepath.Join(b.dir, keptName)); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(filepath.Join(b.dir, KeptName)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 }
@@ -127,7 +127,7 @@ func TestHostGoesBeforeTheCard(t *testing.T) {
 // TestKeptByAnUnknownForm: a later release's file costs nothing but itself.
 func TestKeptByAnUnknownForm(t *testing.T) {
 	b := boots{t, t.TempDir()}
-	path := filepath.Join(b.dir, keptName)
+	path := filepath.Join(b.dir, KeptName)
 	later := strings.Replace(keptHead, "form 1", "form 2", 1) + "\n" + keptBody + "\nname = \"later\"\n"
 	if err := os.WriteFile(path, []byte(later), 0o600); err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func TestKeptByAnUnknownForm(t *testing.T) {
 func TestOwnPartIsDamaged(t *testing.T) {
 	b := boots{t, t.TempDir()}
 	b.holds("at first", onCard(PreseedName, imager2, FileName, good), "barn good - fat", 0)
-	path := filepath.Join(b.dir, keptName)
+	path := filepath.Join(b.dir, KeptName)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

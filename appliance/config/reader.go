@@ -29,7 +29,8 @@ func (r *reader) atValue(path string, w wrong) {
 
 func (r *reader) config(doc map[string]any) Config {
 	c := Default()
-	r.known("", "outside of the blocks", doc, "name", "timezone", "receiver", "server", "wifi", "network", "update", "web", "ptp", "assignments", "admin")
+	r.known("", "outside of the blocks", doc, "name", "timezone", "receiver", "server", "wifi", "network", "update", "web", "ptp", "assignments", "admin", "reset")
+	c.Reset = r.flag(doc, "", "reset")
 	if s, ok := r.text(doc, "", "name"); ok {
 		r.atValue("name", checkName(s))
 		c.Name = s

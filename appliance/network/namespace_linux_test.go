@@ -114,7 +114,11 @@ func start(t *testing.T, o Options) *running {
 	r := &running{t: t, news: make(chan struct{}, 1), resolv: filepath.Join(t.TempDir(), "resolv.conf")}
 	o.ResolvConf = r.resolv
 	o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
-	o.OnChange = func(State) {
+	told := o.OnChange
+	o.OnChange = func(s State) {
+		if told != nil {
+			told(s)
+		}
 		select {
 		case r.news <- struct{}{}:
 		default:

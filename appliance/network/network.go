@@ -65,6 +65,7 @@ type State struct {
 	Lease6    *Lease6        // nil while there is none
 	Fixed     []netip.Prefix // the fixed addresses that are in use
 	Gateways  []netip.Addr   // the routers of fixed addresses, in use
+	Routers6  []netip.Addr   // the routers that advertise themselves (RFC 4861), in use
 	LinkLocal netip.Addr     // the IPv4 address of the link in use (RFC 3927); not valid: none
 	Addresses []netip.Prefix // of the link, without tentative and failed ones
 	DNS       []netip.Addr   // as written to resolv.conf
@@ -184,8 +185,8 @@ func (s State) shown() State {
 }
 
 // WayOut says whether there are an address and a router beyond this net: one
-// that the lease or a person names, or one that has advertised an address of the
-// internet.
+// that the lease or a person names, or one that advertises itself beside an
+// address of the internet.
 func (s State) WayOut() bool {
 	has := func(own netip.Addr) bool {
 		return slices.ContainsFunc(s.Addresses, func(p netip.Prefix) bool { return p.Addr() == own })
@@ -203,9 +204,9 @@ func (s State) gateway(four bool) bool {
 }
 
 func (s State) wayOut6() bool {
-	return s.gateway(false) || slices.ContainsFunc(s.Addresses, func(p netip.Prefix) bool {
+	return s.gateway(false) || len(s.Routers6) > 0 && slices.ContainsFunc(s.Addresses, func(p netip.Prefix) bool {
 		a := p.Addr()
-		return a.Is6() && a.IsGlobalUnicast() && !a.IsPrivate() && !slices.Contains(s.Fixed, p)
+		return a.Is6() && a.IsGlobalUnicast() && !a.IsPrivate()
 	})
 }
 
@@ -214,6 +215,7 @@ func (s State) clone() State {
 	s.DNS = slices.Clone(s.DNS)
 	s.Fixed = slices.Clone(s.Fixed)
 	s.Gateways = slices.Clone(s.Gateways)
+	s.Routers6 = slices.Clone(s.Routers6)
 	if s.Lease6 != nil {
 		l := *s.Lease6
 		l.DNS = slices.Clone(l.DNS)

@@ -271,18 +271,21 @@ func TestWayOut(t *testing.T) {
 	for name, c := range map[string]struct {
 		lease     *Lease
 		addresses []string
+		routers   []string
 		want      bool
 	}{
-		"nothing":                     {nil, nil, false},
-		"a lease":                     {lease, []string{"fe80::1/64", "192.0.2.7/24"}, true},
-		"one that is not set":         {lease, []string{"fe80::1/64"}, false},
-		"one without a router":        {nowhere, []string{"192.0.2.7/24"}, false},
-		"IPv6":                        {nil, []string{"fe80::1/64", "2001:db8::7/64"}, true},
-		"IPv6 in this house only":     {nil, []string{"fd00::7/64"}, false},
-		"IPv6 beside a lonely lease":  {nowhere, []string{"192.0.2.7/24", "2001:db8::7/64"}, true},
-		"an address that nobody gave": {nil, []string{"192.0.2.7/24"}, false},
+		"nothing":                     {nil, nil, nil, false},
+		"a lease":                     {lease, []string{"fe80::1/64", "192.0.2.7/24"}, nil, true},
+		"one that is not set":         {lease, []string{"fe80::1/64"}, nil, false},
+		"one without a router":        {nowhere, []string{"192.0.2.7/24"}, nil, false},
+		"IPv6":                        {nil, []string{"fe80::1/64", "2001:db8::7/64"}, []string{"fe80::1"}, true},
+		"IPv6 in this house only":     {nil, []string{"fd00::7/64"}, []string{"fe80::1"}, false},
+		"IPv6 beside a lonely lease":  {nowhere, []string{"192.0.2.7/24", "2001:db8::7/64"}, []string{"fe80::1"}, true},
+		"an address that nobody gave": {nil, []string{"192.0.2.7/24"}, nil, false},
+		"IPv6 whose router is gone":   {nil, []string{"fe80::1/64", "2001:db8::7/64"}, nil, false},
+		"an IPv6 router alone":        {nil, []string{"fe80::1/64"}, []string{"fe80::1"}, false},
 	} {
-		s := State{Lease: c.lease}
+		s := State{Lease: c.lease, Routers6: addrs(c.routers...)}
 		for _, a := range c.addresses {
 			s.Addresses = append(s.Addresses, netip.MustParsePrefix(a))
 		}

@@ -228,7 +228,8 @@ func (m *Manager) work(ctx context.Context, link netlink.Link, changed *bell, n 
 	})
 }
 
-// refresh shows the link's addresses as they are.
+// refresh shows the link's addresses and the routers that its kernel follows as
+// they are.
 func (m *Manager) refresh(link netlink.Link) {
 	list, err := netlink.AddrList(link, netlink.FAMILY_ALL)
 	if err != nil {
@@ -244,7 +245,8 @@ func (m *Manager) refresh(link netlink.Link) {
 			addrs = append(addrs, netip.PrefixFrom(ip.Unmap(), ones))
 		}
 	}
-	m.change(func(s *State, _ *[]netip.Addr) { s.Addresses = addrs })
+	routers := advertisers(link)
+	m.change(func(s *State, _ *[]netip.Addr) { s.Addresses, s.Routers6 = addrs, routers })
 }
 
 // clear takes away what the link has of a network it was in before, or of a

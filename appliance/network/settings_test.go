@@ -233,16 +233,18 @@ func TestTrialOfWifi(t *testing.T) {
 func TestWayOutOfFixed(t *testing.T) {
 	const four, six, other = "192.0.2.7/24", "2001:db8::7/64", "2001:db8::8/64"
 	for name, c := range map[string]struct {
-		fixed, addresses, gateways []string
-		want                       bool
+		fixed, addresses, gateways, routers []string
+		want                                bool
 	}{
-		"with a router":                {[]string{four}, []string{four}, []string{"192.0.2.1"}, true},
-		"without":                      {[]string{four}, []string{four}, nil, false},
-		"another family's router":      {[]string{four, six}, []string{four}, []string{"fe80::1"}, false},
-		"not set yet":                  {[]string{four}, nil, []string{"192.0.2.1"}, false},
-		"IPv6":                         {[]string{six}, []string{six}, []string{"fe80::1"}, true},
-		"IPv6 without a router":        {[]string{six}, []string{six}, nil, false},
-		"IPv6 beside an advertisement": {[]string{six}, []string{six, other}, nil, true},
+		"with a router":                {[]string{four}, []string{four}, []string{"192.0.2.1"}, nil, true},
+		"without":                      {[]string{four}, []string{four}, nil, nil, false},
+		"another family's router":      {[]string{four, six}, []string{four}, []string{"fe80::1"}, nil, false},
+		"not set yet":                  {[]string{four}, nil, []string{"192.0.2.1"}, nil, false},
+		"IPv6":                         {[]string{six}, []string{six}, []string{"fe80::1"}, nil, true},
+		"IPv6 without a router":        {[]string{six}, []string{six}, nil, nil, false},
+		"IPv6 beside an advertisement": {[]string{six}, []string{six, other}, nil, []string{"fe80::1"}, true},
+		"IPv6 by a router of the net":  {[]string{six}, []string{six}, nil, []string{"fe80::1"}, true},
+		"IPv6 whose router is gone":    {[]string{six}, []string{six, other}, nil, nil, false},
 	} {
 		var s State
 		for _, a := range c.fixed {
@@ -251,7 +253,7 @@ func TestWayOutOfFixed(t *testing.T) {
 		for _, a := range c.addresses {
 			s.Addresses = append(s.Addresses, netip.MustParsePrefix(a))
 		}
-		s.Gateways = addrs(c.gateways...)
+		s.Gateways, s.Routers6 = addrs(c.gateways...), addrs(c.routers...)
 		if got := s.WayOut(); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
@@ -262,8 +264,9 @@ func TestWayOutOfFixed(t *testing.T) {
 		want string
 	}{
 		{State{Reason: "no lease", only4: true}, "no lease"},
-		{State{Reason: "no lease", only4: true, Addresses: global}, ""},
-		{State{Reason: "the lease ended", Addresses: global}, "the lease ended"},
+		{State{Reason: "no lease", only4: true, Addresses: global, Routers6: addrs("fe80::1")}, ""},
+		{State{Reason: "no lease", only4: true, Addresses: global}, "no lease"},
+		{State{Reason: "the lease ended", Addresses: global, Routers6: addrs("fe80::1")}, "the lease ended"},
 		{State{Reason: "no lease", only4: true, six: "no DHCPv6"}, "no lease; no DHCPv6"},
 		{State{six: "no DHCPv6", LinkLocal: netip.MustParseAddr("169.254.3.4")}, "no DHCPv6"},
 		{State{Reason: "no lease", only4: true, LinkLocal: netip.MustParseAddr("169.254.3.4")}, "no lease; until then the station is at 169.254.3.4 on this link"},

@@ -18,16 +18,21 @@ type Status struct {
 	Station   Station   `json:"station"`
 	Reference Reference `json:"reference"`
 	Receiver  Receiver  `json:"receiver"`
-	Clock     *Clock    `json:"clock"` // null until there is one that is looked after
+	Clock     *Clock    `json:"clock"`    // null until there is one that is looked after
+	Tracking  *Tracking `json:"tracking"` // what chronyc shows; null where nothing is known of the clock
 	Servers   []Server  `json:"servers"`
 	// Assignments are where the servers come from, the one whose word goes first
 	// before the others. Never null.
 	Assignments []Assignments `json:"assignments"`
 	Probe       Probe         `json:"probe"`
-	Machine     *Machine      `json:"machine"` // null where the program runs on somebody's computer
-	Network     *Network      `json:"network"` // null where the network is not the station's
-	Update      *Update       `json:"update"`  // null where the station's program does not update itself
-	Journal     *Journal      `json:"journal"` // null where exchanges are not kept
+	Machine     *Machine      `json:"machine"`    // null where the program runs on somebody's computer
+	Network     *Network      `json:"network"`    // null where the network is not the station's
+	Addressing  *Addressing   `json:"addressing"` // null where the station does not give itself its addresses
+	Update      *Update       `json:"update"`     // null where the station's program does not update itself
+	Journal     *Journal      `json:"journal"`    // null where exchanges are not kept
+	// Trees are what the station needs on the way to servers and to the time, each from
+	// its root on. Never null.
+	Trees []Step `json:"trees"`
 	// Notices are things a person should know: a configuration error with
 	// file, line and column, a card that cannot be written. Never null.
 	Notices []string `json:"notices"`
@@ -44,6 +49,9 @@ type Station struct {
 	// Timezone is where the station stands, in the IANA's words; null where
 	// nobody said. The times here are UTC all the same.
 	Timezone *string `json:"timezone"`
+	// CardWritten is what was written to the card since the system was started; null
+	// where there is none, or it is not known.
+	CardWritten *uint64 `json:"card_written_bytes"`
 	// SafeMode says that only this page and the network run, since the station
 	// hung too often.
 	SafeMode bool `json:"safe_mode"`
@@ -66,6 +74,13 @@ type Reference struct {
 	SatellitesSeen *int     `json:"satellites_seen"`
 	PulseAlone     bool     `json:"pulse_alone"` // truechimer.toml names a pulse without a receiver
 	Counters       Counters `json:"counters"`
+	// Satellites are those that the receiver tells of, 64 at the most. Never null.
+	Satellites []Satellite `json:"satellites"`
+	// Predictions are how well the time will be known if no further pulse comes.
+	// Never null.
+	Predictions []Prediction `json:"predictions"`
+	// Stability is how steady the clock is over intervals of 1 s and on. Never null.
+	Stability []Deviation `json:"stability"`
 }
 
 // Clock is the station's clock as other programs see it, and who sets it.
@@ -147,11 +162,20 @@ type Probe struct {
 	Voided    uint64 `json:"voided"`    // exchanges during which the station's clock was set
 	Panics    uint64 `json:"panics"`    // faults of the protocol code, caught
 
+	// Outcomes say what became of them, one for each word of [Outcomes]. Never null.
+	Outcomes []Outcome `json:"outcomes"`
+
 	// Where exchanges share sockets, on Linux; 0 elsewhere.
 	Late       uint64 `json:"late"`       // replies within a minute after their exchange was given up
 	Duplicates uint64 `json:"duplicates"` // replies to what had its reply
 	Foreign    uint64 `json:"foreign"`    // packets from where nothing was expected
 	Dropped    uint64 `json:"dropped"`    // packets lost here, for lack of room in a socket's buffer
+}
+
+// Outcome is how often something became of an exchange.
+type Outcome struct {
+	Outcome string `json:"outcome"` // one of Outcomes
+	Count   uint64 `json:"count"`
 }
 
 // Journal is what is kept of exchanges. Counts are since the start.
@@ -204,4 +228,13 @@ type Sample struct {
 	Offset      float64 // pulse minus the estimate, seconds; NaN: no pulse
 	Uncertainty float64 // half-width of the 95 % band, seconds
 	State       string
+}
+
+// Point is one exchange with a server, for its plot.
+type Point struct {
+	Age         float64 // seconds before now
+	Offset      float64 // server minus true time by this exchange alone, seconds; NaN: it told none
+	Uncertainty float64 // half-width of a 95 % interval, seconds; NaN not known
+	Score       float64 // after it; NaN not known
+	Verdict     string
 }

@@ -55,6 +55,7 @@ var (
 	Antennas         = []string{AntennaFine, AntennaOpen, AntennaShort}
 	NameFaults       = []string{NameFine, NameNoAnswer, NameUnknown}
 
+	// Leaps are in the order of NTP's leap indicator.
 	Leaps    = []string{LeapNone, LeapInsert, LeapDelete, LeapUnsynchronized}
 	Warnings = warningWords()
 
@@ -66,4 +67,12 @@ var (
 	AssignmentsSources = []string{AssignmentsFile, AssignmentsURL}
 	AssignmentsStates  = []string{AssignmentsCurrent, AssignmentsKept, AssignmentsNone}
 	UpdateFreshness    = []string{string(update.FreshUnknown), string(update.Fresh), string(update.Expired)}
+
+	// Outcomes are what may become of one exchange.
+	Outcomes = []string{
+		string(monitor.OutcomeOK), string(monitor.OutcomeTimeout), string(monitor.OutcomeRefused), string(monitor.OutcomeUnreachable),
+		string(monitor.OutcomeSendError), string(monitor.OutcomeResolveError), string(monitor.OutcomeUnsynchronized),
+		string(monitor.OutcomeDenied), string(monitor.OutcomeRateLimited), string(monitor.OutcomeInvalid),
+		string(monitor.OutcomeStray), string(monitor.OutcomeClockStepped), string(monitor.OutcomeInternal),
+	}
 )

@@ -40,7 +40,7 @@ func (e *Engine) check(ctx context.Context) error {
 		return err
 	}
 	e.s.set(func(s *Status) { s.Candidate, s.Notes = m.Version, m.Notes })
-	if r := e.mem.now.Release; r != nil && r.Version == m.Version && time.Until(e.due) > 0 {
+	if r := e.mem.now.Release; r != nil && r.Version == m.Version && time.Until(e.due) > 0 && !e.hurry.Load() {
 		return nil
 	}
 	if !e.isDue(m) || e.turn.staged == sum && !e.mayRestart(m) {

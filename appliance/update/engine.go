@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/truechimer/truechimer/image/artifact"
@@ -16,6 +17,10 @@ import (
 type Engine struct {
 	o Options
 	s statusBoard
+
+	wake  chan struct{} // rings when somebody asked for a check
+	asked atomic.Bool   // somebody has, and it has not begun yet
+	hurry atomic.Bool   // and it does not wait for its turn or the window
 
 	// What follows is Run's alone.
 	mem    memory
@@ -57,13 +62,32 @@ func New(o Options) (*Engine, error) {
 	if o.Hold == "" && !isVersion(o.System.Version) {
 		o.Hold = fmt.Sprintf("This system is no release (it calls itself %.40q), so it is not updated.", o.System.Version)
 	}
-	e := &Engine{o: o, mem: memory{state: o.State, store: o.Store}}
+	e := &Engine{o: o, wake: make(chan struct{}, 1), mem: memory{state: o.State, store: o.Store}}
 	e.s.now = Status{State: StateOff, Summary: NotStarted, Version: o.System.Version, Freshness: FreshUnknown}
 	return e, nil
 }
 
 // Status is how things stand. It may be called at any time.
 func (e *Engine) Status() Status { return e.s.get() }
+
+// Check has the engine look for a newer release as soon as nothing is under way. It
+// may be called at any time.
+func (e *Engine) Check() {
+	e.asked.Store(true)
+	select {
+	case e.wake <- struct{}{}:
+	default: // it will already
+	}
+}
+
+// Update is Check, and has a release that it finds installed and tried at once: it
+// does not wait for the station's turn, for the window or for the end of the pause
+// after a try that failed. One that its publisher holds back or that is blocked is not
+// installed all the same.
+func (e *Engine) Update() {
+	e.hurry.Store(true)
+	e.Check()
+}
 
 // Run updates the station until ctx ends, or until Options.Leave has and nothing
 // is under way; then it returns nil. A station can have one Engine at a time, and
@@ -111,6 +135,7 @@ func (e *Engine) attempt(ctx context.Context) time.Duration {
 	if ctx.Err() != nil {
 		return 0
 	}
+	e.hurry.Store(false)
 	p := e.o.Policy
 	pause := e.spread(p.Poll)
 	if err == nil {
@@ -148,15 +173,16 @@ func (e *Engine) pause(ctx context.Context, d time.Duration) bool {
 	case <-e.o.Leave:
 		return false
 	default:
-		return until(ctx, e.o.Leave, d)
+		return until(ctx, e.o.Leave, e.wake, d)
 	}
 }
 
 // wait waits and says whether ctx lives on.
-func (e *Engine) wait(ctx context.Context, d time.Duration) bool { return until(ctx, nil, d) }
+func (e *Engine) wait(ctx context.Context, d time.Duration) bool { return until(ctx, nil, nil, d) }
 
-// until waits for d and says whether neither ctx nor leave ended first.
-func until(ctx context.Context, leave <-chan struct{}, d time.Duration) bool {
+// until waits for d, or until woken, and says whether neither ctx nor leave ended
+// first.
+func until(ctx context.Context, leave, wake <-chan struct{}, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -164,6 +190,8 @@ func until(ctx context.Context, leave <-chan struct{}, d time.Duration) bool {
 		return false
 	case <-leave:
 		return false
+	case <-wake:
+		return ctx.Err() == nil
 	case <-t.C:
 		return ctx.Err() == nil
 	}

@@ -88,7 +88,7 @@ func (e *Engine) tellScrubs() {
 	e.s.set(func(s *Status) { s.Scrubbed, s.Damage = e.scrubs.At, strings.Join(all, " ") })
 }
 
-// idle waits, as wait does, and meanwhile reads the card through when it is time to.
+// idle waits, as wait does, or until somebody asks for a check, and meanwhile reads the card through when it is time to.
 func (e *Engine) idle(ctx context.Context, d time.Duration) bool {
 	const look = time.Hour // the date may become known
 	for end := time.Now().Add(d); ; {
@@ -96,7 +96,7 @@ func (e *Engine) idle(ctx context.Context, d time.Duration) bool {
 		if !e.pause(ctx, max(0, min(left, look, e.untilScrub()))) {
 			return false
 		}
-		if time.Until(end) <= 0 {
+		if e.asked.Swap(false) || time.Until(end) <= 0 {
 			return true
 		}
 		if e.untilScrub() <= 0 {

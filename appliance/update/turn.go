@@ -127,7 +127,7 @@ func (e *Engine) proven() time.Time {
 func (e *Engine) isDue(m *artifact.Manifest) bool {
 	e.note(m)
 	at, ok := m.Rollout.Due(m.Bucket(e.o.System.ID))
-	e.turn.wait.Due = ok && !e.date().Before(at)
+	e.turn.wait.Due = ok && (e.hurry.Load() || !e.date().Before(at))
 	if e.turn.wait.Due {
 		return true
 	}
@@ -144,7 +144,7 @@ func (e *Engine) isDue(m *artifact.Manifest) bool {
 // in words when it may.
 func (e *Engine) mayRestart(m *artifact.Manifest) bool {
 	w := e.window()
-	if r := e.mem.now.Release; w.Any() || r != nil && r.Version == m.Version && r.Tries == 1 {
+	if r := e.mem.now.Release; w.Any() || e.hurry.Load() || r != nil && r.Version == m.Version && r.Tries == 1 {
 		return true // the first retry is to tell soon whether the release or the power was to blame
 	}
 	now, synced := e.o.Clock.Now()

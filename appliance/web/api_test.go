@@ -37,21 +37,23 @@ func keys(t *testing.T, what string, v any, want ...string) map[string]any {
 }
 
 var (
-	topFields       = []string{"schema", "time", "summary", "advice", "station", "reference", "receiver", "clock", "servers", "assignments", "probe", "machine", "network", "update", "journal", "notices"}
-	stationFields   = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone", "safe_mode", "claimed"}
-	referenceFields = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "pulse_alone", "counters"}
+	topFields       = []string{"schema", "time", "summary", "advice", "station", "reference", "receiver", "clock", "tracking", "servers", "assignments", "probe", "machine", "network", "addressing", "update", "journal", "trees", "notices"}
+	stationFields   = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone", "card_written_bytes", "safe_mode", "claimed"}
+	referenceFields = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "pulse_alone", "counters", "satellites", "predictions", "stability"}
 	receiverFields  = []string{"device", "baud", "protocol", "pulse", "pulse_late_s", "pulse_late_error_s", "hat", "model", "setup",
 		"trouble", "usb", "antenna", "pulse_missing", "pulse_elsewhere"}
 	clockFields      = []string{"steered", "synchronized", "estimated_error_s", "greatest_error_s", "steps", "gps_minus_utc_s", "tai_minus_utc_s", "leap_second", "foreign_steps", "foreign_adjustments", "foreign", "foreign_age_s"}
 	leapFields       = []string{"change", "at", "receiver", "servers", "ordered"}
 	assignmentFields = []string{"source", "state", "url", "servers", "refused", "age_s", "next_s", "failure"}
 	counterFields    = []string{"fixes", "fixes_invalid", "fixes_implausible", "checksum", "noise_bytes", "pulses", "pulses_used", "pulses_doubled", "pulses_missing", "pulses_unnumbered", "pulses_lost", "votes", "vetoes"}
-	probeFields      = []string{"exchanges", "strays", "unstamped", "voided", "panics", "late", "duplicates", "foreign", "dropped"}
+	probeFields      = []string{"exchanges", "strays", "unstamped", "voided", "panics", "outcomes", "late", "duplicates", "foreign", "dropped"}
 	serverFields     = []string{"id", "name", "address", "family", "name_fault", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last", "path",
 		"latest", "jitter_s", "sent", "received", "reach", "family_gap_s", "claims", "warnings"}
-	pathFields    = []string{"at", "end", "summary", "inside", "port_path", "packets", "took_s", "hops"}
-	hopFields     = []string{"hop", "address", "rtt_s", "icmp_type", "icmp_code"}
-	journalFields = []string{"records", "waiting", "dropped", "late", "written_bytes", "size_bytes", "oldest"}
+	pathFields       = []string{"at", "end", "summary", "inside", "port_path", "packets", "took_s", "hops"}
+	hopFields        = []string{"hop", "address", "rtt_s", "icmp_type", "icmp_code"}
+	addressingFields = []string{"link", "reason", "addresses", "gateways", "dns", "local_name"}
+	addressFields    = []string{"address", "origin", "lasts_s"}
+	journalFields    = []string{"records", "waiting", "dropped", "late", "written_bytes", "size_bytes", "oldest"}
 )
 
 // Every field of the contract is present, known or not, and what is not known
@@ -133,10 +135,26 @@ func TestAPIContract(t *testing.T) {
 		t.Errorf("assignments %v, %v", file, list)
 	}
 
+	addressing := keys(t, "addressing", full["addressing"], addressingFields...)
+	for i, want := range []map[string]any{
+		{"address": "192.0.2.7/24", "origin": "dhcp", "lasts_s": 3540.0},
+		{"address": "2001:db8::7/64", "origin": "fixed", "lasts_s": nil},
+	} {
+		if got := keys(t, "address", addressing["addresses"].([]any)[i], addressFields...); !maps.Equal(got, want) {
+			t.Errorf("address %v, want %v", got, want)
+		}
+	}
+	bare := keys(t, "addressing", decode(t, status.Status{Addressing: &status.Addressing{}})["addressing"], addressingFields...)
+	for _, field := range []string{"addresses", "gateways", "dns"} {
+		if l, ok := bare[field].([]any); !ok || len(l) != 0 {
+			t.Errorf("addressing.%s = %v, want []", field, bare[field])
+		}
+	}
+
 	empty := keys(t, "status", decode(t, status.Status{Servers: []status.Server{{}}}), topFields...)
 	station := keys(t, "station", empty["station"], stationFields...)
-	if empty["clock"] != nil || empty["journal"] != nil || empty["machine"] != nil || empty["network"] != nil || empty["advice"] == nil {
-		t.Errorf("clock = %v, journal = %v, want null", empty["clock"], empty["journal"])
+	if empty["clock"] != nil || empty["journal"] != nil || empty["addressing"] != nil || empty["machine"] != nil || empty["network"] != nil || empty["advice"] == nil {
+		t.Errorf("clock = %v, journal = %v, addressing = %v, want null", empty["clock"], empty["journal"], empty["addressing"])
 	}
 	reference = keys(t, "reference", empty["reference"], referenceFields...)
 	for field, v := range keys(t, "receiver", empty["receiver"], receiverFields...) {
@@ -168,7 +186,7 @@ func TestAPIContract(t *testing.T) {
 
 func TestAPIListsAreNeverNull(t *testing.T) {
 	m := decode(t, status.Status{})
-	for _, field := range []string{"servers", "assignments", "notices"} {
+	for _, field := range []string{"servers", "assignments", "trees", "notices"} {
 		if l, ok := m[field].([]any); !ok || len(l) != 0 {
 			t.Errorf("%s = %v, want []", field, m[field])
 		}

@@ -37,7 +37,7 @@ func embedded(file string) string {
 // that of the page itself, scripts of the station's as well.
 const (
 	policy     = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	pagePolicy = "script-src 'self'; " + policy
+	pagePolicy = "script-src 'self'; connect-src 'self'; " + policy
 )
 
 // Protect sets the headers of every answer of the station: no page of others may

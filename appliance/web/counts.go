@@ -1,6 +1,7 @@
 package web
 
 import (
+	"reflect"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,7 +40,8 @@ func referenceCounts(c status.Counters) []fact {
 
 // probeCounts is nothing until a server was asked.
 func probeCounts(c status.Probe) []fact {
-	if c == (status.Probe{}) {
+	c.Outcomes = nil
+	if reflect.DeepEqual(c, status.Probe{}) {
 		return nil
 	}
 	return shown([]tallied{
@@ -96,6 +98,7 @@ var (
 	votesTotal  = describe("reference_votes_total", "What network servers said of the time.")
 	vetoesTotal = describe("reference_vetoes_total", "Times that the network's majority excluded the receiver's time.")
 
+	resultsTotal   = describe("ntp_probe_results_total", "Requests to servers by what became of each.", "result")
 	exchangesTotal = describe("ntp_probe_exchanges_total", "Requests made to servers.")
 	straysTotal    = describe("ntp_probe_stray_packets_total", "Packets that answered no request.")
 	unstampedTotal = describe("ntp_probe_unstamped_total", "Exchanges that the kernel did not stamp.")
@@ -109,12 +112,12 @@ var (
 	journalTotal   = describe("journal_records_total", "Exchanges by what became of their record: kept, dropped since the card would not take it in time, or late: the final verdict came after the provisional one was kept, which is counted as kept, too.", "result")
 	journalWritten = describe("journal_written_bytes_total", "Bytes that the file system was given for the journal of exchanges, whole blocks.")
 	journalSize    = describe("journal_size_bytes", "Size of the journal's files.")
-	journalWaiting = describe("journal_waiting_records", "Records that are on their way to the card.")
+	journalWaiting = describe("station_results_pending", "Results that are still on their way to the journal on the card.")
 )
 
 var counterDescs = []*prometheus.Desc{
 	fixesTotal, damageTotal, noiseTotal, edgesTotal, pulsesTotal, votesTotal, vetoesTotal,
-	exchangesTotal, straysTotal, unstampedTotal, voidedTotal, panicsTotal,
+	resultsTotal, exchangesTotal, straysTotal, unstampedTotal, voidedTotal, panicsTotal,
 	lateTotal, duplicateTotal, foreignTotal, droppedTotal,
 	journalTotal, journalWritten, journalSize, journalWaiting,
 }
@@ -153,6 +156,9 @@ func collectCounters(ch chan<- prometheus.Metric, c status.Counters, p status.Pr
 	add(votesTotal, c.Votes)
 	add(vetoesTotal, c.Vetoes)
 
+	for _, o := range p.Outcomes {
+		add(resultsTotal, o.Count, o.Outcome)
+	}
 	add(exchangesTotal, p.Exchanges)
 	add(straysTotal, p.Strays)
 	add(unstampedTotal, p.Unstamped)

@@ -81,12 +81,18 @@ func TestPageTellsDetails(t *testing.T) {
 			t.Errorf("no text for %s", w)
 		}
 	}
-	page := body(t, fetch(handler(t, Options{Source: fixed{status: s}}), "GET", DetailsPath))
+	h := handler(t, Options{Source: fixed{status: s}})
+	page := body(t, fetch(h, "GET", "/servers/alpha"))
 	for _, want := range []string{
-		"More of this server", "31.2\u00a0ms", "15 to the last 16", "1\u202f234", "Follows", "GPS", "one second more", "1 min 30 s ago",
+		"31.2\u00a0ms", "15 to the last 16", "1\u202f234", "Follows", "GPS", "one second more", "1 min 30 s ago",
 		"−1.50\u00a0ms", warningSentences["asym"], warningSentences["smear_suspect"],
 	} {
 		if !strings.Contains(page, want) && !strings.Contains(page, strings.ReplaceAll(want, "\u00a0", " ")) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	for _, want := range []string{warningSentences["asym"], `<a href="/servers/alpha">`} {
+		if !strings.Contains(body(t, fetch(h, "GET", DetailsPath)), want) {
 			t.Errorf("the page does not say %q", want)
 		}
 	}

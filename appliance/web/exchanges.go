@@ -20,6 +20,15 @@ type Exchanges interface {
 	Export(ctx context.Context, w io.Writer, monitor string, f journal.Format, q journal.Query) (journal.Found, error)
 }
 
+// History is the same for pages of the station.
+type History interface {
+	// Latest are the newest n records that are wanted, the oldest first.
+	Latest(ctx context.Context, q journal.Query, n int) ([]journal.Record, error)
+	// Rollups passes hours to yield, the oldest first.
+	Rollups(ctx context.Context, q journal.Query, yield func(*journal.Rollup) error) error
+	ExportRollups(ctx context.Context, w io.Writer, station string, f journal.Format, q journal.Query) error
+}
+
 const (
 	// exportsMost is how many may be read at a time: each reads the card.
 	exportsMost = 2
@@ -29,24 +38,39 @@ const (
 	exportLongest = 30 * time.Minute
 	// exportDefault is how far back it goes if nothing is said.
 	exportDefault = 24 * time.Hour
+	// rollupsDefault is the same of roll-ups.
+	rollupsDefault = 7 * 24 * time.Hour
 )
 
-// exchanges answers GET /api/v1/exchanges?from=&to=&target=&format=&undated=. The
+// export is one that may be read as a file: write writes what is wanted.
+type export struct {
+	o     Options
+	busy  chan struct{} // shared: each reads the card
+	file  string        // what its name begins with
+	long  time.Duration // how far back it goes if nothing is said
+	write func(ctx context.Context, w io.Writer, station string, f journal.Format, q journal.Query) error
+}
+
+// newExchanges answers GET /api/v1/exchanges?from=&to=&target=&format=&undated=. The
 // times are RFC 3339 or seconds since the Unix epoch; from is a day before to unless
 // it is given, to is now. format is csv or json, an object on each line. undated=1 adds those
 // whose date nobody knows.
-type exchanges struct {
-	o    Options
-	busy chan struct{}
+func newExchanges(o Options, busy chan struct{}) *export {
+	return &export{o, busy, "exchanges", exportDefault, func(ctx context.Context, w io.Writer, station string, f journal.Format, q journal.Query) error {
+		_, err := o.Exchanges.Export(ctx, w, station, f, q)
+		return err
+	}}
 }
 
-func newExchanges(o Options) *exchanges {
-	return &exchanges{o: o, busy: make(chan struct{}, exportsMost)}
+// newRollups answers GET /api/v1/rollups, with the parameters of exchanges but
+// undated, and goes back a week unless it is told otherwise.
+func newRollups(o Options, busy chan struct{}) *export {
+	return &export{o, busy, "rollups", rollupsDefault, o.History.ExportRollups}
 }
 
-func (e *exchanges) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (e *export) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := tidy(e.o.Source.Status())
-	q, format, err := wanted(r.URL.Query(), s.Time)
+	q, format, err := wanted(r.URL.Query(), s.Time, e.long)
 	if err != nil {
 		sentence(w, http.StatusBadRequest, err.Error())
 		return
@@ -61,31 +85,31 @@ func (e *exchanges) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	kind := map[journal.Format]string{journal.CSV: "text/csv; charset=utf-8; header=present", journal.JSON: "application/x-ndjson"}[format]
 	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=\"exchanges-%s.%s\"", q.From.Format("20060102T150405Z"), format))
+	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=\"%s-%s.%s\"", e.file, q.From.Format("20060102T150405Z"), format))
 	if r.Method == http.MethodHead {
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), exportLongest)
 	defer cancel()
 	out := &patient{w: w, c: http.NewResponseController(w)}
-	_, err = e.o.Exchanges.Export(ctx, out, s.Station.ID, format, q)
+	err = e.write(ctx, out, s.Station.ID, format, q)
 	switch {
 	case err == nil:
 	case out.begun:
-		e.o.Log.Warn("exchanges were not exported to the end", "err", err)
+		e.o.Log.Warn(e.file+" were not exported to the end", "err", err)
 		panic(http.ErrAbortHandler) // or the client would take a part for all of it
 	case errors.Is(err, journal.ErrNotOpen):
 		w.Header().Del("Content-Disposition")
 		sentence(w, http.StatusServiceUnavailable, "The journal of exchanges is not open; the page says why if that lasts.")
 	default:
-		e.o.Log.Error("cannot export exchanges", "err", err)
+		e.o.Log.Error("cannot export "+e.file, "err", err)
 		w.Header().Del("Content-Disposition")
 		sentence(w, http.StatusInternalServerError, "The exchanges could not be read; the station's log says why.")
 	}
 }
 
 // wanted reads a query; the error is for people.
-func wanted(v url.Values, now time.Time) (q journal.Query, f journal.Format, err error) {
+func wanted(v url.Values, now time.Time, long time.Duration) (q journal.Query, f journal.Format, err error) {
 	if q.From, err = instantOf(v, "from"); err != nil {
 		return q, f, err
 	}
@@ -96,7 +120,7 @@ func wanted(v url.Values, now time.Time) (q journal.Query, f journal.Format, err
 		q.To = now
 	}
 	if q.From.IsZero() {
-		q.From = q.To.Add(-exportDefault)
+		q.From = q.To.Add(-long)
 	}
 	if q.To.Before(q.From) {
 		return q, f, fmt.Errorf("from is %s, after to, %s", q.From.Format(time.RFC3339), q.To.Format(time.RFC3339))

@@ -27,6 +27,7 @@ type lightView struct {
 
 type firstServer struct {
 	Name, Word  string
+	Page        string // address of its own; empty: it has none
 	Tone        tone
 	Mark        string
 	Offset      string // empty: not known
@@ -89,7 +90,7 @@ func newFirstView(s status.Status) firstView {
 
 func newFirstServer(s status.Server) firstServer {
 	vv := verdictViews[monitor.Verdict(s.Verdict)]
-	v := firstServer{Name: s.Name, Word: plainVerdicts[monitor.Verdict(s.Verdict)], Tone: vv.tone, Mark: vv.mark}
+	v := firstServer{Name: s.Name, Page: serverAddress(s.ID), Word: plainVerdicts[monitor.Verdict(s.Verdict)], Tone: vv.tone, Mark: vv.mark}
 	if s.Offset != nil {
 		v.Offset = unbroken.Replace(health.Signed(*s.Offset, 2))
 		v.Uncertainty = unbroken.Replace(text(s.Uncertainty, func(u float64) string { return health.Seconds(u, 2) }))

@@ -23,7 +23,7 @@ func newMetrics(o Options) (http.Handler, error) {
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{
 		ErrorLog:            failures{o},
 		ErrorHandling:       promhttp.ContinueOnError,
-		MaxRequestsInFlight: 4,
+		MaxRequestsInFlight: 2, // the largest takes some 60 MB of memory
 		Timeout:             10 * time.Second,
 		EnableOpenMetrics:   true,
 	}), nil
@@ -50,7 +50,7 @@ func (f failures) Println(v ...any) {
 	f.o.Log.Error("metrics", "err", strings.TrimSpace(fmt.Sprintln(v...)))
 }
 
-// maxScraped bounds the servers that have samples: some twenty of each make a
+// maxScraped bounds the servers that have samples: some forty of each make a
 // scrape that a small board has to hold in memory, several times over, and to
 // write within the timeout. They are the first by name, since a series that
 // comes and goes is worth little.
@@ -83,7 +83,7 @@ var (
 	probeLast        = describe("ntp_probe_last_timestamp_seconds", "When the last exchange was had, since the Unix epoch.", perServer...)
 	probeVerdict     = describe("ntp_probe_verdict", "1 for the verdict in force, 0 for all others.", append(perServer[:2:2], "verdict")...)
 
-	probeLeftOut = describe("ntp_probe_servers_left_out", "Servers without samples of their own, since there are too many of them; /api/v1/status has all.")
+	probeLeftOut = describe("ntp_probe_servers_left_out", "Addresses of servers without samples of their own, since there are too many of them; ntp_probe_servers counts all, /api/v1/status has all.")
 
 	refState       = describe("reference_state", "1 for the state that the station's reference is in, 0 for all others.", "state")
 	refSource      = describe("reference_source", "1 for the source that true time is taken from, 0 for all others.", "source")
@@ -107,7 +107,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range append(counterDescs[:len(counterDescs):len(counterDescs)], updateDescs...) {
 		ch <- d
 	}
-	for _, d := range detailDescs {
+	for _, d := range append(detailDescs[:len(detailDescs):len(detailDescs)], stationDescs...) {
 		ch <- d
 	}
 }
@@ -140,13 +140,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	collectCounters(ch, r.Counters, s.Probe)
 	collectJournal(ch, s.Journal)
 	collectUpdate(ch, s.Update)
+	collectStation(ch, s)
+	collectPulses(ch, c.source.Samples())
 	// One name twice in one family would void the whole scrape: the second goes
 	// by its id.
 	seen := map[[2]string]bool{}
 	scraped := s.Servers[:min(len(s.Servers), maxScraped)]
-	if n := len(s.Servers) - len(scraped); n > 0 {
-		gauge(ch, probeLeftOut, float64(n))
-	}
+	gauge(ch, probeLeftOut, float64(len(s.Servers)-len(scraped)))
 	for _, v := range scraped {
 		key := [2]string{v.Name, v.Family}
 		if seen[key] {

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"embed"
 	"fmt"
 	"html/template"
@@ -36,6 +35,8 @@ type page struct {
 	icon     string
 	time     string // of the script that adds the browser's own time
 	assets   map[string]http.Handler
+	reading  chan struct{} // pages that read the card
+	live     string        // of the script that shows values as they change
 }
 
 func newPage(o Options) (*page, error) {
@@ -43,13 +44,14 @@ func newPage(o Options) (*page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: page template: %w", err)
 	}
-	p := &page{options: o, template: t, assets: map[string]http.Handler{}}
+	p := &page{options: o, template: t, assets: map[string]http.Handler{}, reading: make(chan struct{}, exportsMost)}
 	for _, a := range []struct {
 		to         *string
 		file, kind string
 	}{
 		{&p.style, "page.css", "text/css; charset=utf-8"},
 		{&p.icon, "icon.svg", "image/svg+xml"},
+		{&p.live, "live.js", "text/javascript; charset=utf-8"},
 		{&p.time, "time.js", "text/javascript; charset=utf-8"},
 	} {
 		content, err := assets.ReadFile("assets/" + a.file)
@@ -63,29 +65,29 @@ func newPage(o Options) (*page, error) {
 }
 
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v := newView(tidy(p.options.Source.Status()), p.options.Source.Samples(), p.options.Build)
+	raw := p.options.Source.Status()
+	s := tidy(raw)
+	v := newView(s, p.options.Source.Samples(), p.options.Build)
+	p.arrange(&v, raw, s, r.URL.Query())
+	v.About, v.Trees = newAboutRef(s, p.minutes()), newStepViews(s.Trees)
 	v.Style, v.Icon, v.Manage = p.style, p.icon, p.options.Manage
-	v.Scripts = []string{p.time}
+	v.Scripts = []string{p.live, p.time}
+	if p.options.Lines != nil {
+		v.Logs = LogPath
+	}
 	v.Here, v.Detailed = r.URL.Path, r.URL.Path == DetailsPath
 	linkProofs(v.Servers, p.options.Proofs)
 	if v.Paused = r.URL.Query().Get("refresh") == "off"; !v.Paused {
 		v.Refresh = refreshSeconds
 	}
-	var b bytes.Buffer
-	if err := p.template.ExecuteTemplate(&b, "page.html", v); err != nil {
-		p.options.Log.Error("cannot draw the page", "err", err)
-		sentence(w, http.StatusInternalServerError, "The page could not be drawn; the station's log says why.")
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", pagePolicy)
-	_, _ = w.Write(b.Bytes())
+	p.draw(w, "page.html", v)
 }
 
 // view is all that the template sets: text that is ready to be read.
 type view struct {
 	Style, Icon string
 	Scripts     []string
+	Logs        string // address of the log; empty: none is kept
 	Manage      string // address of what changes the station; empty: nothing here does
 	Here        string // the page's own address
 	Detailed    bool   // it is DetailsPath
@@ -100,10 +102,15 @@ type view struct {
 	First       firstView
 	Notices     []string
 	Reference   referenceView
+	About       aboutRef
+	Trees       []stepView
 	Sources     string // where the servers come from; empty: from truechimer.toml alone
 	Servers     []serverView
 	Unshown     int // servers that have no row, since there are too many
+	Sorts       []sorting
+	Sorted      bool // as the reader asked
 	Probe       []fact
+	Network     *networkView
 	Update      *updateView // nil: there is no updater
 	Marks       []mark      // the shapes in use
 	Footer      []fact
@@ -166,6 +173,7 @@ func newView(s status.Status, samples []status.Sample, b Build) view {
 	v.Unshown = len(s.Servers) - len(shown)
 	v.Sources = sources(s.Assignments)
 	v.Probe = append(probeCounts(s.Probe), journalCounts(s.Journal)...)
+	v.Network = newNetworkView(s.Addressing)
 	v.Update = newUpdateView(s)
 	v.Marks = marks
 	v.Footer = footer(s.Station, b)

@@ -278,17 +278,7 @@ func (p *plot) ticks(span, step, top float64) {
 		}
 		p.YTicks = append(p.YTicks, tick{At: short(plotTop + plotHeight/2 - float64(i)*plotHeight/4), Label: label, Zero: i == 0})
 	}
-	for age := math.Floor(span/step) * step; age >= 0; age -= step {
-		t := tick{At: short(100 * (1 - age/span)), Label: "−" + trimZeros(health.Seconds(age, 3)), Anchor: "middle"}
-		switch age {
-		case span:
-			t.Anchor = "start"
-		case 0:
-			t.Anchor, t.Label = "end", "now"
-		}
-		t.Tight = len(p.XTicks) == 1
-		p.XTicks = append(p.XTicks, t)
-	}
+	p.XTicks = ageTicks(span, step)
 }
 
 func caption(samples []status.Sample, beyond int) string {

@@ -47,7 +47,7 @@ var verdictViews = map[monitor.Verdict]struct {
 
 // serverView is one row of the table. An empty text is a value not known.
 type serverView struct {
-	Name, Address       string
+	ID, Name, Address   string
 	Tone                tone
 	Mark, Verdict, Note string
 	Scale               *scale
@@ -58,16 +58,18 @@ type serverView struct {
 	Proof               string // address of the file that proves the verdict; empty: there is none
 	Warnings            []string
 	Details             []fact
+	Href                string // of its own page; empty: it has none
+	Spark               *spark
 }
 
 func newServerView(s status.Server, now time.Time) serverView {
 	vv := verdictViews[monitor.Verdict(s.Verdict)]
 	v := serverView{
-		Name: s.Name, Address: s.Address, Reason: s.Reason,
+		ID: s.ID, Name: s.Name, Address: s.Address, Reason: s.Reason,
 		Tone: vv.tone, Mark: vv.mark, Verdict: vv.word,
 		Scale: drawScale(s), Path: newPathView(s.Path, now),
 	}
-	v.Warnings, v.Details = warningTexts(s), details(s)
+	v.Warnings, v.Details, v.Href = warningTexts(s), details(s), serverAddress(s.ID)
 	var notes []string
 	if s.Assured && s.Verdict == string(monitor.OK) {
 		v.Mark = "check"

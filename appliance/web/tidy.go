@@ -44,6 +44,8 @@ func tidy(s status.Status) status.Status {
 	r.Reason = health.Clean(r.Reason, maxReason)
 	r.Offset, r.Uncertainty, r.Bound = known(r.Offset), known(r.Uncertainty), known(r.Bound)
 	r.Frequency, r.Holdover = known(r.Frequency), known(r.Holdover)
+	tidyReference(r)
+	s.Tracking = tidyTracking(s.Tracking)
 	rx := &s.Receiver
 	rx.Device, rx.Pulse, rx.Hat = clean(rx.Device, maxAddress), clean(rx.Pulse, maxWord), clean(rx.Hat, maxWord)
 	rx.Protocol = clean(rx.Protocol, maxWord)
@@ -55,6 +57,8 @@ func tidy(s status.Status) status.Status {
 		rx.Setup = nil
 	}
 
+	s.Addressing = tidyAddressing(s.Addressing)
+	s.Probe.Outcomes = tidyOutcomes(s.Probe.Outcomes)
 	tidyOwn(&s)
 	s.Update = tidyUpdate(s.Update)
 	s.Assignments = tidyAssignments(s.Assignments)
@@ -74,6 +78,7 @@ func tidy(s status.Status) status.Status {
 	for i := range s.Servers {
 		tidyServer(&s.Servers[i])
 	}
+	s.Trees = tidyTrees(s.Trees, 0)
 	notices := []string{}
 	for _, n := range s.Notices[:min(len(s.Notices), maxNotices)] {
 		notices = append(notices, health.Clean(n, maxNotice))
@@ -211,6 +216,18 @@ func tidyAssignments(list []status.Assignments) []status.Assignments {
 		a.URL, a.Failure = clean(a.URL, maxAddress), health.Clean(a.Failure, maxReason)
 		a.Servers, a.Refused = max(a.Servers, 0), max(a.Refused, 0)
 		a.Age, a.Next = known(a.Age), known(a.Next)
+	}
+	return out
+}
+
+// tidyOutcomes leaves each word once.
+func tidyOutcomes(list []status.Outcome) []status.Outcome {
+	out, seen := []status.Outcome{}, map[string]bool{}
+	for _, o := range list {
+		if slices.Contains(status.Outcomes, o.Outcome) && !seen[o.Outcome] {
+			seen[o.Outcome] = true
+			out = append(out, o)
+		}
 	}
 	return out
 }

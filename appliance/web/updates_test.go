@@ -113,10 +113,10 @@ func TestHostileUpdate(t *testing.T) {
 	u.Checked, u.Next, u.Expires = &far, &time.Time{}, &far
 	u.Done, u.Total, u.Tries = bytesOf(7), bytesOf(-1), -3
 	s := withUpdate(u)
-	got := ownScript.ReplaceAllString(render(t, s, nil), "")
+	got := render(t, s, nil)
 	wellFormed(t, got)
 	for _, bad := range []string{"<script", "\u202e", "\x00"} {
-		if strings.Contains(got, bad) {
+		if strings.Contains(unscripted(got), bad) {
 			t.Errorf("the page holds %q", bad)
 		}
 	}

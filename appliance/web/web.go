@@ -44,6 +44,19 @@ type Options struct {
 	Build Build
 	// Exchanges are those that were kept; nil: none are.
 	Exchanges Exchanges
+	// History is the same for the pages of servers; nil: they show what Recent has.
+	History History
+	// Recent are the last exchanges with a server of an id, the oldest first; nil:
+	// nobody remembers them.
+	Recent func(id string) []status.Point
+	// Lines are the log's; nil: nobody keeps them.
+	Lines Lines
+	// Guard lets only those come to a handler who may read what is not for everybody:
+	// the log. Nil: everybody may.
+	Guard func(http.Handler) http.Handler
+	// Minutes are what the pulses of the last day were like, the oldest first; nil:
+	// nobody remembers them.
+	Minutes func() []status.Minute
 	// Manage is the address of what changes the station, for who may; empty: nothing
 	// here does.
 	Manage string
@@ -53,8 +66,8 @@ type Options struct {
 }
 
 // New returns the handler of all the station's addresses: /, /details, /healthz,
-// /metrics, /api/v1/status and, where they are kept, /api/v1/exchanges and
-// /api/v1/proofs.
+// /metrics, /api/v1/status, /api/v1/openapi.json and, where they are kept,
+// /api/v1/exchanges and /api/v1/proofs.
 func New(o Options) (http.Handler, error) {
 	if o.Source == nil {
 		return nil, errors.New("web: no source to show: set Options.Source")
@@ -73,15 +86,31 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{options: o, paths: map[string]http.Handler{
+	described, err := openAPI()
+	if err != nil {
+		return nil, err
+	}
+	s := &site{options: o, page: p, paths: map[string]http.Handler{
 		"/":              p,
 		DetailsPath:      p,
 		"/healthz":       http.HandlerFunc(healthz(o.Alive)),
 		"/metrics":       m,
 		"/api/v1/status": apiStatus(o),
+		OpenAPIPath:      described,
 	}}
+	reading := make(chan struct{}, exportsMost)
 	if o.Exchanges != nil {
-		s.paths["/api/v1/exchanges"] = newExchanges(o)
+		s.paths["/api/v1/exchanges"] = newExchanges(o, reading)
+	}
+	if o.History != nil {
+		s.paths["/api/v1/rollups"] = newRollups(o, reading)
+	}
+	s.paths[EventsPath] = newHub(o)
+	if o.Lines != nil {
+		s.paths[LogPath], s.paths[LogAPI] = o.guarded(http.HandlerFunc(p.log)), o.guarded(apiLog(o))
+	}
+	if o.Minutes != nil {
+		s.paths["/api/v1/pulses"] = apiPulses(o)
 	}
 	if o.Proofs != nil {
 		s.paths[ProofsPath] = listProofs(o)
@@ -90,6 +119,13 @@ func New(o Options) (http.Handler, error) {
 		s.paths[path] = a
 	}
 	return s, nil
+}
+
+func (o *Options) guarded(h http.Handler) http.Handler {
+	if o.Guard == nil {
+		return h
+	}
+	return o.Guard(h)
 }
 
 // Server returns an HTTP server for h whose limits suit a small device on an
@@ -108,6 +144,7 @@ func Server(h http.Handler, log *slog.Logger) *http.Server {
 
 type site struct {
 	options Options
+	page    *page
 	paths   map[string]http.Handler
 }
 
@@ -117,6 +154,9 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handler, ok := s.paths[r.URL.Path]
 	if id, is := strings.CutPrefix(r.URL.Path, ProofsPath+"/"); is && s.options.Proofs != nil {
 		handler, ok = oneProof(s.options, id), true
+	}
+	if strings.HasPrefix(r.URL.Path, ServersPath) {
+		handler, ok = http.HandlerFunc(s.page.oneServer), true
 	}
 	switch {
 	case !ok:

@@ -48,7 +48,13 @@ func wellStation() status.Status {
 			{Source: "file", State: "current", Servers: 2},
 			{Source: "url", State: "kept", URL: said("https://lists.example.net/attic.json"), Servers: 1, Age: val(7200), Next: val(340), Failure: "no route"},
 		},
-		Probe:   status.Probe{Exchanges: 6789, Strays: 7, Panics: 1},
+		Probe: status.Probe{Exchanges: 6789, Strays: 7, Panics: 1},
+		Addressing: &status.Addressing{Link: "eth0", Gateways: []string{"192.0.2.1"}, DNS: []string{"192.0.2.53", "2001:db8::53"}, LocalName: said("truechimer-7f3a.local"),
+			Addresses: []status.Address{
+				{Address: "192.0.2.7/24", Origin: status.AddressDHCP, Lasts: val(3540)},
+				{Address: "2001:db8::7/64", Origin: status.AddressFixed},
+				{Address: "fe80::7/64", Origin: status.AddressOfLink},
+			}},
 		Journal: &status.Journal{Records: 4711, Waiting: 12, Written: 409600, Size: 8 << 20, Oldest: ago(24 * time.Hour)},
 		Servers: []status.Server{
 			{ID: "alpha", Name: "alpha", Address: "192.0.2.10:123", Family: "ipv4", Verdict: "ok", Assured: true, Offset: val(2.14e-4), Uncertainty: val(1.9e-4),
@@ -171,11 +177,11 @@ func TestAssets(t *testing.T) {
 	}
 }
 
-// The page must show something whatever a broken source returns.
-func TestBrokenSource(t *testing.T) {
+// nonsense is what a broken source might return.
+func nonsense() status.Status {
 	bad := func(v float64) *float64 { return &v }
 	nan, inf := math.NaN(), math.Inf(1)
-	s := status.Status{
+	return status.Status{
 		Time:      time.Date(30000, 1, 1, 0, 0, 0, 0, time.UTC),
 		Station:   status.Station{Uptime: nan},
 		Reference: status.Reference{State: "odd", Source: "odd", Offset: bad(nan), Uncertainty: bad(inf), Bound: bad(-inf), Frequency: bad(nan), Holdover: bad(inf), SatellitesUsed: whole(-1)},
@@ -184,6 +190,12 @@ func TestBrokenSource(t *testing.T) {
 			{Offset: bad(math.MaxFloat64), Bound: bad(math.MaxFloat64), Limit: -1, Last: func() *time.Time { t := time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC); return &t }()},
 		},
 	}
+}
+
+// The page must show something whatever a broken source returns.
+func TestBrokenSource(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	s := nonsense()
 	samples := []status.Sample{{Age: nan, Offset: 1}, {Age: inf}, {Age: -1}, {Age: 1, Offset: math.MaxFloat64, Uncertainty: math.MaxFloat64}, {Age: 2, Offset: nan, Uncertainty: inf, State: "odd"}}
 	h := handler(t, Options{Source: fixed{s, samples}})
 	for _, target := range []string{"/", "/api/v1/status", "/metrics"} {

@@ -261,6 +261,16 @@ type GSV struct {
 	Total       int  // satellites on the list
 	Signal      byte // 0 where it names none
 	Heard       bool // one of this part at least has a C/N0
+	Satellites  [4]InView
+	Count       int // of them in this part
+}
+
+// InView is one satellite of a list. What it does not say is -1.
+type InView struct {
+	ID        int // as the sentence's system numbers it
+	Elevation int // degrees, 0 to 90
+	Azimuth   int // degrees from north by east, 0 to 359
+	CN0       int // dB Hz
 }
 
 // GSV reads one: parts, part, satellites in view, four fields for each of up
@@ -274,12 +284,36 @@ func (s *Sentence) GSV() (g GSV, ok bool) {
 	if !ok1 || !ok2 || !ok3 || g.Part < 1 || g.Part > g.Parts {
 		return g, false
 	}
+	var v InView
 	for count := 1; f.rest != nil; count++ {
 		x := f.next()
 		if f.rest == nil && count%4 == 1 && len(x) == 1 {
 			g.Signal = x[0]
 		}
-		g.Heard = g.Heard || count%4 == 0 && len(x) > 0 // C/N0
+		switch count % 4 {
+		case 1:
+			v = InView{ID: upTo(x, 3, 999)}
+		case 2:
+			v.Elevation = upTo(x, 2, 90)
+		case 3:
+			if v.Azimuth = upTo(x, 3, 360); v.Azimuth == 360 {
+				v.Azimuth = 0
+			}
+		case 0:
+			g.Heard = g.Heard || len(x) > 0 // C/N0
+			if v.CN0 = upTo(x, 2, 99); v.ID > 0 && g.Count < len(g.Satellites) {
+				g.Satellites[g.Count] = v
+				g.Count++
+			}
+		}
 	}
 	return g, true
+}
+
+// upTo reads a number of so many digits, 0 to most; -1: it is none.
+func upTo(b []byte, width, most int) int {
+	if n, ok := digits(b, width); ok && n <= most {
+		return n
+	}
+	return -1
 }

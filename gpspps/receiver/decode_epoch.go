@@ -93,6 +93,9 @@ func (d *Decoder) finish() {
 	e.emitted = true
 	f := gpspps.Fix{Mono: e.mono, Mode: d.sky.modeNow(e.mode), Used: d.sky.usedNow(), Seen: d.sky.seen(), Checksum: d.dropped, Position: e.place}
 	d.dropped = 0
+	if d.sky.gsa {
+		d.sky.list.use(d.sky.ids[:d.sky.idCount])
+	}
 	d.sky.epoch++
 	d.sky.clearUsed()
 	if !f.Position.Known {

@@ -21,6 +21,8 @@ type sky struct {
 
 	views     [32]view
 	viewCount int
+
+	list table
 }
 
 // view is one talker's satellites in view on one signal.
@@ -42,6 +44,12 @@ func (s *sky) addGSA(g *nmea.GSA) {
 }
 
 func (s *sky) addGSV(g *nmea.GSV, talker uint16) {
+	for _, x := range g.Satellites[:g.Count] {
+		system, number := named(uint32(talker), x.ID)
+		s.list.said(Satellite{
+			System: system, Number: number, Elevation: x.Elevation, Azimuth: x.Azimuth, CN0: max(x.CN0, 0),
+		}, s.epoch)
+	}
 	v := s.view(talker, g.Signal)
 	v.total, v.epoch, v.heard = g.Total, s.epoch, g.Heard || g.Part > 1 && v.heard
 }

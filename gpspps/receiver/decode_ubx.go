@@ -72,6 +72,7 @@ func (d *Decoder) frame(f *ubx.Frame, start int64) {
 		if m, ok := ubx.ReadSat(b); ok {
 			d.atTOW(m.TOW, start, nmea.NoTime)
 			k.seen, k.seenAt = m.Seen, start
+			d.sky.addSat(&m)
 		}
 	case ubx.IDTimTP:
 		k.tp, k.tpSaid = ubx.ReadTP(b)

@@ -250,25 +250,50 @@ type Sat struct {
 	TOW  TOW
 	Used int
 	Seen int // heard, or above the horizon
+	list []byte
+}
+
+// SV is one satellite of NAV-SAT.
+type SV struct {
+	GNSS      int // as the protocol numbers the systems
+	Number    int
+	CN0       int // dB Hz; 0 not heard
+	Elevation int // degrees; out of -90 to 90: not known
+	Azimuth   int // degrees from north by east; out of 0 to 360: not known
+	Used      bool
+}
+
+const satEach = 12 // bytes of each satellite
+
+// Len is how many satellites there are; Satellite is one of them, good as long as
+// the payload.
+func (m *Sat) Len() int { return len(m.list) / satEach }
+func (m *Sat) Satellite(i int) SV {
+	s := m.list[i*satEach:]
+	return SV{
+		GNSS: int(s[0]), Number: int(s[1]), CN0: int(s[2]), Elevation: int(int8(s[3])), Azimuth: int(int16(u16(s, 4))),
+		Used: u32(s, 8)&8 != 0,
+	}
 }
 
 // ReadSat reads NAV-SAT.
 func ReadSat(b []byte) (m Sat, ok bool) {
-	const head, each = 8, 12
+	const head = 8
 	if len(b) < head {
 		return m, false
 	}
 	m.TOW = tow(b, 0)
 	n := int(b[5])
-	if len(b) < head+n*each {
+	if len(b) < head+n*satEach {
 		return m, false
 	}
+	m.list = b[head : head+n*satEach]
 	for i := range n {
-		s := b[head+i*each:]
-		if s[2] > 0 || int8(s[3]) > 0 && int8(s[3]) <= 90 {
+		s := m.Satellite(i)
+		if s.CN0 > 0 || s.Elevation > 0 && s.Elevation <= 90 {
 			m.Seen++
 		}
-		if u32(s, 8)&8 != 0 {
+		if s.Used {
 			m.Used++
 		}
 	}

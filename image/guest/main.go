@@ -1,6 +1,6 @@
 // Command guest is what the boot tests run inside an image. As a further
 // program of slot a it asks for the page over a VM socket, where there are any,
-// and has slot b tried once, if something is in it. In slot b it is what the test
+// makes a VLAN, and has slot b tried once, if something is in it. In slot b it is what the test
 // wants that slot to be, as the kernel's command line says:
 //
 //	truechimer.test=panic    the first process ends, and the kernel panics
@@ -24,6 +24,7 @@ import (
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/image/bootctl"
 	"github.com/truechimer/truechimer/image/bootfs"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -60,6 +61,9 @@ func logic(mode string, say func(string, ...any)) error {
 		if err := page("vsock", func() (net.Conn, error) { return vsock.Dial(vsock.Local, 80, nil) }, say); err != nil {
 			return err
 		}
+	}
+	if err := vlan(say); err != nil {
+		return err
 	}
 	b, err := boards.ByName(os.Getenv("TRUECHIMER_BOARD"))
 	if err != nil {
@@ -145,6 +149,32 @@ func page(network string, dial func() (net.Conn, error), say func(string, ...any
 		time.Sleep(time.Second)
 	}
 	return fmt.Errorf("page over %s: %w", network, err)
+}
+
+// vlan says whether the kernel makes the link of a VLAN on a cable.
+func vlan(say func(string, ...any)) error {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		a := l.Attrs()
+		if l.Type() != "device" || a.EncapType != "ether" {
+			continue
+		}
+		v := &netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Name: "vlan4000", ParentIndex: a.Index}, VlanId: 4000}
+		err := netlink.LinkAdd(v)
+		if errors.Is(err, unix.EOPNOTSUPP) {
+			say("no VLANs on %s", a.Name)
+			return nil
+		}
+		if err == nil {
+			err = netlink.LinkDel(v)
+		}
+		say("VLAN on %s: %v", a.Name, err)
+		return nil
+	}
+	return errors.New("there is no Ethernet link")
 }
 
 // argument is a value on the kernel's command line.

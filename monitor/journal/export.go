@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -109,6 +110,18 @@ func number[T int | int64](n *T) string {
 	return strconv.FormatInt(int64(*n), 10)
 }
 
+// shownAddr is an address as others read it; all is nil where there is none.
+func shownAddr(a netip.AddrPort) (addr *string, port, family *int) {
+	if !a.IsValid() {
+		return nil, nil, nil
+	}
+	ip, p, f := a.Addr().Unmap().String(), int(a.Port()), 6
+	if a.Addr().Unmap().Is4() {
+		f = 4
+	}
+	return &ip, &p, &f
+}
+
 // newRow shows a record.
 func newRow(station string, rec *Record) row {
 	r := row{
@@ -118,13 +131,7 @@ func newRow(station string, rec *Record) row {
 		RefOK: rec.Reference.Usable, RefSource: rec.Reference.Source, RefState: rec.Reference.State,
 		Limit: whole(rec.Target.Limit),
 	}
-	if a := rec.Target.Addr; a.IsValid() {
-		addr, port, family := a.Addr().Unmap().String(), int(a.Port()), 6
-		if a.Addr().Unmap().Is4() {
-			family = 4
-		}
-		r.Addr, r.AF, r.Port = &addr, &family, &port
-	}
+	r.Addr, r.Port, r.AF = shownAddr(rec.Target.Addr)
 	if rec.Time.IsZero() {
 		r.Mono = &rec.Mono
 	} else {

@@ -27,8 +27,9 @@ var errStrays = errors.New("too many packets without the request's cookie")
 
 // wire carries one request to one server and what comes from there.
 type wire interface {
-	// send sends one datagram.
-	send(b []byte) error
+	// send sends one datagram. told is called with the reply, by whoever reads
+	// it, before receive returns; nil: nobody is.
+	send(b []byte, told func(*sieve)) error
 	// receive waits until s has taken a reply. It returns an error at the
 	// timeout after opening, when the context ends, when a failure is
 	// reported, or errStrays.
@@ -93,8 +94,9 @@ func (s *sieve) take(b []byte) (over bool) {
 // header is as much as came of the reply's.
 func (s *sieve) header() []byte { return s.raw[:min(s.n, packetSize)] }
 
-// sift hands s what read returns until the exchange is over.
-func sift(s *sieve, read func([]byte) (int, error)) error {
+// sift hands s what read returns until the exchange is over, and it to told if
+// that is with the reply.
+func sift(s *sieve, told func(*sieve), read func([]byte) (int, error)) error {
 	var b [readSize]byte
 	for {
 		n, err := read(b[:])
@@ -107,6 +109,9 @@ func sift(s *sieve, read func([]byte) (int, error)) error {
 	}
 	if !s.got {
 		return errStrays
+	}
+	if told != nil {
+		told(s)
 	}
 	return nil
 }
@@ -128,7 +133,10 @@ type conn struct {
 	was     *past            // what interleaved mode is asked for with, nil if it is not
 	asked   [packetSize]byte // the request
 	echo    uint64           // the cookie of beevik's request
-	told    bool             // beevik was told T1
+	saidT1  bool             // beevik was told T1
+
+	resp    *ntp.Response // what beevik made of the reply
+	refusal error         // or what it minded
 
 	// Here and not on the stack, which would have to grow for them each time.
 	options ntp.QueryOptions
@@ -139,18 +147,19 @@ type conn struct {
 // but the cookie's are 0, in basic mode: nothing tells what station asks.
 const clientHeader = 4<<3 | 3
 
-// exchange sends the request and waits for the reply.
-func (c *conn) exchange() error {
+// exchange sends the request and waits for the reply, which told is handed.
+func (c *conn) exchange(told func(*sieve)) error {
 	c.asked[0] = clientHeader
-	rand.Read(c.asked[offTransmit:])
+	rand.Read(c.asked[offReceive:]) // both cookies, of which basic mode needs one
 	c.cookie = binary.BigEndian.Uint64(c.asked[offTransmit:])
 	if c.was != nil {
 		// The server knows the reply that is asked for by its receive time stamp.
 		binary.BigEndian.PutUint64(c.asked[offOrigin:], c.was.receive)
-		rand.Read(c.asked[offReceive : offReceive+8])
 		c.second = binary.BigEndian.Uint64(c.asked[offReceive:])
+	} else {
+		clear(c.asked[offReceive:offTransmit])
 	}
-	if err := c.w.send(c.asked[:]); err != nil {
+	if err := c.w.send(c.asked[:], told); err != nil {
 		c.sendErr = err
 		return err
 	}
@@ -190,8 +199,8 @@ func (c *conn) Read(b []byte) (int, error) {
 
 // now is T1 the first time, then T4.
 func (c *conn) now() time.Time {
-	if !c.told {
-		c.told = true
+	if !c.saidT1 {
+		c.saidT1 = true
 		return time.Unix(0, c.st.t1)
 	}
 	return time.Unix(0, c.st.t4)

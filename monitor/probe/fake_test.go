@@ -30,17 +30,19 @@ type script struct {
 	replies []func(request []byte) ([]byte, error)
 
 	request []byte
+	told    func(*sieve)
 	t1, t4  int64
 	closed  int
 }
 
-func (w *script) send(b []byte) error {
+func (w *script) send(b []byte, told func(*sieve)) error {
+	w.told = told
 	w.request = append([]byte(nil), b...)
 	w.t1 = w.clock.Realtime()
 	return w.sendErr
 }
 
-func (w *script) receive(s *sieve) error { return sift(s, w.read) }
+func (w *script) receive(s *sieve) error { return sift(s, w.told, w.read) }
 
 func (w *script) read(b []byte) (int, error) {
 	if len(w.replies) == 0 {

@@ -28,6 +28,7 @@ type flight struct {
 	request  [packetSize]byte
 	deadline time.Time
 	done     chan struct{}
+	told     func(*sieve) // is handed the reply before done is closed; nil: nobody is
 
 	sieve
 	err           error // nil when the reply came

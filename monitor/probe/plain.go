@@ -14,6 +14,7 @@ type plainWire struct {
 	c        net.Conn
 	clock    Clock
 	stop     func() bool
+	told     func(*sieve)
 	t1, sent int64
 	t4       int64
 }
@@ -39,7 +40,8 @@ func dialPlain(ctx context.Context, t monitor.Target, clock Clock, timeout time.
 // longAgo ends a wait.
 var longAgo = time.Unix(1, 0)
 
-func (w *plainWire) send(b []byte) error {
+func (w *plainWire) send(b []byte, told func(*sieve)) error {
+	w.told = told
 	w.t1 = w.clock.Realtime()
 	_, err := w.c.Write(b)
 	w.sent = w.clock.Realtime()
@@ -47,7 +49,7 @@ func (w *plainWire) send(b []byte) error {
 }
 
 func (w *plainWire) receive(s *sieve) error {
-	return sift(s, func(b []byte) (int, error) {
+	return sift(s, w.told, func(b []byte) (int, error) {
 		n, err := w.c.Read(b)
 		w.t4 = w.clock.Realtime()
 		return n, classifyErrno(err, nil)

@@ -146,7 +146,7 @@ func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 	x.Target, x.Addr = t.ID, t.Addr
 	before := readDiff(p.clock)
 
-	resp, err := p.query(ctx, t, c)
+	err := p.query(ctx, t, c)
 	if c.w != nil {
 		c.w.close()
 	}
@@ -157,7 +157,7 @@ func (p *Prober) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
 	x.Diff = diff
 	p.count.strays.Add(uint64(c.strays))
 
-	p.judge(ctx, x, c, resp, err)
+	p.judge(ctx, x, c, err)
 	if x.T1 != 0 && x.T4 != 0 {
 		x.StampError += float64(diffErr) / 1e9
 	}
@@ -189,51 +189,57 @@ func voids(o monitor.Outcome, moved int64) bool {
 	return false
 }
 
-// query has the exchange over c, then lets beevik/ntp have it again with the
-// reply that came, and catches its panics.
-func (p *Prober) query(ctx context.Context, t monitor.Target, c *conn) (resp *ntp.Response, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			p.count.panics.Add(1)
-			resp, err = nil, &panicError{r}
-		}
-	}()
+// query has the exchange over c, and lets beevik/ntp have it again with the
+// reply that came.
+func (p *Prober) query(ctx context.Context, t monitor.Target, c *conn) (err error) {
+	defer p.catch(&err)
 	if !unicast(t.Addr) {
-		return nil, &dialError{fmt.Errorf("%s is no address of a server", t.Addr)}
+		return &dialError{fmt.Errorf("%s is no address of a server", t.Addr)}
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, &dialError{err}
+		return &dialError{err}
 	}
 	if c.w, err = p.dial(ctx, t, p.clock, p.timeout); err != nil {
 		c.w = nil
-		return nil, &dialError{err}
+		return &dialError{err}
 	}
-	err = c.exchange()
-	c.st = c.w.stamps(c.got)
+	// By whoever reads the reply: where that is one goroutine for many exchanges,
+	// its stack is large enough, which a new goroutine's is not by far.
+	err = c.exchange(func(s *sieve) {
+		c.sieve = *s
+		c.refusal = p.again(c)
+	})
 	if err != nil {
-		return nil, err
+		c.st = c.w.stamps(c.got)
+		return err
 	}
-	room()
+	return c.refusal
+}
+
+// again has the exchange with beevik/ntp, now that the reply is there.
+func (p *Prober) again(c *conn) (err error) {
+	defer p.catch(&err)
+	c.st = c.w.stamps(true)
 	o := &c.options
 	o.Version, o.Timeout, o.GetSystemTime = 4, p.timeout, c.now
 	o.Dialer = func(string, string) (net.Conn, error) { return c, nil }
-	return ntp.QueryWithOptions(t.Addr.String(), *o)
+	c.resp, err = ntp.QueryWithOptions("here:123", *o) // what it dials is c
+	return err
 }
 
-// room makes the goroutine's stack as large as beevik/ntp needs it, in one step
-// and while there is little on it to be moved: a new goroutine's is far too small.
-//
-//go:noinline
-func room() { keep([4 << 10]byte{}) }
-
-//go:noinline
-func keep([4 << 10]byte) {}
+// catch makes a panic of the protocol code an error.
+func (p *Prober) catch(err *error) {
+	if r := recover(); r != nil {
+		p.count.panics.Add(1)
+		*err = &panicError{r}
+	}
+}
 
 // judge fills in x from what the connection saw.
-func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *ntp.Response, err error) {
+func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, err error) {
 	fail := func(o monitor.Outcome, f monitor.Finding, format string, args ...any) { set(x, o, f, format, args...) }
 	if err == nil && c.got { // nearly always, and without what errors.As allocates
-		p.reply(x, c, resp, nil)
+		p.reply(x, c, nil)
 		return
 	}
 	var (
@@ -251,7 +257,7 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *
 	case c.sendErr != nil:
 		fail(monitor.OutcomeSendError, monitor.FindingSendError, "%v", c.sendErr)
 	case c.got:
-		p.reply(x, c, resp, err)
+		p.reply(x, c, err)
 	case errors.As(err, &ie):
 		fail(ie.outcome(x.Addr.Addr()), ie.finding(), "%v", ie)
 		if !ie.local {
@@ -274,7 +280,7 @@ func (p *Prober) judge(ctx context.Context, x *monitor.Exchange, c *conn, resp *
 }
 
 // reply fills in x from the reply and from what beevik/ntp made of it.
-func (p *Prober) reply(x *monitor.Exchange, c *conn, resp *ntp.Response, err error) {
+func (p *Prober) reply(x *monitor.Exchange, c *conn, err error) {
 	if c.st.wanted && !c.st.kernel {
 		p.count.noStamp.Add(1)
 	}
@@ -284,7 +290,7 @@ func (p *Prober) reply(x *monitor.Exchange, c *conn, resp *ntp.Response, err err
 	}
 	classify(x, raw[:], c.st)
 	x.Rejected = err != nil && x.Outcome != monitor.OutcomeOK
-	x.Validated = err == nil && resp.Validate() == nil
+	x.Validated = err == nil && c.resp.Validate() == nil
 	if x.Outcome == monitor.OutcomeOK && err != nil && !errors.Is(err, ntp.ErrServerTickedBackwards) {
 		// beevik compares T2 and T3 as plain numbers, which is wrong
 		// across an era's end; every other refusal would be news.

@@ -125,7 +125,7 @@ func TestCountedStamps(t *testing.T) {
 				if i%3 == 0 {
 					w, err := tr.dial(context.Background(), monitor.Target{Addr: netip.AddrPortFrom(s.Addr().Addr(), 0)}, nil, 0)
 					if err == nil {
-						err = w.send(make([]byte, packetSize))
+						err = w.send(make([]byte, packetSize), nil)
 					}
 					if err == nil {
 						err = w.receive(&sieve{})

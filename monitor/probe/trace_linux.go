@@ -371,7 +371,7 @@ func elsewhere(ctx context.Context, dial func(context.Context) (wire, error), te
 	defer w.close()
 	for range 2 {
 		request, cookie := newRequest()
-		if w.send(request[:]) != nil {
+		if w.send(request[:], nil) != nil {
 			return
 		}
 		tell(false)

@@ -26,11 +26,12 @@ const (
 	// tried again, fullWait apart.
 	fullTries = 20
 	fullWait  = time.Millisecond
+	// roomMost is for how many flights a list's room is kept when it is empty.
+	roomMost = 1024
 )
 
 // launch sends what was submitted, and what found no room before.
 func (t *transport) launch(now time.Time) {
-	var sorted [2][]*flight
 	for _, f := range t.begun {
 		if f.finished {
 			continue // given up before it was sent
@@ -39,14 +40,24 @@ func (t *transport) launch(now time.Time) {
 		if f.to.is6() {
 			i = 1
 		}
-		sorted[i] = append(sorted[i], f)
+		t.sorted[i] = append(t.sorted[i], f)
 	}
-	for i, list := range sorted {
+	for i, list := range t.sorted {
 		if len(list) > 0 {
 			t.sendAll(i, list, now)
 		}
+		t.sorted[i] = emptied(list)
 	}
-	t.begun = nil
+	t.begun = emptied(t.begun)
+}
+
+// emptied is a list's room for the next, unless that is uncommonly much.
+func emptied(list []*flight) []*flight {
+	if cap(list) > roomMost {
+		return nil
+	}
+	clear(list)
+	return list[:0]
 }
 
 func (t *transport) sendAll(fam int, list []*flight, now time.Time) {

@@ -36,6 +36,7 @@ type transport struct {
 	memory memory
 	ports  [2]family // IPv4, IPv6
 	begun  []*flight // being sent
+	sorted [2][]*flight
 	full   []*flight // found the socket's buffer full
 	pace   pace
 }
@@ -116,7 +117,9 @@ func (t *transport) dial(ctx context.Context, to monitor.Target, _ Clock, _ time
 			return nil, fmt.Errorf("interface %q: %w", zone, err)
 		}
 	}
-	return &seat{t: t, ctx: ctx, f: &flight{to: endpointOf(addr, scope), done: make(chan struct{})}}, nil
+	s := &seat{t: t, ctx: ctx, flight: flight{to: endpointOf(addr, scope), done: make(chan struct{})}}
+	s.f = &s.flight
+	return s, nil
 }
 
 // seat is the wire of one exchange.
@@ -124,9 +127,12 @@ type seat struct {
 	t   *transport
 	ctx context.Context
 	f   *flight
+
+	flight flight // where f is
 }
 
-func (s *seat) send(b []byte) error {
+func (s *seat) send(b []byte, told func(*sieve)) error {
+	s.f.told = told
 	copy(s.f.request[:], b)
 	s.f.cookie = binary.BigEndian.Uint64(b[offTransmit:])
 	s.f.second = binary.BigEndian.Uint64(b[offReceive:])
@@ -229,10 +235,10 @@ func (t *transport) turn() bool {
 		t.mu.Unlock()
 		return false
 	}
-	t.begun = append(t.full, t.submitted...)
+	t.begun = append(append(t.begun, t.full...), t.submitted...)
 	given := len(t.submitted)
 	ended := t.cancelled
-	t.full, t.submitted, t.cancelled = nil, nil, nil
+	t.full, t.submitted, t.cancelled = emptied(t.full), emptied(t.submitted), nil
 	t.mu.Unlock()
 
 	now := time.Now()
@@ -320,10 +326,12 @@ func (t *transport) end(f *flight, err error) {
 	if f.before != 0 {
 		t.memory.add(f, time.Now())
 	}
+	f.on, f.finished = nil, true
 	if !f.got {
 		f.err = err
+	} else if f.told != nil {
+		f.told(&f.sieve)
 	}
-	f.on, f.finished = nil, true
 	close(f.done)
 }
 
@@ -331,7 +339,7 @@ func (t *transport) end(f *flight, err error) {
 func (t *transport) abandon(reason error) {
 	t.mu.Lock()
 	list := append(append(t.submitted, t.full...), t.begun...)
-	t.submitted, t.cancelled, t.full, t.begun = nil, nil, nil, nil
+	t.submitted, t.cancelled, t.full, t.begun, t.sorted = nil, nil, nil, nil, [2][]*flight{}
 	t.mu.Unlock()
 	for _, l := range [...]*line{&t.sky.waiting, &t.sky.stamping} {
 		for f := l.first; f != nil; f = f.next {

@@ -114,7 +114,7 @@ func TestProbe(t *testing.T) {
 			f.add(m+" lost", float64(got.Lost))
 		}
 		var got load
-		w.child(w.near, role{Do: "most", Method: "basic", N: 42_000 * min(seconds, 5), Rate: 42_000, Workers: 256}, &got)
+		w.child(w.near, role{Do: "most", Method: "basic", N: 40_800 * min(seconds, 5), Rate: 40_800, Workers: 256}, &got)
 		f.add("rate", float64(got.Sent)/got.Seconds)
 		f.add("rate cores", got.CPU/got.Seconds)
 		f.add("rate lost", float64(got.Lost))
