@@ -5,7 +5,7 @@ BOARD ?= vm-arm64
 HTTP  ?= 127.0.0.1:8080
 HTTPS ?= 127.0.0.1:8443
 
-.PHONY: run sim image verify release flash ctl pins test corpus soak soak-reference campaign bench-update bench-reference bench-probe lint fuzz clean
+.PHONY: run sim image verify release flash ctl pins test test-browser screenshots corpus soak soak-reference campaign bench-update bench-reference bench-probe lint fuzz clean
 
 run: ## the station image in QEMU, with a receiver, a pulse and servers to judge
 	@go run ./image run -board $(BOARD) -http $(HTTP) -https $(HTTPS) -ctl .run/ctl
@@ -45,6 +45,13 @@ pins: ## the newest Debian packages for images; review what it says before commi
 test: ## every test, those that boot an image included
 	go test -timeout 20m ./...
 
+# Once it fetches axe-core from npm's registry.
+test-browser: ## the page in a headless Chromium, as root: a minute; needs chromium and npm
+	go test -timeout 10m -count=1 -tags browser ./appliance/browsertest
+
+screenshots: ## the pictures in docs/
+	go test -timeout 10m -count=1 -tags browser -v -run TestScreenshots ./appliance/browsertest -shots '$(CURDIR)/docs'
+
 corpus: ## what is decoded of gpsd's test logs against what gpsd made of them: make corpus DIR=...
 	TRUECHIMER_CORPUS='$(abspath $(DIR))' go test -count=1 -v -tags corpus -run TestCorpus ./appliance
 
@@ -74,7 +81,7 @@ lint:
 	go vet ./...
 	GOOS=freebsd go vet ./appliance/... ./gpspps/... ./monitor/... ./boards/...
 	go vet -tags soak,bench ./image ./gpspps ./gpspps/bench ./monitor ./monitor/probe ./monitor/probe/bench
-	go vet -tags updatetest,corpus ./appliance/...
+	go vet -tags updatetest,corpus,browser ./appliance/...
 	go tool staticcheck ./...
 
 FUZZTIME ?= 20s

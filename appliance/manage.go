@@ -16,6 +16,7 @@ import (
 
 	"github.com/truechimer/truechimer/appliance/access"
 	"github.com/truechimer/truechimer/appliance/access/password"
+	"github.com/truechimer/truechimer/appliance/settings"
 	"github.com/truechimer/truechimer/appliance/web"
 )
 
@@ -35,7 +36,7 @@ func (s *station) newAccess() (*access.Access, error) {
 	p := s.platform
 	o := access.Options{
 		Dir: p.perm, Name: p.name, Host: s.hostname(), Interfaces: func() ([]net.Addr, error) { return s.interfaces() },
-		Plain: !p.station, Build: p.build, Code: s.conf.Admin.ClaimCode.Reveal(),
+		Plain: !p.station, Begin: settings.Servers, Build: p.build, Code: s.conf.Admin.ClaimCode.Reveal(),
 		Secure: func() net.Addr {
 			at, _ := s.secure.Load().(net.Addr)
 			return at

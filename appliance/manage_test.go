@@ -22,6 +22,7 @@ import (
 	"github.com/truechimer/truechimer/appliance/access"
 	"github.com/truechimer/truechimer/appliance/access/password"
 	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/appliance/settings"
 )
 
 // managed is a program whose page is served, also over TLS, and a browser that
@@ -96,10 +97,10 @@ func TestClaimOverTLS(t *testing.T) {
 		return m[1]
 	}
 	_, page := ask(t, browser, at+"/", nil)
-	if !strings.Contains(page, `href="`+access.Path+`"`) {
+	if !strings.Contains(page, `href="`+settings.Path+`"`) {
 		t.Error("the page does not say where to begin")
 	}
-	r, _ := ask(t, browser, at+access.Path, nil)
+	r, _ := ask(t, browser, at+settings.Path, nil)
 	r, _ = ask(t, browser, at+r.Header.Get("Location"), nil)
 	r, page = ask(t, browser, at+r.Header.Get("Location"), nil)
 	if n := strings.Count(page, "<input") - strings.Count(page, `type="hidden"`); n != 1 || r.StatusCode != 200 {
@@ -108,7 +109,7 @@ func TestClaimOverTLS(t *testing.T) {
 	if r, page = ask(t, browser, at+"/claim", url.Values{"token": {token(page)}, "password": {"three small words"}}); r.StatusCode != 303 {
 		t.Fatalf("%d %s", r.StatusCode, page)
 	}
-	if r, page = ask(t, browser, at+access.Path, nil); r.StatusCode != 200 {
+	if r, page = ask(t, browser, at+settings.Path, nil); r.StatusCode != 200 {
 		t.Errorf("%d %s", r.StatusCode, page)
 	}
 	end()

@@ -12,6 +12,7 @@ import (
 	"github.com/truechimer/truechimer/appliance/access"
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/hostlink"
+	"github.com/truechimer/truechimer/appliance/settings"
 	"github.com/truechimer/truechimer/appliance/web"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
@@ -66,7 +67,7 @@ func (s *station) server() (*http.Server, error) {
 		o.Lines = s.platform.lines
 	}
 	if s.platform.secure != "" {
-		o.Manage = access.Path
+		o.Manage = settings.Path
 		o.Guard = func(h http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.access.Require(h).ServeHTTP(w, r) })
 		}

@@ -156,6 +156,7 @@ func (s *station) Status() status.Status {
 			out.Notices = append(out.Notices, st.Problem)
 		}
 	}
+	out.Vitals = vitalsOf("/", s.platform.bootDevice)
 	out.Trees = s.trees(&out, results, info, mono)
 	s.surround(&out)
 	summary, next := advice.Of(out)

@@ -44,6 +44,9 @@ type Options struct {
 	// Build is a date that has been.
 	Build time.Time
 
+	// Begin is the address that a new owner is led to; empty: the account's.
+	Begin string
+
 	Preset password.Hash // the password that truechimer.toml sets; zero: none
 	Code   string        // claims the station from anywhere; empty: none does
 	// Reset gives the file on the card that asks for the password to be forgotten;

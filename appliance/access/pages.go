@@ -98,6 +98,10 @@ func (v *visit) own(before string, trusted bool, what string, show func(code int
 	v.a.tries.right(hostOf(v.r.RemoteAddr))
 	v.a.options.Log.Info(what, "by", v.r.RemoteAddr)
 	v.start(h.String())
+	if before == "" && v.a.options.Begin != "" {
+		v.redirect(v.a.options.Begin)
+		return
+	}
 	v.redirect(pathAccount)
 }
 

@@ -23,8 +23,12 @@ import (
 	"github.com/truechimer/truechimer/appliance/web"
 )
 
-// Path is where a visitor begins who wants to change a setting.
-const Path = "/settings"
+const (
+	// Path is where a visitor begins who wants to change a setting.
+	Path = "/settings"
+	// Servers is where one says which servers are watched.
+	Servers = pathServers
+)
 
 // Station is what the pages change.
 type Station interface {

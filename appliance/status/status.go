@@ -30,6 +30,7 @@ type Status struct {
 	Addressing  *Addressing   `json:"addressing"` // null where the station does not give itself its addresses
 	Update      *Update       `json:"update"`     // null where the station's program does not update itself
 	Journal     *Journal      `json:"journal"`    // null where exchanges are not kept
+	Vitals      *Vitals       `json:"vitals"`     // null where nothing is told of the device
 	// Trees are what the station needs on the way to servers and to the time, each from
 	// its root on. Never null.
 	Trees []Step `json:"trees"`

@@ -263,7 +263,7 @@ func TestLog(t *testing.T) {
 	if err := json.Unmarshal([]byte(body(t, fetch(h, "GET", LogAPI))), &got); err != nil || len(got.Lines) != 3 || got.Dropped != 7 || got.Lines[0] != "first <script>" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if !strings.Contains(body(t, fetch(h, "GET", DetailsPath)), `<a href="/log">Log</a>`) {
+	if !strings.Contains(body(t, fetch(h, "GET", DetailsPath)), `<a href="/log">Its log</a>`) {
 		t.Error("the page does not lead there")
 	}
 	if r := fetch(handler(t, Options{Source: fixed{}}), "GET", LogPath); r.StatusCode != 404 {

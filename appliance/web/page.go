@@ -70,6 +70,7 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := newView(s, p.options.Source.Samples(), p.options.Build)
 	p.arrange(&v, raw, s, r.URL.Query())
 	v.About, v.Trees = newAboutRef(s, p.minutes()), newStepViews(s.Trees)
+	v.Device = deviceFacts(s, p.options.Build)
 	v.Style, v.Icon, v.Manage = p.style, p.icon, p.options.Manage
 	v.Scripts = []string{p.live, p.time}
 	if p.options.Lines != nil {
@@ -104,6 +105,7 @@ type view struct {
 	Reference   referenceView
 	About       aboutRef
 	Trees       []stepView
+	Device      []fact
 	Sources     string // where the servers come from; empty: from truechimer.toml alone
 	Servers     []serverView
 	Unshown     int // servers that have no row, since there are too many

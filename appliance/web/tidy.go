@@ -78,6 +78,11 @@ func tidy(s status.Status) status.Status {
 	for i := range s.Servers {
 		tidyServer(&s.Servers[i])
 	}
+	if s.Vitals != nil {
+		v := *s.Vitals
+		v.Temperature, v.CardWritten, v.CardPerDay = known(v.Temperature), known(v.CardWritten), known(v.CardPerDay)
+		s.Vitals = &v
+	}
 	s.Trees = tidyTrees(s.Trees, 0)
 	notices := []string{}
 	for _, n := range s.Notices[:min(len(s.Notices), maxNotices)] {

@@ -1,0 +1,91 @@
+//go:build browser
+
+package browsertest
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+const (
+	phoneWidth, phoneHeight = 360, 740
+	deskWidth, deskHeight   = 1200, 900
+	maxShot                 = 150 << 10 // bytes of a picture
+)
+
+// TestScreenshots writes the pictures of docs/, when it is told to.
+func TestScreenshots(t *testing.T) {
+	if *shots == "" {
+		t.Skip("-shots DIR writes them")
+	}
+	s := startStation(t, nil, "-sim")
+	b := open(t)
+	b.visit(s.plain)
+	// Verdicts, and a stretch of pulses to plot.
+	b.row(2*time.Minute, "ahead", "off")
+	b.row(time.Minute, "right-1", "ok")
+	b.until(2*time.Minute, `true`)
+	for name, c := range map[string]struct {
+		scheme        string
+		width, height int64
+	}{
+		"page.png":       {light, deskWidth, deskHeight},
+		"page-dark.png":  {dark, deskWidth, deskHeight},
+		"page-phone.png": {light, phoneWidth, phoneHeight},
+	} {
+		b.dress(c.scheme)
+		b.do("size", chromedp.EmulateViewport(c.width, c.height))
+		b.visit(s.plain + "/?refresh=off")
+		small, err := fewColours(call(b, name, chromedp.CaptureScreenshot()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(small) > maxShot {
+			t.Errorf("%s has %d bytes, more than %d", name, len(small), maxShot)
+		}
+		if err := os.WriteFile(filepath.Join(*shots, name), small, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %d bytes", name, len(small))
+	}
+}
+
+// fewColours writes a picture anew with the 256 colours that it has most of, each
+// other pixel in the nearest of them.
+func fewColours(picture []byte) ([]byte, error) {
+	full, err := png.Decode(bytes.NewReader(picture))
+	if err != nil {
+		return nil, err
+	}
+	r := full.Bounds()
+	count := map[color.RGBA]int{}
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			count[color.RGBAModel.Convert(full.At(x, y)).(color.RGBA)]++
+		}
+	}
+	all := make([]color.RGBA, 0, len(count))
+	for c := range count {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b color.RGBA) int { return count[b] - count[a] })
+	palette := color.Palette{}
+	for _, c := range all[:min(len(all), 256)] {
+		palette = append(palette, c)
+	}
+	out := image.NewPaletted(r, palette)
+	draw.Draw(out, r, full, r.Min, draw.Src)
+	var b bytes.Buffer
+	err = (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, out)
+	return b.Bytes(), err
+}
