@@ -30,7 +30,7 @@ func TestScreenshots(t *testing.T) {
 	}
 	s := startStation(t, nil, "-sim")
 	b := open(t)
-	b.visit(s.plain)
+	b.visit(s.plain + "/details")
 	// Verdicts, and a stretch of pulses to plot.
 	b.row(2*time.Minute, "ahead", "off")
 	b.row(time.Minute, "right-1", "ok")
