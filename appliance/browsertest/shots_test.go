@@ -19,7 +19,7 @@ import (
 
 const (
 	phoneWidth, phoneHeight = 360, 740
-	deskWidth, deskHeight   = 1000, 720
+	deskWidth, deskHeight   = 1000, 960
 	detailsHeight           = 1500
 	maxShot                 = 150 << 10 // bytes of a picture
 )
@@ -41,15 +41,15 @@ func TestScreenshots(t *testing.T) {
 		path, scheme  string
 		width, height int64
 	}{
-		"page.png":         {"/", light, deskWidth, deskHeight},
-		"page-dark.png":    {"/", dark, deskWidth, deskHeight},
-		"page-phone.png":   {"/", light, phoneWidth, phoneHeight},
-		"details.png":      {"/details", light, deskWidth, detailsHeight},
-		"details-dark.png": {"/details", dark, deskWidth, detailsHeight},
+		"page.png":         {"/?refresh=off", light, deskWidth, deskHeight},
+		"page-dark.png":    {"/?refresh=off", dark, deskWidth, deskHeight},
+		"page-phone.png":   {"/?refresh=off", light, phoneWidth, phoneHeight},
+		"details.png":      {"/details?refresh=off", light, deskWidth, detailsHeight},
+		"servers-dark.png": {"/details?refresh=off#servers", dark, deskWidth, deskHeight},
 	} {
 		b.dress(c.scheme)
 		b.do("size", chromedp.EmulateViewport(c.width, c.height))
-		b.visit(s.plain + c.path + "?refresh=off")
+		b.visit(s.plain + c.path)
 		small, err := fewColours(call(b, name, chromedp.CaptureScreenshot()))
 		if err != nil {
 			t.Fatal(err)
