@@ -22,7 +22,7 @@ func (p *Pages) showPast(w http.ResponseWriter, r *http.Request) {
 		var list []change
 		after := p.o.Store.Now()
 		for i, x := range past {
-			c := change{Number: i, At: "at a time that the station did not know", What: clean(x.What)}
+			c := change{Number: i, At: "At a time that the station did not know", What: clean(x.What)}
 			if !x.At.IsZero() {
 				c.At = x.At.UTC().Format("2006-01-02 15:04 UTC")
 			}

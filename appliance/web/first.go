@@ -70,7 +70,7 @@ func newFirstView(s status.Status) firstView {
 		a = &of
 	}
 	v := firstView{Sentence: unbroken.Replace(a.Sentence), Next: a.Next}
-	if strings.Contains(s.Summary, strings.TrimRight(a.Sentence, ".")) {
+	if strings.HasPrefix(s.Summary, strings.TrimRight(a.Sentence, ".")) {
 		v.Sentence = ""
 	}
 	for _, l := range []struct {

@@ -12,7 +12,8 @@
     if (day(at) !== t.dateTime.slice(0, 10)) text = day(at) + " " + text;
     const here = document.createElement("span");
     here.className = "here";
-    here.textContent = text + " here";
-    t.after(" ", here);
+    here.textContent = "(" + text + " here)";
+    const next = t.nextSibling; // UTC, where that is said of each
+    (next && next.nodeType === Node.TEXT_NODE && next.data.startsWith(" UTC") ? next : t).after(" ", here);
   }
 }
