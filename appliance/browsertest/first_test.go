@@ -3,9 +3,11 @@
 package browsertest
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/truechimer/truechimer/monitor/ntptest"
 )
 
@@ -33,9 +35,10 @@ func TestFirstRun(t *testing.T) {
 	t.Cleanup(func() { server.Close() })
 	s := startStation(t, nil, "-sim", "-keep", t.TempDir())
 	b := open(t)
-	b.visit(s.plain)
+	b.visit(s.plain + "/details")
 	b.row(2*time.Minute, "right-1", "ok") // the station knows the time
 	begun := time.Now()
+	b.visit(s.plain)
 	b.press("Manage this station")
 	b.heading("Your browser will warn you next")
 	b.press("Go on to " + s.secure + "/settings")
@@ -50,6 +53,13 @@ func TestFirstRun(t *testing.T) {
 		t.Errorf("it took %v, the fields %q and the decisions %q", took, b.typed, b.decisions)
 	}
 	t.Logf("%v; typed into %q; decided %q; pressed %q", time.Since(begun).Round(time.Millisecond), b.typed, b.decisions, b.presses)
-	b.visit(s.plain)
+	// The page is not loaded anew for it: what the test leaves in it stays.
+	b.visit(s.plain + "/details")
+	b.do("mark the page", chromedp.Evaluate[chromedp.Void](`document.body.dataset.mark = 'stays'`))
+	then := call(b, "time", chromedp.Text(chromedp.CSS(".asof time")))
+	b.until(patience, fmt.Sprintf(`document.querySelector('.asof time').innerText !== %q`, then))
 	b.row(2*time.Minute, server.Addr().String(), "ok")
+	if v, err := b.evaluate(`document.body.dataset.mark`); err != nil || v != "stays" {
+		t.Errorf("the page was loaded anew: %q, %v", v, err)
+	}
 }

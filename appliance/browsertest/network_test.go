@@ -170,7 +170,7 @@ func TestNetworkLostAndFound(t *testing.T) {
 	c.station.must(os.WriteFile(path, []byte(file.String()), 0o600))
 	s := startStation(t, c.station.within(), "-config", path)
 	b := c.station.browse()
-	b.visit(s.plain)
+	b.visit(s.plain + "/details")
 	all := func(within time.Duration, verdict string) {
 		t.Helper()
 		for i := range servers {

@@ -45,8 +45,8 @@ func (b *browser) walk(origin string, from []string, look func(where string)) {
 		}
 		where := list[i]
 		address := origin + where
-		if where == "/" {
-			address += "?refresh=off" // it would load itself anew meanwhile
+		if !strings.Contains(where, "?") {
+			address += "?refresh=off" // some would change meanwhile
 		}
 		b.visit(address)
 		for _, link := range b.links() {

@@ -19,7 +19,8 @@ import (
 
 const (
 	phoneWidth, phoneHeight = 360, 740
-	deskWidth, deskHeight   = 1200, 900
+	deskWidth, deskHeight   = 1000, 960
+	detailsHeight           = 1500
 	maxShot                 = 150 << 10 // bytes of a picture
 )
 
@@ -30,22 +31,25 @@ func TestScreenshots(t *testing.T) {
 	}
 	s := startStation(t, nil, "-sim")
 	b := open(t)
-	b.visit(s.plain)
+	b.visit(s.plain + "/details")
 	// Verdicts, and a stretch of pulses to plot.
 	b.row(2*time.Minute, "ahead", "off")
 	b.row(time.Minute, "right-1", "ok")
-	b.until(2*time.Minute, `true`)
+	// A stretch of pulses to plot: the page counts them.
+	b.until(3*time.Minute, `/(9[0-9]|1[0-9][0-9]) pulses in the last/.test(document.body.innerText)`)
 	for name, c := range map[string]struct {
-		scheme        string
+		path, scheme  string
 		width, height int64
 	}{
-		"page.png":       {light, deskWidth, deskHeight},
-		"page-dark.png":  {dark, deskWidth, deskHeight},
-		"page-phone.png": {light, phoneWidth, phoneHeight},
+		"page.png":         {"/?refresh=off", light, deskWidth, deskHeight},
+		"page-dark.png":    {"/?refresh=off", dark, deskWidth, deskHeight},
+		"page-phone.png":   {"/?refresh=off", light, phoneWidth, phoneHeight},
+		"details.png":      {"/details?refresh=off", light, deskWidth, detailsHeight},
+		"servers-dark.png": {"/details?refresh=off#servers", dark, deskWidth, deskHeight},
 	} {
 		b.dress(c.scheme)
 		b.do("size", chromedp.EmulateViewport(c.width, c.height))
-		b.visit(s.plain + "/?refresh=off")
+		b.visit(s.plain + c.path)
 		small, err := fewColours(call(b, name, chromedp.CaptureScreenshot()))
 		if err != nil {
 			t.Fatal(err)

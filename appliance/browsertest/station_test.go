@@ -5,8 +5,6 @@ package browsertest
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
-	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
@@ -103,25 +101,4 @@ func (s *station) listen(lines *bufio.Scanner, ready chan struct{}) {
 			ready = nil
 		}
 	}
-}
-
-// verdicts are what the station says of its servers by their names.
-func (s *station) verdicts() map[string]string {
-	s.t.Helper()
-	res, err := http.Get(s.plain + "/api/v1/status")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	var status struct {
-		Servers []struct{ Name, Address, Verdict string }
-	}
-	if err := json.NewDecoder(res.Body).Decode(&status); err != nil {
-		s.t.Fatal(err)
-	}
-	out := map[string]string{}
-	for _, v := range status.Servers {
-		out[v.Name] = v.Verdict
-	}
-	return out
 }

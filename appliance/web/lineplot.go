@@ -98,6 +98,7 @@ func drawStability(list []status.Deviation) *linePlot {
 		fmt.Fprintf(&dots, "M%s %sh0", px, py)
 	}
 	p.Line, p.Dots = line.String(), dots.String()
+	p.Caption = "Plot of the Allan deviation against the interval."
 	every := max(1, math.Ceil((high-low)/5))
 	for v := low; v <= high; v += every {
 		p.YTicks = append(p.YTicks, tick{
