@@ -106,7 +106,7 @@ func (s *station) addReference(out *status.Status, r gpspps.Reading, info gpspps
 	t := tracking(r, info, s.ref.Leap())
 	t.SystemTime = ref.Offset
 	if t.RefTime != nil {
-		at := time.Unix(0, s.ref.At(info.LastPulse, "").True).UTC()
+		at := time.Unix(0, s.ref.At(info.LastPulse, "").True).UTC().Round(time.Microsecond) // it was the second, but for noise
 		t.RefTime = &at
 	}
 	if pulsed && bySource {

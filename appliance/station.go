@@ -119,7 +119,6 @@ func (s *station) Status() status.Status {
 	if s.platform.slot != "" {
 		out.Station.Slot = &s.platform.slot
 	}
-	out.Station.CardWritten = cardWritten("/sys", s.platform.bootDevice)
 	mono, diff, err := s.kernel.Now()
 	if err != nil {
 		out.Notices = append(out.Notices, fmt.Sprintf("The clock cannot be read: %v.", err))

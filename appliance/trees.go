@@ -189,6 +189,14 @@ func (f netFacts) asked() status.Step {
 	return step(id, name, status.StepWaits, "none has been asked yet")
 }
 
+// optional is what is not known as nothing.
+func optional(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
 // or is s, or otherwise where it is empty.
 func or(s, otherwise string) string {
 	if s == "" {
@@ -221,11 +229,19 @@ func receiverStep(st *status.Status) status.Step {
 	case rx.Device == nil && st.Reference.Counters.Fixes > 0 && len(st.Reference.Satellites) > 0:
 		return step(id, name, status.StepWorks, "heard") // one that is simulated has no port
 	case rx.Device == nil:
-		return step(id, name, status.StepFails, "none is heard on any serial port")
+		return step(id, name, status.StepFails, or(unheard[optional(rx.Trouble)], "none is heard on any serial port"))
 	case rx.Model != nil:
 		return step(id, name, status.StepWorks, *rx.Model+" on "+*rx.Device)
 	}
 	return step(id, name, status.StepWorks, "on "+*rx.Device)
+}
+
+// unheard is why no receiver is, in words.
+var unheard = map[string]string{
+	status.ReceiverPort:    "no serial port can be used",
+	status.ReceiverSilent:  "nothing comes in on any serial port",
+	status.ReceiverSpeed:   "something comes in, at another speed than truechimer.toml names",
+	status.ReceiverGarbled: "what comes in cannot be read at any speed",
 }
 
 func antennaStep(st *status.Status, fix fixState) status.Step {
@@ -236,7 +252,11 @@ func antennaStep(st *status.Status, fix fixState) status.Step {
 			heard++
 		}
 	}
-	switch {
+	switch said := optional(st.Receiver.Antenna); {
+	case said == status.AntennaOpen && fix != fixGood:
+		return step(id, name, status.StepFails, "the receiver finds none connected")
+	case said == status.AntennaShort:
+		return step(id, name, status.StepFails, "the receiver finds its cable shorted")
 	case heard >= fixTakes || fix == fixGood && heard > 0:
 		return step(id, name, status.StepWorks, fmt.Sprintf("hears %d satellites", heard))
 	case fix == fixGood:
@@ -269,6 +289,8 @@ func pulseStep(st *status.Status, info gpspps.Info, mono int64) status.Step {
 	switch {
 	case info.LastPulse != 0 && mono-info.LastPulse <= pulseFresh:
 		return step(id, name, status.StepWorks, "comes every second"+where)
+	case st.Receiver.PulseElsewhere != nil:
+		return step(id, name, status.StepFails, "it comes on "+*st.Receiver.PulseElsewhere+", and truechimer.toml names another line")
 	case info.LastPulse != 0:
 		return step(id, name, status.StepFails, "the last one came "+health.Span(float64(mono-info.LastPulse)/1e9)+" ago")
 	}

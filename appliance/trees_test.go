@@ -99,7 +99,7 @@ func TestNetworkTree(t *testing.T) {
 }
 
 func TestTimeTree(t *testing.T) {
-	device := "/dev/ttyAMA0"
+	device, open, short, speed, pin := "/dev/ttyAMA0", status.AntennaOpen, status.AntennaShort, status.ReceiverSpeed, "GPIO4"
 	rx := status.Receiver{Device: &device}
 	loud := 40
 	heard := func(n int) (list []status.Satellite) {
@@ -133,6 +133,14 @@ func TestTimeTree(t *testing.T) {
 			"receiver works (antenna works (fix works (pulse fails (lock waits))))", "pulse", "none has come"},
 		"pulse lost": {status.Status{Receiver: rx, Reference: with(in("holdover", "no pulse for 50 s"), 8)}, fixGood, lost,
 			"receiver works (antenna works (fix works (pulse fails (lock waits))))", "pulse", "50 s ago"},
+		"antenna open": {status.Status{Receiver: status.Receiver{Device: &device, Antenna: &open}, Reference: with(in("cold", "no fix"), 1)}, fixNone, gpspps.Info{},
+			"receiver works (antenna fails (fix waits (pulse waits (lock waits))))", "antenna", "none connected"},
+		"antenna short": {status.Status{Receiver: status.Receiver{Device: &device, Antenna: &short}, Reference: with(in("cold", "no fix"), 0)}, fixNone, gpspps.Info{},
+			"receiver works (antenna fails (fix waits (pulse waits (lock waits))))", "antenna", "shorted"},
+		"wrong speed": {status.Status{Receiver: status.Receiver{Trouble: &speed}, Reference: in("cold", "no receiver")}, fixUnknown, gpspps.Info{},
+			"receiver fails (antenna waits (fix waits (pulse waits (lock waits))))", "receiver", "at another speed"},
+		"pulse on another pin": {status.Status{Receiver: status.Receiver{Device: &device, PulseElsewhere: &pin}, Reference: with(in("numbering", "no pulse"), 8)}, fixGood, gpspps.Info{},
+			"receiver works (antenna works (fix works (pulse fails (lock waits))))", "pulse", "comes on GPIO4"},
 		"numbering": {status.Status{Receiver: rx, Reference: with(in("numbering", "leap seconds unconfirmed"), 8)}, fixGood, pulsing,
 			"receiver works (antenna works (fix works (pulse works (lock waits))))", "lock", "leap seconds unconfirmed"},
 		"suspect": {status.Status{Receiver: rx, Reference: with(in("suspect", "the servers disagree"), 8)}, fixGood, pulsing,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/truechimer/truechimer/appliance/durable"
 	"github.com/truechimer/truechimer/appliance/status"
+	"github.com/truechimer/truechimer/appliance/update"
 	"github.com/truechimer/truechimer/appliance/update/bundle"
 )
 
@@ -62,22 +63,17 @@ type updates struct{ u *updater }
 func (a updates) Status() *status.Update { return a.u.status() }
 
 // Check implements settings.Updates.
-func (a updates) Check() error {
-	e := a.u.engine.Load()
-	if e == nil {
-		return errors.New("nothing can be updated yet: the page says why")
-	}
-	e.Check()
-	return nil
-}
+func (a updates) Check() error { return a.ask((*update.Engine).Check) }
 
 // Update implements settings.Updates.
-func (a updates) Update() error {
+func (a updates) Update() error { return a.ask((*update.Engine).Update) }
+
+func (a updates) ask(what func(*update.Engine)) error {
 	e := a.u.engine.Load()
-	if e == nil {
-		return errors.New("nothing can be updated yet: the page says why")
+	if e == nil || e.Status().State == update.StateOff {
+		return errors.New(a.u.status().Summary)
 	}
-	e.Update()
+	what(e)
 	return nil
 }
 

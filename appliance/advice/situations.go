@@ -32,7 +32,7 @@ type Situation struct {
 	Cause    string // how the tests bring it about, for docs/situations.md
 
 	about about
-	level string // at least which level its light has
+	level string // how bad it is: at least which level its light has
 	leads bool   // Sentence says what the time rests on, or why it does not
 	holds func(*facts) bool
 }
@@ -211,7 +211,7 @@ var Situations = []Situation{
 		holds: func(f *facts) bool {
 			return f.updating() && f.Update.Freshness == string(update.Expired) && len(f.Update.Hosts) > 0
 		}},
-	{ID: "notice", about: aboutStation, level: status.LevelWarn,
+	{ID: "notice", about: aboutStation, level: status.LevelWait,
 		Sentence: "There is something to read",
 		Next:     "Read what stands at the top of Details.",
 		Cause:    "a truechimer.toml with a mistake in it",
@@ -271,6 +271,9 @@ var Situations = []Situation{
 		Cause:    "a station with a good sky and three servers",
 		holds:    func(*facts) bool { return true }},
 }
+
+// Level is how bad it is, one of status.Levels; empty of the zero Situation.
+func (s Situation) Level() string { return s.level }
 
 // ByID is the situation of that id; the zero Situation if there is none.
 func ByID(id string) Situation {

@@ -8,10 +8,9 @@ import "unicode/utf8"
 //
 // What the card was customised with and c has as well stays where it is.
 func Keep(dir string, c Config) error {
-	k, err := readKept(dir)
-	if err != nil {
-		return err
-	}
+	// What is damaged is written anew: of what was taken before it then has nothing, so
+	// that the files on the card hold at the next start.
+	k, _ := readKept(dir)
 	c = k.without(c)
 	body := Render(c)
 	own, err := Parse("the new settings", body)

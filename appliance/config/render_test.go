@@ -126,6 +126,13 @@ func TestKeep(t *testing.T) {
 	want := Default()
 	want.Name, want.Hostname = "changed", "host"
 	holds("a changed file", card, want, FromFAT)
+	if err := os.WriteFile(filepath.Join(dir, KeptName), []byte("noise"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keep(want)
+	want.Hostname = "" // which stood there alone
+	holds("after damage", Sources{}, want, FromPerm)
+	card.Card = map[string][]byte{}
 	c.Servers = make([]monitor.Server, MaxServers+1)
 	if Keep(dir, c) == nil {
 		t.Error("what no file may say was kept")

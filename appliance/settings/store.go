@@ -108,6 +108,9 @@ func (s *Store) Put(what string, change func(*config.Config) error) error {
 	if err := change(&c); err != nil {
 		return err
 	}
+	if c.Name == "" {
+		c.Name = c.Hostname // as at the next start
+	}
 	if err := Check(c); err != nil {
 		return err
 	}

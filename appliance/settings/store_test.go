@@ -62,6 +62,28 @@ func TestPast(t *testing.T) {
 	}
 }
 
+// TestNoNameOfItsOwn: a station without a name has that of its card, before a start and
+// after it.
+func TestNoNameOfItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	card := config.Sources{Card: map[string][]byte{config.PreseedName: []byte("[system]\nhostname = \"host\"\n")}}
+	start := func() *Store {
+		return NewStore(StoreOptions{Dir: dir, Config: config.Load(card, dir).Config, Now: func() (time.Time, bool) { return time.Time{}, false }, Log: quiet})
+	}
+	s := start()
+	for _, n := range []string{"attic", ""} {
+		if err := s.Put("the name", named(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.Now().Name; n != "host" {
+		t.Errorf("called %q", n)
+	}
+	if past, _ := start().Past(); len(past) != 2 {
+		t.Errorf("%+v", past)
+	}
+}
+
 // TestSettingsAndPowerCut: whatever of the two files a cut leaves old or new, the
 // station starts with the old settings or the new ones, whole, and can go back.
 func TestSettingsAndPowerCut(t *testing.T) {

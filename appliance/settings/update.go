@@ -7,11 +7,13 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/access"
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/status"
+	"github.com/truechimer/truechimer/appliance/update"
 )
 
 // Updates are what can be done about new releases.
@@ -37,6 +39,9 @@ var updateDone = map[string]string{
 	"bundle": "The file is on the card. The station looks into it now.",
 	"remove": "The file is removed.",
 }
+
+// atRest are the states in which nothing goes on.
+var atRest = []string{string(update.StateOff), string(update.StateIdle), string(update.StateWaiting)}
 
 // update is the page with which releases are taken, and when.
 func (p *Pages) update(w http.ResponseWriter, r *http.Request) {
@@ -82,9 +87,12 @@ func (p *Pages) showUpdate(w http.ResponseWriter, r *http.Request, code int, pro
 		if s.Done != nil && s.Total != nil && *s.Total > 0 {
 			data.Progress = fmt.Sprintf("%d of %d MB", *s.Done>>20, (*s.Total+1<<20-1)>>20)
 		}
-		if word := r.URL.Query().Get("done"); updateDone[word] != "" {
-			// How it goes on is shown without a script.
-			v.Done, v.Refresh = updateDone[word], "5; url="+pathUpdate+"?done="+word
+		word := r.URL.Query().Get("done")
+		v.Done = updateDone[word]
+		// How it goes on is shown without a script, to who has begun it: for others the
+		// forms must stay as they fill them in.
+		if v.Done != "" || word == "watch" && !slices.Contains(atRest, s.State) {
+			v.Refresh = "5; url=" + pathUpdate + "?done=watch"
 		}
 	}
 	v.Data = data

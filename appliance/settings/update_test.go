@@ -33,6 +33,15 @@ func TestUpdates(t *testing.T) {
 			t.Errorf("%s: %s", do, got.body)
 		}
 	}
+	for state, watched := range map[string]bool{"fetching": true, "idle": false} {
+		shelf.state.State = state
+		if got := w.get(pathUpdate + "?done=watch"); strings.Contains(got.body, `http-equiv="refresh"`) != watched {
+			t.Errorf("%s is watched: %v", state, !watched)
+		}
+		if got := w.get(pathUpdate); strings.Contains(got.body, `http-equiv="refresh"`) {
+			t.Errorf("%s: what is filled in is lost", state)
+		}
+	}
 	if got := w.post(pathUpdate, pathUpdateDo, "do", "else"); got.code != 400 {
 		t.Errorf("%d", got.code)
 	}

@@ -50,9 +50,6 @@ type Station struct {
 	// Timezone is where the station stands, in the IANA's words; null where
 	// nobody said. The times here are UTC all the same.
 	Timezone *string `json:"timezone"`
-	// CardWritten is what was written to the card since the system was started; null
-	// where there is none, or it is not known.
-	CardWritten *uint64 `json:"card_written_bytes"`
 	// SafeMode says that only this page and the network run, since the station
 	// hung too often.
 	SafeMode bool `json:"safe_mode"`

@@ -188,7 +188,8 @@ func apiPulses(o Options) http.HandlerFunc {
 		out := struct {
 			Minutes []status.Minute `json:"minutes"`
 		}{[]status.Minute{}}
-		for _, m := range o.Minutes() {
+		list := o.Minutes()
+		for _, m := range list[max(0, len(list)-maxMinutes):] {
 			m.Time, m.State = instant(m.Time), word(m.State, status.States, "cold")
 			m.Mean, m.Jitter, m.Uncertainty = known(m.Mean), known(m.Jitter), known(m.Uncertainty)
 			out.Minutes = append(out.Minutes, m)

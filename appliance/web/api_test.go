@@ -38,7 +38,7 @@ func keys(t *testing.T, what string, v any, want ...string) map[string]any {
 
 var (
 	topFields       = []string{"schema", "time", "summary", "advice", "station", "reference", "receiver", "clock", "tracking", "servers", "assignments", "probe", "machine", "network", "addressing", "update", "journal", "vitals", "trees", "notices"}
-	stationFields   = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone", "card_written_bytes", "safe_mode", "claimed"}
+	stationFields   = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone", "safe_mode", "claimed"}
 	referenceFields = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "pulse_alone", "counters", "satellites", "predictions", "stability"}
 	receiverFields  = []string{"device", "baud", "protocol", "pulse", "pulse_late_s", "pulse_late_error_s", "hat", "model", "setup",
 		"trouble", "usb", "antenna", "pulse_missing", "pulse_elsewhere"}

@@ -37,6 +37,13 @@ func deviceFacts(s status.Status, b Build) (out []fact) {
 			add("Written to the card", megabytes(whole64(*v.CardWritten)), "since it was started")
 		}
 	}
+	if m := s.Machine; m != nil && m.Undervoltage != nil {
+		supply, note := "enough", ""
+		if *m.Undervoltage {
+			supply, note = "too low", "the supply or its cable is too weak"
+		}
+		add("Supply voltage", supply, note)
+	}
 	if j := s.Journal; j != nil {
 		add("Journal", megabytes(j.Size), "on the card")
 	}

@@ -15,6 +15,8 @@ type firstView struct {
 	Lights   []lightView
 	Sentence string // what the step is for; empty where the verdict says it
 	Next     string
+	tone     tone // of the situation
+	Owner    bool // the step is taken where the owner manages the station
 	Servers  []firstServer
 	More     int // servers that have no line
 }
@@ -69,7 +71,8 @@ func newFirstView(s status.Status) firstView {
 		_, of := advice.Of(s)
 		a = &of
 	}
-	v := firstView{Sentence: unbroken.Replace(a.Sentence), Next: a.Next}
+	v := firstView{Sentence: unbroken.Replace(a.Sentence), Next: a.Next, Owner: strings.Contains(a.Next, "Manage this station")}
+	v.tone = levelViews[advice.ByID(a.Situation).Level()].tone
 	if strings.HasPrefix(s.Summary, strings.TrimRight(a.Sentence, ".")) {
 		v.Sentence = ""
 	}

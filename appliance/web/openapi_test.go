@@ -1,8 +1,10 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,8 +22,12 @@ var apiWords = apitest.Words{
 	"Server.family": append([]string{""}, status.Families...), "Server.verdict": status.Verdicts, "Server.warnings": status.Warnings,
 	"Claims.leap": status.Leaps, "Path.end": status.PathEnds,
 	"Assignments.source": status.AssignmentsSources, "Assignments.state": status.AssignmentsStates,
-	"Outcome.outcome": status.Outcomes,
-	"Update.state":    status.UpdateStates, "Update.freshness": status.UpdateFreshness,
+	"Outcome.outcome":  status.Outcomes,
+	"Receiver.trouble": status.ReceiverTroubles, "Receiver.antenna": status.Antennas, "Server.name_fault": status.NameFaults,
+	"Network.trouble": status.NetworkTroubles, "Address.origin": status.AddressOrigins, "Light.level": status.Levels,
+	"Step.id": status.StepIDs, "Step.state": status.StepStates, "Satellite.system": append([]string{""}, status.Systems...),
+	"Tracking.leap_status": status.LeapStatuses, "Minute.state": status.States,
+	"Update.state": status.UpdateStates, "Update.freshness": status.UpdateFreshness,
 }
 
 // TestOpenAPIFields: what is answered and what is said of it are the same, field by
@@ -30,12 +36,13 @@ func TestOpenAPIFields(t *testing.T) {
 	api := apitest.New(t, handler(t, Options{Source: fixed{}}))
 	api.Struct("Status", status.Status{}, apiWords)
 	api.Struct("ProofList", ProofList{}, nil)
+	api.Struct("Minute", status.Minute{}, apiWords)
 }
 
 // TestOpenAPIPaths: every address for machines is described, and every one that is
 // described is there.
 func TestOpenAPIPaths(t *testing.T) {
-	h := handler(t, Options{Source: fixed{}, Exchanges: &exported{}, Proofs: proofs{}})
+	h := handler(t, withAll(everything()))
 	api := apitest.New(t, h)
 	served := []string{ProofsPath + "/{id}"}
 	for path := range h.(*site).paths {
@@ -60,6 +67,23 @@ func TestOpenAPIPaths(t *testing.T) {
 	}
 }
 
+// hours are roll-ups that cannot be read.
+type hours struct{ History }
+
+func (hours) ExportRollups(context.Context, io.Writer, string, journal.Format, journal.Query) error {
+	return journal.ErrNotOpen
+}
+
+// withAll are options with all that may be there.
+func withAll(source Source) Options {
+	return Options{
+		Source: source, Exchanges: &exported{}, History: hours{}, Proofs: proofs{}, Lines: logged{"a", "b"},
+		Minutes: func() []status.Minute {
+			return []status.Minute{{Time: testTime, Pulses: 60, Mean: val(1e-7), Jitter: val(2e-7), Uncertainty: val(1e-6), State: "locked"}, {}}
+		},
+	}
+}
+
 // TestOpenAPIAnswers holds what is answered against what is said of it: of a station
 // that knows all, nothing, or nonsense, and of one where things fail.
 func TestOpenAPIAnswers(t *testing.T) {
@@ -73,8 +97,16 @@ func TestOpenAPIAnswers(t *testing.T) {
 		api.Get("/api/v1/proofs", 404)
 		api.Get("/api/v1/exchanges", 404)
 	}
+	api := apitest.New(t, handler(t, withAll(everything())))
+	api.Get("/api/v1/log", 200)
+	api.Get("/api/v1/pulses", 200)
+	api.Get("/api/v1/rollups", 503)
+	api.Get("/api/v1/rollups?format=xml", 400)
+	if got := api.Begin(EventsPath, 200); len(got) == 0 {
+		t.Error("no events")
+	}
 	none := proofs{files: map[string]string{"x": "{}\n{}\n"}}
-	api := apitest.New(t, handler(t, Options{
+	api = apitest.New(t, handler(t, Options{
 		Source: fixed{status: full}, Exchanges: &exported{err: journal.ErrNotOpen}, Proofs: none,
 		Alive: func() error { return errors.New("the monitor stands still") },
 	}))

@@ -168,6 +168,9 @@ func newView(s status.Status, samples []status.Sample, b Build) view {
 		}
 	}
 	v.First = newFirstView(s)
+	if t := v.First.tone; t == toneBad || t == toneWarn && v.Tone != toneBad {
+		v.Tone = t // something needs a person
+	}
 	shown := worst(s.Servers, maxRows)
 	for _, server := range shown {
 		v.Servers = append(v.Servers, newServerView(server, s.Time))

@@ -67,7 +67,7 @@ func drawSpark(points []status.Point, most int, limit float64) *spark {
 	default:
 		s.Label = fmt.Sprintf("last %d offsets from %s to %s", measured, health.Signed(low, 2), health.Signed(high, 2))
 		if gone > 0 {
-			s.Label += fmt.Sprintf(", %d requests without", gone)
+			s.Label += fmt.Sprintf(", %d without", gone)
 		}
 	}
 	return s

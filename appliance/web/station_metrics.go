@@ -12,7 +12,8 @@ import (
 // The metrics of the station's receiver, pulse and clock, and of the station itself.
 var (
 	gnssState      = describe("gnss_receiver_state", "1 for the state that the receiver is in, 0 for all others: down, nothing is heard of it; acquiring, it is heard; time_valid, true time is taken from it.", "state")
-	gnssSatellites = describe("gnss_satellites", "Satellites by what the receiver does with them; those used are among those seen.", "state")
+	gnssSatellites = describe("gnss_satellites", "Satellites by system and by what the receiver does with them; those used are among those seen. Without a system: it only says how many.", "constellation", "state")
+	gnssCN0        = describe("gnss_cn0_dbhz", "Carrier to noise density of the satellites that are heard, dB-Hz.")
 	pulseOffset    = describe("pps_offset_seconds", "Last pulse minus what was expected of it, by the station's clock.")
 	pulseJitter    = describe("pps_jitter_seconds", "RMS of that over the pulses of the last minute.")
 	pulseLate      = describe("pps_stamp_lateness_seconds", "How late the pulse's edges are stamped, which is taken out of the stamps.")
@@ -26,34 +27,37 @@ var (
 	clockSteps      = describe("clock_steps_total", "Steps of the station's clock, by who made them.", "by")
 	clockAdjustment = describe("clock_foreign_adjustments_total", "Times that something else than the station changed the rate of its clock, or what it says of itself.")
 
-	stationSafe      = describe("station_safe_mode", "1 while only the page and the network run, since the station hung too often.")
-	stationNotices   = describe("station_notices", "Notices on the page: what a person should look at.")
-	stationCard      = describe("station_card_written_bytes_total", "Bytes written to the card since the system was started.")
-	assignedServers  = describe("assignments_servers", "Servers that a source names.", "source")
-	assignedAge      = describe("assignments_age_seconds", "Time since the list was last known to be the present one.", "source")
-	serversByVerdict = describe("ntp_probe_servers", "Addresses of servers by the verdict in force, all of them.", "verdict")
+	stationSafe         = describe("station_safe_mode", "1 while only the page and the network run, since the station hung too often.")
+	stationNotices      = describe("station_notices", "Notices on the page: what a person should look at.")
+	stationCard         = describe("station_card_written_bytes_total", "Bytes written to the card since the system was started.")
+	stationTemperature  = describe("station_temperature_celsius", "Temperature of the processor.")
+	stationUndervoltage = describe("station_undervoltage", "1 while the supply's voltage is below what the board needs, or was within the last minutes.")
+	assignedServers     = describe("assignments_servers", "Servers that a source names.", "source")
+	assignedAge         = describe("assignments_age_seconds", "Time since the list was last known to be the present one.", "source")
+	serversByVerdict    = describe("ntp_probe_servers", "Addresses of servers by the verdict in force, all of them.", "verdict")
 
 	stationDescs = []*prometheus.Desc{
-		gnssState, gnssSatellites, pulseOffset, pulseJitter, pulseLate,
+		gnssState, gnssSatellites, gnssCN0, pulseOffset, pulseJitter, pulseLate,
 		clockSync, clockSteered, clockEstimated, clockGreatest, clockTAI, clockLeap, clockSteps, clockAdjustment,
-		stationSafe, stationNotices, stationCard, assignedServers, assignedAge, serversByVerdict,
+		stationSafe, stationNotices, stationCard, stationTemperature, stationUndervoltage, assignedServers, assignedAge, serversByVerdict,
 	}
 )
 
 func collectStation(ch chan<- prometheus.Metric, s status.Status) {
 	states(ch, gnssState, receiverStates, receiverState(s))
-	if n := s.Reference.SatellitesUsed; n != nil {
-		gauge(ch, gnssSatellites, float64(*n), "used")
-	}
-	if n := s.Reference.SatellitesSeen; n != nil {
-		gauge(ch, gnssSatellites, float64(*n), "seen")
-	}
+	collectSatellites(ch, s.Reference)
 	maybe(ch, pulseLate, s.Receiver.PulseLate)
 	collectClock(ch, s.Clock)
 	gauge(ch, stationSafe, truth(s.Station.SafeMode))
 	gauge(ch, stationNotices, float64(len(s.Notices)))
-	if n := s.Station.CardWritten; n != nil {
-		ch <- prometheus.MustNewConstMetric(stationCard, prometheus.CounterValue, float64(*n))
+	if v := s.Vitals; v != nil {
+		maybe(ch, stationTemperature, v.Temperature)
+		if v.CardWritten != nil {
+			ch <- prometheus.MustNewConstMetric(stationCard, prometheus.CounterValue, *v.CardWritten)
+		}
+	}
+	if m := s.Machine; m != nil && m.Undervoltage != nil {
+		gauge(ch, stationUndervoltage, truth(*m.Undervoltage))
 	}
 	servers, age := map[string]int{}, map[string]float64{}
 	for _, a := range s.Assignments {
@@ -75,6 +79,52 @@ func collectStation(ch chan<- prometheus.Metric, s status.Status) {
 	for _, w := range status.Verdicts {
 		gauge(ch, serversByVerdict, float64(verdicts[w]), w)
 	}
+}
+
+// constellations are the systems of satellites by their letters.
+var constellations = map[string]string{"G": "gps", "R": "glonass", "E": "galileo", "C": "beidou", "J": "qzss", "S": "sbas", "I": "navic"}
+
+// cn0Buckets part what is hardly heard from what is heard well, dB-Hz.
+var cn0Buckets = []float64{15, 20, 25, 30, 35, 40, 45, 50}
+
+func collectSatellites(ch chan<- prometheus.Metric, r status.Reference) {
+	if len(r.Satellites) == 0 {
+		if n := r.SatellitesUsed; n != nil {
+			gauge(ch, gnssSatellites, float64(*n), "", "used")
+		}
+		if n := r.SatellitesSeen; n != nil {
+			gauge(ch, gnssSatellites, float64(*n), "", "seen")
+		}
+		return
+	}
+	used, seen := map[string]int{}, map[string]int{}
+	heard, sum, buckets := uint64(0), 0.0, map[float64]uint64{}
+	for _, x := range r.Satellites {
+		system := constellations[x.System]
+		seen[system]++
+		if x.Used {
+			used[system]++
+		}
+		if x.CN0 == nil {
+			continue
+		}
+		heard++
+		sum += float64(*x.CN0)
+		for _, b := range cn0Buckets {
+			if float64(*x.CN0) <= b {
+				buckets[b]++
+			}
+		}
+	}
+	for system, n := range seen {
+		gauge(ch, gnssSatellites, float64(n), system, "seen")
+		gauge(ch, gnssSatellites, float64(used[system]), system, "used")
+	}
+	// The buckets need all their bounds, also those below which nothing is.
+	for _, b := range cn0Buckets {
+		buckets[b] += 0
+	}
+	ch <- prometheus.MustNewConstHistogram(gnssCN0, heard, sum, buckets)
 }
 
 func collectClock(ch chan<- prometheus.Metric, c *status.Clock) {

@@ -52,7 +52,21 @@ func New(t testing.TB, h http.Handler) *API {
 // file, and returns its body.
 func (a *API) Get(target string, code int) []byte {
 	a.t.Helper()
-	r := httptest.NewRequest(http.MethodGet, target, nil)
+	return a.ask(context.Background(), target, code)
+}
+
+// Begin is Get for who hangs up at once: it returns what an answer without end begins
+// with.
+func (a *API) Begin(target string, code int) []byte {
+	a.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return a.ask(ctx, target, code)
+}
+
+func (a *API) ask(ctx context.Context, target string, code int) []byte {
+	a.t.Helper()
+	r := httptest.NewRequest(http.MethodGet, target, nil).WithContext(ctx)
 	w := httptest.NewRecorder()
 	a.handler.ServeHTTP(w, r)
 	if w.Code != code {

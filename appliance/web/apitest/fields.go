@@ -14,8 +14,8 @@ import (
 // units of numbers, by the end of a field's name; all others have unit 1, or one of
 // further.
 var (
-	units   = map[string]string{"_s": "s", "_ns": "ns", "_bytes": "bytes", "_ppm": "ppm", "_dbhz": "dB-Hz", "_celsius": "degrees Celsius", "_m": "m", "_degrees": "degrees"}
-	further = []string{"1", "bit/s", "s", "bytes", "percent"}
+	units   = map[string]string{"_s": "s", "_ns": "ns", "_bytes": "bytes", "_ppm": "ppm", "_dbhz": "dB-Hz", "_c": "°C", "_m": "m", "_deg": "degrees"}
+	further = []string{"1", "bit/s", "s", "bytes/d"}
 )
 
 // Words are those that fields may hold, by schema and field, such as
