@@ -219,7 +219,10 @@ func TestListenerIsServedForAnHour(t *testing.T) {
 		var l listener
 		end := listen(h, &l)
 		time.Sleep(listenLongest + time.Second)
-		if !l.gone {
+		l.mu.Lock()
+		gone := l.gone
+		l.mu.Unlock()
+		if !gone {
 			t.Error("he is still served")
 		}
 		end()
