@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -95,20 +96,9 @@ func newAboutRef(s status.Status, minutes []status.Minute) aboutRef {
 		v.Predictions[i].Name = strings.NewReplacer(" 0 s", "", "1 d 0 h", "a day", "In 1 min", "In a minute", "In 1 h", "In an hour").Replace(v.Predictions[i].Name)
 	}
 	if len(minutes) > 10 { // before that the plot of pulses shows as much
-		var day, jitter []status.Sample
-		nan := math.NaN()
-		value := func(p *float64) float64 {
-			if p == nil {
-				return nan
-			}
-			return *p
-		}
-		for _, m := range minutes[max(0, len(minutes)-maxMinutes):] {
-			day = append(day, status.Sample{Age: m.Age, Offset: value(m.Mean), Uncertainty: value(m.Uncertainty), State: m.State})
-			jitter = append(jitter, status.Sample{Age: m.Age, Offset: value(m.Jitter), Uncertainty: nan, State: m.State})
-		}
+		day, jitter, together := coarser(minutes[max(0, len(minutes)-maxMinutes):])
 		if v.Day = drawPlot(day); v.Day != nil {
-			v.Day.Caption = fmt.Sprintf("The mean of each of %d minutes, with the uncertainty.", len(day))
+			v.Day.Caption = fmt.Sprintf("Means over %d min, of %d minutes in all, with the uncertainty.", together, min(len(minutes), maxMinutes))
 		}
 		v.Jitter = drawJitter(jitter)
 	}
@@ -117,6 +107,40 @@ func newAboutRef(s status.Status, minutes []status.Minute) aboutRef {
 		v.Deviations = append(v.Deviations, fact{health.Seconds(d.Interval, 3), strings.Replace(strconv.FormatFloat(d.Deviation, 'e', 2, 64), "-", "−", 1), grouped(uint64(max(d.Count, 0)))})
 	}
 	return v
+}
+
+// dayDots is how many means a day is drawn with.
+const dayDots = 288
+
+// coarser puts minutes together, so many that dayDots are left: the mean of their means
+// and of their jitter, as samples each, and the greatest uncertainty.
+func coarser(minutes []status.Minute) (day, jitter []status.Sample, together int) {
+	together = max(1, (len(minutes)+dayDots-1)/dayDots)
+	mean := func(list []status.Minute, of func(*status.Minute) *float64) float64 {
+		sum, n := 0.0, 0.0
+		for i := range list {
+			if v := known(of(&list[i])); v != nil {
+				sum, n = sum+*v, n+1
+			}
+		}
+		return sum / n // of none, not a number
+	}
+	for list := range slices.Chunk(minutes, together) {
+		s := status.Sample{Age: list[len(list)/2].Age, Uncertainty: math.NaN(), State: list[0].State}
+		for _, m := range list {
+			if u := known(m.Uncertainty); u != nil && !(*u <= s.Uncertainty) {
+				s.Uncertainty = *u
+			}
+			if m.State != "locked" {
+				s.State = m.State
+			}
+		}
+		s.Offset = mean(list, func(m *status.Minute) *float64 { return m.Mean })
+		day = append(day, s)
+		s.Offset, s.Uncertainty = mean(list, func(m *status.Minute) *float64 { return m.Jitter }), math.NaN()
+		jitter = append(jitter, s)
+	}
+	return day, jitter, together
 }
 
 // minutes are those of the last day, if somebody remembers them.

@@ -78,7 +78,7 @@ func TestPanelsOfTheReference(t *testing.T) {
 	page := body(t, fetch(h, "GET", DetailsPath))
 	at := 0
 	for _, want := range []string{
-		"How steady it is", "In a minute", "± 30", "In a day", "± 18", "Pulses of a day", "1440 minutes", "Jitter of the pulses", "Allan deviation", "1e−8", "10 s", "1.00e−08",
+		"How steady it is", "In a minute", "± 30", "In a day", "± 18", "Pulses of a day", "Means over 5 min, of 1440 minutes", "Jitter of the pulses", "Allan deviation", "1e−8", "10 s", "1.00e−08",
 		"9 satellites told of, 8 heard, 4 used", "Where the satellites stand", "Galileo 4, 33 dB Hz, 30° high, azimuth 135°", "How well each satellite is heard", "Reference ID", "47505300 (GPS)",
 	} {
 		i := strings.Index(page[at:], want)

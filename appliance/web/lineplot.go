@@ -41,14 +41,18 @@ func drawJitter(samples []status.Sample) *linePlot {
 	span, step := timeScale(samples[0].Age)
 	top := niceAbove(max(1.1*quantile(sizes, 0.995), 1e-9))
 	var line strings.Builder
-	last := math.Inf(-1)
+	var points []point
 	for _, s := range samples {
+		points = append(points, point{x: plotWidth * (1 - s.Age/span)})
+	}
+	gap, last := gapWidth(points), math.Inf(-1)
+	for i, s := range samples {
 		if !finite(s.Offset) {
 			continue
 		}
-		x := plotWidth * (1 - s.Age/span)
+		x := points[i].x
 		letter := "L"
-		if x-last > max(3*plotWidth*60/span, 2) {
+		if x-last > gap {
 			letter = "M"
 		}
 		fmt.Fprintf(&line, "%s%s %s", letter, short(x), short(float64(p.Height)*(1-min(s.Offset/top, 1))))

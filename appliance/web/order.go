@@ -120,7 +120,7 @@ func (p *page) arrange(v *view, raw, s status.Status, q url.Values) {
 	}
 	most := sparkWide
 	if len(v.Servers) > manySparks {
-		most /= 2
+		most /= 3
 	}
 	for i := range v.Servers {
 		id := shown[i].ID

@@ -80,7 +80,7 @@ func TestSpark(t *testing.T) {
 		path, lost string
 		label      string
 	}{
-		{at(0, 0.01, -0.01, -0.01), "M44 10h0l1 -9 1 18 1 0", "", "last 4 offsets from −10 ms to +10 ms"},
+		{at(0, 0.01, -0.01, -0.01), "M44 10h0l1-9 1 18 1 0", "", "last 4 offsets from −10 ms to +10 ms"},
 		{at(0.01, nan, 0.01, 0.01), "M44 1h0M46 1h0l1 0", "M45 20v-4", "last 3 offsets from +10 ms to +10 ms, 1 without"},
 		{at(nan, math.Inf(1)), "", "M46 20v-4M47 20v-4", "none of the last 2 requests told an offset"},
 		{at(1e300, 0), "M46 0h0l1 10", "", ""},

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -213,11 +215,12 @@ func TestServerPageWithoutJournal(t *testing.T) {
 	}
 }
 
-// TestPageSizes holds what a phone has to load: a page of 20 servers, of 100, and of
-// one of them with a day of exchanges.
-func TestPageSizes(t *testing.T) {
-	const most = 150 << 10
-	s := remembering()
+// fullStation watches a hundred servers and knows all that there is to show.
+func fullStation() Options {
+	s := steadyStation()
+	for _, v := range remembering().Servers[:1] {
+		s.Servers[0] = v
+	}
 	one := s.Servers[0]
 	for i := range 97 {
 		v := one
@@ -225,13 +228,50 @@ func TestPageSizes(t *testing.T) {
 		v.Name, v.Warnings = v.ID, nil
 		s.Servers = append(s.Servers, v)
 	}
-	h := handler(t, Options{Source: fixed{s, steady(600, 1e-7)}, Exchanges: &exported{}, History: &kept{n: 1440}, Recent: fullRecent})
-	for _, target := range []string{"/", "/servers/alpha", "/servers/alpha?span=year"} {
-		n := len(body(t, fetch(h, "GET", target)))
-		t.Logf("%s: %d bytes", target, n)
-		if n > most {
-			t.Errorf("%s is %d bytes, of %d", target, n, most)
+	step := status.Step{ID: status.StepLink, Name: "Link", State: status.StepWorks, Text: "eth0"}
+	for range 4 {
+		step = status.Step{ID: status.StepLink, Name: "Link", State: status.StepWorks, Text: "eth0", Next: []status.Step{step}}
+	}
+	s.Trees = []status.Step{step, step}
+	return Options{
+		Source: fixed{s, steady(600, 1e-7)}, Exchanges: &exported{}, History: &kept{n: 1440}, Recent: fullRecent, Minutes: dayOfMinutes,
+	}
+}
+
+// TestPageSizes holds what a phone has to load: the first screen, the details of a
+// hundred servers, and one of them with a day and with a year.
+func TestPageSizes(t *testing.T) {
+	const most = 150 << 10
+	h := handler(t, fullStation())
+	for _, target := range []string{"/", DetailsPath, "/servers/alpha", "/servers/alpha?span=year"} {
+		page := body(t, fetch(h, "GET", target))
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		io.WriteString(z, page)
+		z.Close()
+		t.Logf("%s: %d bytes, %d with gzip", target, len(page), packed.Len())
+		if len(page) > most {
+			t.Errorf("%s is %d bytes, of %d", target, len(page), most)
 		}
+	}
+	for _, file := range []string{"page.css", "live.js"} {
+		content, err := assets.ReadFile("assets/" + file)
+		if err != nil || len(content) > 24<<10 {
+			t.Errorf("%s: %d bytes, %v", file, len(content), err)
+		}
+		t.Logf("%s: %d bytes", file, len(content))
+	}
+}
+
+// BenchmarkDetails is the page of a hundred servers with all that there is to show.
+func BenchmarkDetails(b *testing.B) {
+	h, err := New(fullStation())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", DetailsPath, nil))
 	}
 }
 

@@ -21,7 +21,7 @@ type spark struct {
 const (
 	sparkWide = 48 // as many as recent.Kept
 	sparkHigh = 20
-	// manySparks is from how many servers on a page there is room for half of each.
+	// manySparks is from how many servers on a page there is room for a third of each.
 	manySparks = 50
 )
 
@@ -53,10 +53,9 @@ func drawSpark(points []status.Point, most int, limit float64) *spark {
 		switch {
 		case before < 0:
 			fmt.Fprintf(&path, "M%d %dh0", from+i, y) // of no length: a dot
-		case alone:
-			fmt.Fprintf(&path, "l1 %d", y-before)
 		default:
-			fmt.Fprintf(&path, " 1 %d", y-before)
+			// A minus parts numbers as well as a space.
+			fmt.Fprintf(&path, "%s1%s%d", pick(alone, "l", " "), pick(y < before, "", " "), y-before)
 		}
 		before, alone = y, before < 0
 	}
