@@ -5,7 +5,7 @@ BOARD ?= vm-arm64
 HTTP  ?= 127.0.0.1:8080
 HTTPS ?= 127.0.0.1:8443
 
-.PHONY: run sim image verify release flash ctl pins test test-browser screenshots corpus soak soak-reference campaign bench-update bench-reference bench-probe lint fuzz clean
+.PHONY: run sim image verify release flash ctl pins test test-browser screenshots corpus soak soak-reference campaign bench-update bench-reference bench-probe bench-page lint fuzz clean
 
 run: ## the station image in QEMU, with a receiver, a pulse and servers to judge
 	@go run ./image run -board $(BOARD) -http $(HTTP) -https $(HTTPS) -ctl .run/ctl
@@ -76,11 +76,14 @@ bench-reference: ## the reference beside real chronyds with the same noise, in o
 bench-probe: ## exchanges beside beevik/ntp and a real chronyd, in one table, as root: 15 minutes; BENCH_RUNS=3 BENCH_SECONDS=8 takes 5
 	go test -timeout 60m -count=1 -tags bench -v -run TestProbe ./monitor/probe/bench
 
+bench-page: ## a day of 100 servers: how long the page takes, memory, bytes written to the card; as root, minutes
+	go test -timeout 60m -count=1 -tags bench -v -run TestPageADay ./appliance
+
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt: run gofmt -w on these files"; exit 1; }
 	go vet ./...
 	GOOS=freebsd go vet ./appliance/... ./gpspps/... ./monitor/... ./boards/...
-	go vet -tags soak,bench ./image ./gpspps ./gpspps/bench ./monitor ./monitor/probe ./monitor/probe/bench
+	go vet -tags soak,bench ./appliance ./image ./gpspps ./gpspps/bench ./monitor ./monitor/probe ./monitor/probe/bench
 	go vet -tags updatetest,corpus,browser ./appliance/...
 	go tool staticcheck ./...
 

@@ -9,22 +9,9 @@ import (
 	"github.com/truechimer/truechimer/appliance/status"
 )
 
-// addressing tells which addresses the station has; nil where it does not give
-// itself its addresses.
-func (s *station) addressing(now time.Time) *status.Addressing {
-	m := s.manager.Load()
-	if m == nil {
-		return nil
-	}
-	out := addressingOf(m.State(), now)
-	if name, _ := s.named.Load().(string); name != "" {
-		out.LocalName = &name
-	}
-	return out
-}
-
-func addressingOf(st network.State, now time.Time) *status.Addressing {
-	out := &status.Addressing{Link: st.Link, Reason: st.Reason, Addresses: []status.Address{}, Gateways: []string{}, DNS: []string{}}
+// addAddresses adds to what the network lacks which addresses the station has.
+func addAddresses(out *status.Network, st network.State, now time.Time) {
+	out.Reason, out.Addresses, out.Gateways, out.DNS = st.Reason, []status.Address{}, []string{}, []string{}
 	for _, p := range st.Addresses {
 		a := status.Address{Address: p.String()}
 		switch l, l6, ip := st.Lease, st.Lease6, p.Addr(); {
@@ -61,7 +48,6 @@ func addressingOf(st network.State, now time.Time) *status.Addressing {
 	for _, a := range st.DNS {
 		out.DNS = append(out.DNS, a.String())
 	}
-	return out
 }
 
 // left is how long it is until end, in seconds.

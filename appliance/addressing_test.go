@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/network"
+	"github.com/truechimer/truechimer/appliance/status"
 )
 
 func TestAddressing(t *testing.T) {
@@ -18,7 +19,7 @@ func TestAddressing(t *testing.T) {
 		want string
 	}{
 		{"nothing", network.State{Reason: "eth0 has no carrier"},
-			`{"link":"","reason":"eth0 has no carrier","addresses":[],"gateways":[],"dns":[],"local_name":null}`},
+			`{"trouble":"","reason":"eth0 has no carrier","link":"","radio":false,"ipv4":false,"ipv6":false,"router_rtt_s":null,"addresses":[],"gateways":[],"dns":[],"local_name":null}`},
 		{"leased", network.State{
 			Link:  "eth0",
 			Lease: &network.Lease{Address: prefix("192.0.2.7/24"), Router: addr("192.0.2.1"), End: now.Add(time.Hour)},
@@ -28,7 +29,7 @@ func TestAddressing(t *testing.T) {
 			Addresses: []netip.Prefix{prefix("192.0.2.7/24"), prefix("2001:db8::7/128"), prefix("2001:db8::ab12/64"), prefix("fe80::7/64")},
 			Routers6:  []netip.Addr{addr("fe80::1")},
 			DNS:       []netip.Addr{addr("192.0.2.53")},
-		}, `{"link":"eth0","reason":"","addresses":[` +
+		}, `{"trouble":"","reason":"","link":"eth0","radio":false,"ipv4":false,"ipv6":false,"router_rtt_s":null,"addresses":[` +
 			`{"address":"192.0.2.7/24","origin":"dhcp","lasts_s":3600},` +
 			`{"address":"2001:db8::7/128","origin":"dhcpv6","lasts_s":0},` +
 			`{"address":"2001:db8::ab12/64","origin":"advertised","lasts_s":null},` +
@@ -38,20 +39,22 @@ func TestAddressing(t *testing.T) {
 			Link:      "eth0",
 			Lease:     &network.Lease{Address: prefix("192.0.2.7/24"), Forever: true},
 			Addresses: []netip.Prefix{prefix("192.0.2.7/24")},
-		}, `{"link":"eth0","reason":"","addresses":[{"address":"192.0.2.7/24","origin":"dhcp","lasts_s":null}],"gateways":[],"dns":[],"local_name":null}`},
+		}, `{"trouble":"","reason":"","link":"eth0","radio":false,"ipv4":false,"ipv6":false,"router_rtt_s":null,"addresses":[{"address":"192.0.2.7/24","origin":"dhcp","lasts_s":null}],"gateways":[],"dns":[],"local_name":null}`},
 		{"fixed", network.State{
 			Link:      "vlan12",
 			Addresses: []netip.Prefix{prefix("192.0.2.7/24"), prefix("2001:db8::7/64")},
 			Fixed:     []netip.Prefix{prefix("192.0.2.7/24"), prefix("2001:db8::7/64")},
 			Gateways:  []netip.Addr{addr("192.0.2.1"), addr("fe80::1")},
 			Routers6:  []netip.Addr{addr("fe80::1")},
-		}, `{"link":"vlan12","reason":"","addresses":[{"address":"192.0.2.7/24","origin":"fixed","lasts_s":null},{"address":"2001:db8::7/64","origin":"fixed","lasts_s":null}],` +
+		}, `{"trouble":"","reason":"","link":"vlan12","radio":false,"ipv4":false,"ipv6":false,"router_rtt_s":null,"addresses":[{"address":"192.0.2.7/24","origin":"fixed","lasts_s":null},{"address":"2001:db8::7/64","origin":"fixed","lasts_s":null}],` +
 			`"gateways":["192.0.2.1","fe80::1"],"dns":[],"local_name":null}`},
 		{"on a cable to a computer", network.State{
 			Link: "eth0", Reason: "no DHCP server", LinkLocal: addr("169.254.3.4"), Addresses: []netip.Prefix{prefix("169.254.3.4/16")},
-		}, `{"link":"eth0","reason":"no DHCP server","addresses":[{"address":"169.254.3.4/16","origin":"link","lasts_s":null}],"gateways":[],"dns":[],"local_name":null}`},
+		}, `{"trouble":"","reason":"no DHCP server","link":"eth0","radio":false,"ipv4":false,"ipv6":false,"router_rtt_s":null,"addresses":[{"address":"169.254.3.4/16","origin":"link","lasts_s":null}],"gateways":[],"dns":[],"local_name":null}`},
 	} {
-		got, err := json.Marshal(addressingOf(c.st, now))
+		n := status.Network{Link: c.st.Link}
+		addAddresses(&n, c.st, now)
+		got, err := json.Marshal(n)
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s:\n%s, %v; want\n%s", c.name, got, err, c.want)
 		}
@@ -61,12 +64,12 @@ func TestAddressing(t *testing.T) {
 // TestAddressingHasTheName: the one that is in use, while there is one.
 func TestAddressingHasTheName(t *testing.T) {
 	s := testStation(t, &platform{name: "truechimer-ab12"}, stopped{})
-	if s.Status().Addressing != nil {
+	if s.Status().Network != nil {
 		t.Error("a program on a computer tells that computer's addresses")
 	}
 	s.network()
 	named := func() string {
-		if n := s.Status().Addressing.LocalName; n != nil {
+		if n := s.Status().Network.LocalName; n != nil {
 			return *n
 		}
 		return ""

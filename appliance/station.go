@@ -144,7 +144,6 @@ func (s *station) Status() status.Status {
 			out.Servers = append(out.Servers, server(res))
 		}
 	}
-	out.Addressing = s.addressing(now)
 	if s.updater != nil {
 		out.Update = s.updater.status()
 	}
@@ -155,7 +154,6 @@ func (s *station) Status() status.Status {
 			out.Notices = append(out.Notices, st.Problem)
 		}
 	}
-	out.Vitals = vitalsOf("/", s.platform.bootDevice)
 	out.Trees = s.trees(&out, results, info, mono)
 	s.surround(&out)
 	summary, next := advice.Of(out)

@@ -41,7 +41,7 @@ func (p *platform) files() fs.FS { return os.DirFS(cmp.Or(p.root, "/")) }
 // watchMachine looks at the machine every now and then.
 func (s *station) watchMachine(ctx context.Context) error {
 	p := s.platform
-	m := sysfs.New(p.files(), p.board, p.perm)
+	m := sysfs.New(p.files(), p.board, p.perm, p.bootDevice)
 	for ctx.Err() == nil {
 		now := m.Look(time.Now())
 		now.CardVolatile = p.volatile
@@ -139,6 +139,10 @@ func (s *station) surround(out *status.Status) {
 		st := m.State()
 		n := st.Status(m.RouterSilent(), sysfs.Radio(s.platform.files(), st.Link))
 		n.RouterRTT = a.routerRTT(st.Link)
+		addAddresses(&n, st, time.Now())
+		if name, _ := s.named.Load().(string); name != "" {
+			n.LocalName = &name
+		}
 		out.Network = &n
 	}
 }

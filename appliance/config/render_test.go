@@ -139,3 +139,23 @@ func TestKeep(t *testing.T) {
 	}
 	holds("after what was refused", card, want, FromPerm)
 }
+
+// TestKeepWithoutAFile: what was made on the page is in force where there never was a
+// truechimer.toml, and outlasts a card that is customised anew.
+func TestKeepWithoutAFile(t *testing.T) {
+	dir := t.TempDir()
+	c := Default()
+	c.Servers = []monitor.Server{{Name: "ntp.example.net", Host: "ntp.example.net", Port: 123, Limit: monitor.DefaultLimit, Interval: DefaultInterval}}
+	if err := Keep(dir, c); err != nil {
+		t.Fatal(err)
+	}
+	for _, zone := range []string{"Europe/Berlin", "Europe/Paris"} {
+		l := Load(Sources{Card: map[string][]byte{PreseedName: []byte("[locale]\ntimezone = \"" + zone + "\"\n")}}, dir)
+		if c.Timezone = zone; !reflect.DeepEqual(l.Config, c) {
+			t.Errorf("%+v", l.Config)
+		}
+	}
+	if l := Load(Sources{}, dir); !reflect.DeepEqual(l.Config, c) {
+		t.Errorf("%+v", l.Config)
+	}
+}

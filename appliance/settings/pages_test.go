@@ -254,6 +254,7 @@ func TestNetworkOnTrial(t *testing.T) {
 			if err != nil || got.code != 303 || u.Path != pathTrial {
 				t.Fatalf("%d %s %s", got.code, got.to, text(got.body))
 			}
+			synctest.Wait()
 			if len(m.Settings().Network.Addresses) != 0 {
 				t.Error("the network is changed before the answer is out")
 			}

@@ -8,30 +8,11 @@ type Machine struct {
 	Undervoltage *bool   `json:"undervoltage"`   // the supply's voltage is, or was within the last minutes, below what the board needs
 	CardReadOnly bool    `json:"card_read_only"` // what is to be kept cannot be written to the card any more
 	CardVolatile bool    `json:"card_volatile"`  // what is to be kept is in memory, since the card's storage cannot be used
-}
 
-// Network is the station's own side of the network, where it gives itself its
-// addresses. Where and at which addresses is nobody's business who reads the API
-// from elsewhere; only what is missing is.
-type Network struct {
-	Trouble string `json:"trouble"` // one of NetworkTroubles
-	Link    string `json:"link"`    // name of the link in use; empty: none
-	Radio   bool   `json:"radio"`   // it is Wi-Fi
-	IPv4    bool   `json:"ipv4"`    // it has an address of IPv4 that is not the link's alone
-	IPv6    bool   `json:"ipv6"`    // it has one of IPv6
-	// RouterRTT is how long the router takes to answer on the link, the median of
-	// the last times, seconds; null: not measured, which is done on Wi-Fi only.
-	RouterRTT *float64 `json:"router_rtt_s"`
+	Temperature *float64 `json:"temperature_c"`              // of the processor, degrees Celsius
+	CardWritten *float64 `json:"card_written_bytes"`         // since the machine was started, by everything on it
+	CardPerDay  *float64 `json:"card_written_bytes_per_day"` // at that rate; null in the first hour
 }
-
-// What a station's network may lack.
-const (
-	NetworkFine     = ""
-	NetworkNoLink   = "no_link"       // no cable has a carrier and no Wi-Fi is joined
-	NetworkNoLease  = "no_address"    // there is a link, and nobody gives an address on it
-	NetworkNoRouter = "no_router"     // there is an address, and no way beyond this net
-	NetworkSilent   = "router_silent" // the router does not answer
-)
 
 // What may keep a receiver from being heard.
 const (

@@ -25,12 +25,10 @@ type Status struct {
 	// before the others. Never null.
 	Assignments []Assignments `json:"assignments"`
 	Probe       Probe         `json:"probe"`
-	Machine     *Machine      `json:"machine"`    // null where the program runs on somebody's computer
-	Network     *Network      `json:"network"`    // null where the network is not the station's
-	Addressing  *Addressing   `json:"addressing"` // null where the station does not give itself its addresses
-	Update      *Update       `json:"update"`     // null where the station's program does not update itself
-	Journal     *Journal      `json:"journal"`    // null where exchanges are not kept
-	Vitals      *Vitals       `json:"vitals"`     // null where nothing is told of the device
+	Machine     *Machine      `json:"machine"` // null where the program runs on somebody's computer
+	Network     *Network      `json:"network"` // null where the network is not the station's
+	Update      *Update       `json:"update"`  // null where the station's program does not update itself
+	Journal     *Journal      `json:"journal"` // null where exchanges are not kept
 	// Trees are what the station needs on the way to servers and to the time, each from
 	// its root on. Never null.
 	Trees []Step `json:"trees"`

@@ -1,6 +1,6 @@
 // Package sysfs asks the kernel what a station runs on: which board it is,
-// whether its supply suffices, whether its card can be written to, and which link
-// is a radio.
+// whether its supply suffices, how warm it is, whether its card can be written to and
+// how much was, and which link is a radio.
 //
 // All of it comes from small files of /proc and /sys. What is not there, cannot be
 // read or is longer than it should be is not known, and never an error: nothing
@@ -36,13 +36,15 @@ type Machine struct {
 	root  fs.FS
 	board boards.Board
 	perm  string
+	disk  string
 	low   time.Time // when the voltage was too low last
 }
 
 // New watches the machine whose root file system is root. It runs the image of
-// board, and keeps things in the directory perm; empty: nowhere.
-func New(root fs.FS, board boards.Board, perm string) *Machine {
-	return &Machine{root: root, board: board, perm: perm}
+// board, and keeps things in the directory perm; empty: nowhere. disk is a device
+// such as /dev/mmcblk0p1 on its card; empty: it has none.
+func New(root fs.FS, board boards.Board, perm, disk string) *Machine {
+	return &Machine{root: root, board: board, perm: perm, disk: disk}
 }
 
 // Look says how it is now. The instants must come from a clock that is never
@@ -61,6 +63,7 @@ func (m *Machine) Look(now time.Time) status.Machine {
 		out.Undervoltage = &low
 	}
 	out.CardReadOnly = m.perm != "" && m.readOnly()
+	m.vitals(&out)
 	return out
 }
 

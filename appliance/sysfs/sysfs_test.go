@@ -45,13 +45,13 @@ func TestImageAndBoard(t *testing.T) {
 		{boards.VMArm64, "linux,dummy-virt\x00", false},
 		{boards.VMAmd64, pi4, false},
 	} {
-		m := New(tree(map[string]string{"proc/device-tree/compatible": c.compatible, "proc/device-tree/model": "Some Board Rev 1.2\x00"}), c.board, "")
+		m := New(tree(map[string]string{"proc/device-tree/compatible": c.compatible, "proc/device-tree/model": "Some Board Rev 1.2\x00"}), c.board, "", "")
 		got := m.Look(time.Now())
 		if got.WrongImage != c.want || got.Model == nil || *got.Model != "Some Board Rev 1.2" {
 			t.Errorf("%s on %q: %+v", c.board.Name, c.compatible[:min(len(c.compatible), 40)], got)
 		}
 	}
-	if got := New(tree(nil), boards.RaspberryPi, "/perm").Look(time.Now()); got.Model != nil || got.WrongImage || got.Undervoltage != nil || got.CardReadOnly {
+	if got := New(tree(nil), boards.RaspberryPi, "/perm", "").Look(time.Now()); got.Model != nil || got.WrongImage || got.Undervoltage != nil || got.CardReadOnly {
 		t.Errorf("of a machine that tells nothing: %+v", got)
 	}
 }
@@ -62,7 +62,7 @@ func TestUndervoltage(t *testing.T) {
 		"sys/class/hwmon/hwmon0/name": "cpu_thermal\n", "sys/class/hwmon/hwmon0/in0_lcrit_alarm": "1\n",
 		"sys/class/hwmon/hwmon1/name": "rpi_volt\n", "sys/class/hwmon/hwmon1/in0_lcrit_alarm": "0\n",
 	})
-	m := New(files, boards.RaspberryPi, "")
+	m := New(files, boards.RaspberryPi, "", "")
 	now := time.Now()
 	alarm := files["sys/class/hwmon/hwmon1/in0_lcrit_alarm"]
 	for _, c := range []struct {
@@ -102,7 +102,7 @@ func TestReadOnlyCard(t *testing.T) {
 		"nothing is kept":        {remounted, "", "1\n", false},
 		"a list without an end":  {remounted + strings.Repeat("x", mounts), "/perm", "0\n", false},
 	} {
-		m := New(tree(map[string]string{"proc/self/mountinfo": c.mounts, "sys/dev/block/179:4/ro": c.device}), boards.RaspberryPi, c.perm)
+		m := New(tree(map[string]string{"proc/self/mountinfo": c.mounts, "sys/dev/block/179:4/ro": c.device}), boards.RaspberryPi, c.perm, "")
 		if got := m.Look(time.Now()).CardReadOnly; got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
@@ -111,7 +111,7 @@ func TestReadOnlyCard(t *testing.T) {
 
 // TestThisMachine: its own files are read without harm.
 func TestThisMachine(t *testing.T) {
-	m := New(os.DirFS("/"), boards.RaspberryPi, t.TempDir())
+	m := New(os.DirFS("/"), boards.RaspberryPi, t.TempDir(), "")
 	if got := m.Look(time.Now()); got.CardReadOnly {
 		t.Errorf("%+v, where this test can write", got)
 	}

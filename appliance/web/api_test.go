@@ -37,7 +37,7 @@ func keys(t *testing.T, what string, v any, want ...string) map[string]any {
 }
 
 var (
-	topFields       = []string{"schema", "time", "summary", "advice", "station", "reference", "receiver", "clock", "tracking", "servers", "assignments", "probe", "machine", "network", "addressing", "update", "journal", "vitals", "trees", "notices"}
+	topFields       = []string{"schema", "time", "summary", "advice", "station", "reference", "receiver", "clock", "tracking", "servers", "assignments", "probe", "machine", "network", "update", "journal", "trees", "notices"}
 	stationFields   = []string{"id", "name", "version", "board", "slot", "uptime_s", "timezone", "safe_mode", "claimed"}
 	referenceFields = []string{"source", "state", "reason", "offset_s", "uncertainty_s", "bound_s", "frequency_ppm", "holdover_s", "satellites_used", "satellites_seen", "pulse_alone", "counters", "satellites", "predictions", "stability"}
 	receiverFields  = []string{"device", "baud", "protocol", "pulse", "pulse_late_s", "pulse_late_error_s", "hat", "model", "setup",
@@ -49,11 +49,11 @@ var (
 	probeFields      = []string{"exchanges", "strays", "unstamped", "voided", "panics", "outcomes", "late", "duplicates", "foreign", "dropped"}
 	serverFields     = []string{"id", "name", "address", "family", "name_fault", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last", "path",
 		"latest", "jitter_s", "sent", "received", "reach", "family_gap_s", "claims", "warnings"}
-	pathFields       = []string{"at", "end", "summary", "inside", "port_path", "packets", "took_s", "hops"}
-	hopFields        = []string{"hop", "address", "rtt_s", "icmp_type", "icmp_code"}
-	addressingFields = []string{"link", "reason", "addresses", "gateways", "dns", "local_name"}
-	addressFields    = []string{"address", "origin", "lasts_s"}
-	journalFields    = []string{"records", "waiting", "dropped", "late", "written_bytes", "size_bytes", "oldest"}
+	pathFields    = []string{"at", "end", "summary", "inside", "port_path", "packets", "took_s", "hops"}
+	hopFields     = []string{"hop", "address", "rtt_s", "icmp_type", "icmp_code"}
+	networkFields = []string{"trouble", "reason", "link", "radio", "ipv4", "ipv6", "router_rtt_s", "addresses", "gateways", "dns", "local_name"}
+	addressFields = []string{"address", "origin", "lasts_s"}
+	journalFields = []string{"records", "waiting", "dropped", "late", "written_bytes", "size_bytes", "oldest"}
 )
 
 // Every field of the contract is present, known or not, and what is not known
@@ -116,10 +116,10 @@ func TestAPIContract(t *testing.T) {
 	}
 
 	own := wellStation()
-	own.Machine, own.Network = &status.Machine{Model: said("Raspberry Pi 4")}, &status.Network{Link: "eth0", IPv4: true}
+	own.Machine = &status.Machine{Model: said("Raspberry Pi 4")}
 	mine := decode(t, own)
-	machine := keys(t, "machine", mine["machine"], "model", "wrong_image", "undervoltage", "card_read_only", "card_volatile")
-	network := keys(t, "network", mine["network"], "trouble", "link", "radio", "ipv4", "ipv6", "router_rtt_s")
+	machine := keys(t, "machine", mine["machine"], "model", "wrong_image", "undervoltage", "card_read_only", "card_volatile", "temperature_c", "card_written_bytes", "card_written_bytes_per_day")
+	network := keys(t, "network", mine["network"], networkFields...)
 	if machine["model"] != "Raspberry Pi 4" || machine["undervoltage"] != nil || network["link"] != "eth0" || network["router_rtt_s"] != nil {
 		t.Errorf("machine %v, network %v", machine, network)
 	}
@@ -135,26 +135,25 @@ func TestAPIContract(t *testing.T) {
 		t.Errorf("assignments %v, %v", file, list)
 	}
 
-	addressing := keys(t, "addressing", full["addressing"], addressingFields...)
 	for i, want := range []map[string]any{
 		{"address": "192.0.2.7/24", "origin": "dhcp", "lasts_s": 3540.0},
 		{"address": "2001:db8::7/64", "origin": "fixed", "lasts_s": nil},
 	} {
-		if got := keys(t, "address", addressing["addresses"].([]any)[i], addressFields...); !maps.Equal(got, want) {
+		if got := keys(t, "address", network["addresses"].([]any)[i], addressFields...); !maps.Equal(got, want) {
 			t.Errorf("address %v, want %v", got, want)
 		}
 	}
-	bare := keys(t, "addressing", decode(t, status.Status{Addressing: &status.Addressing{}})["addressing"], addressingFields...)
+	bare := keys(t, "network", decode(t, status.Status{Network: &status.Network{}})["network"], networkFields...)
 	for _, field := range []string{"addresses", "gateways", "dns"} {
 		if l, ok := bare[field].([]any); !ok || len(l) != 0 {
-			t.Errorf("addressing.%s = %v, want []", field, bare[field])
+			t.Errorf("network.%s = %v, want []", field, bare[field])
 		}
 	}
 
 	empty := keys(t, "status", decode(t, status.Status{Servers: []status.Server{{}}}), topFields...)
 	station := keys(t, "station", empty["station"], stationFields...)
-	if empty["clock"] != nil || empty["journal"] != nil || empty["addressing"] != nil || empty["machine"] != nil || empty["network"] != nil || empty["advice"] == nil {
-		t.Errorf("clock = %v, journal = %v, addressing = %v, want null", empty["clock"], empty["journal"], empty["addressing"])
+	if empty["clock"] != nil || empty["journal"] != nil || empty["machine"] != nil || empty["network"] != nil || empty["advice"] == nil {
+		t.Errorf("clock = %v, journal = %v, machine = %v, network = %v, want null", empty["clock"], empty["journal"], empty["machine"], empty["network"])
 	}
 	reference = keys(t, "reference", empty["reference"], referenceFields...)
 	for field, v := range keys(t, "receiver", empty["receiver"], receiverFields...) {

@@ -26,7 +26,7 @@ func deviceFacts(s status.Status, b Build) (out []fact) {
 		add("Slot", slot, "of two: the other one holds the version before or the next")
 	}
 	add("Running for", health.Span(s.Station.Uptime), "")
-	if v := s.Vitals; v != nil {
+	if v := s.Machine; v != nil {
 		if v.Temperature != nil {
 			add("Temperature", strconv.FormatFloat(*v.Temperature, 'f', 1, 64)+"\u00a0°C", "")
 		}

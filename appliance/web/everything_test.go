@@ -14,12 +14,11 @@ func everything() fixed {
 	s := withUpdate(fetching())
 	s.Update.Expires = ago(-time.Hour)
 	s.Reference.Holdover, s.Receiver.PulseLate, s.Receiver.PulseLateError = val(12), val(2e-6), val(1e-6)
-	s.Vitals = &status.Vitals{Temperature: val(51.5), CardWritten: val(81920), CardPerDay: val(2e7)}
 	for i, system := range status.Systems {
 		s.Reference.Satellites = append(s.Reference.Satellites, status.Satellite{System: system, Number: i + 1, Elevation: whole(40), Azimuth: whole(120), CN0: whole(20 + 4*i), Used: i%2 == 0})
 	}
 	no := false
-	s.Machine = &status.Machine{Undervoltage: &no}
+	s.Machine = &status.Machine{Undervoltage: &no, Temperature: val(51.5), CardWritten: val(81920), CardPerDay: val(2e7)}
 	for _, w := range status.Outcomes {
 		s.Probe.Outcomes = append(s.Probe.Outcomes, status.Outcome{Outcome: w, Count: 3})
 	}

@@ -23,7 +23,7 @@ var originNotes = map[string]string{
 }
 
 // newNetworkView is nil where the network is not the station's.
-func newNetworkView(a *status.Addressing) *networkView {
+func newNetworkView(a *status.Network) *networkView {
 	if a == nil {
 		return nil
 	}
@@ -57,16 +57,12 @@ const (
 	maxRouters      = 16
 )
 
-// tidyAddressing is a copy that keeps the contract.
-func tidyAddressing(a *status.Addressing) *status.Addressing {
-	if a == nil {
-		return nil
-	}
-	v := *a
-	v.Link, v.Reason, v.LocalName = health.Clean(v.Link, maxWord), health.Clean(v.Reason, maxReason), clean(v.LocalName, maxAddress)
-	v.Addresses = append([]status.Address{}, a.Addresses[:min(len(a.Addresses), maxOwnAddresses)]...)
-	for i := range v.Addresses {
-		x := &v.Addresses[i]
+// tidyAddresses is tidyOwn for those of the network.
+func tidyAddresses(n *status.Network) {
+	n.Reason, n.LocalName = health.Clean(n.Reason, maxReason), clean(n.LocalName, maxAddress)
+	n.Addresses = append([]status.Address{}, n.Addresses[:min(len(n.Addresses), maxOwnAddresses)]...)
+	for i := range n.Addresses {
+		x := &n.Addresses[i]
 		x.Address, x.Lasts = health.Clean(x.Address, maxAddress), known(x.Lasts)
 		x.Origin = word(x.Origin, status.AddressOrigins, status.AddressAdvertised)
 	}
@@ -77,6 +73,5 @@ func tidyAddressing(a *status.Addressing) *status.Addressing {
 		}
 		return out
 	}
-	v.Gateways, v.DNS = list(a.Gateways), list(a.DNS)
-	return &v
+	n.Gateways, n.DNS = list(n.Gateways), list(n.DNS)
 }

@@ -178,7 +178,7 @@ func newView(s status.Status, samples []status.Sample, b Build) view {
 	v.Unshown = len(s.Servers) - len(shown)
 	v.Sources = sources(s.Assignments)
 	v.Probe = append(probeCounts(s.Probe), journalCounts(s.Journal)...)
-	v.Network = newNetworkView(s.Addressing)
+	v.Network = newNetworkView(s.Network)
 	v.Update = newUpdateView(s)
 	v.Marks = marks
 	v.Footer = footer(s.Station, b)

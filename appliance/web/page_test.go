@@ -114,7 +114,7 @@ func TestHostileText(t *testing.T) {
 	s.Reference.Reason = evil
 	s.Receiver.Device, s.Receiver.Pulse, s.Receiver.Hat, s.Receiver.Protocol = said(evil), said(evil), said(evil), said(evil)
 	s.Receiver.Model, s.Receiver.Setup = said(evil), said(evil)
-	s.Addressing = &status.Addressing{Link: evil, Reason: evil, LocalName: said(evil), DNS: []string{evil}, Gateways: []string{evil},
+	s.Network = &status.Network{Link: evil, Reason: evil, LocalName: said(evil), DNS: []string{evil}, Gateways: []string{evil},
 		Addresses: []status.Address{{Address: evil, Origin: evil}}}
 	for i := range s.Servers {
 		v := &s.Servers[i]

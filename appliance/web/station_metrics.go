@@ -50,7 +50,7 @@ func collectStation(ch chan<- prometheus.Metric, s status.Status) {
 	collectClock(ch, s.Clock)
 	gauge(ch, stationSafe, truth(s.Station.SafeMode))
 	gauge(ch, stationNotices, float64(len(s.Notices)))
-	if v := s.Vitals; v != nil {
+	if v := s.Machine; v != nil {
 		maybe(ch, stationTemperature, v.Temperature)
 		if v.CardWritten != nil {
 			ch <- prometheus.MustNewConstMetric(stationCard, prometheus.CounterValue, *v.CardWritten)

@@ -57,7 +57,6 @@ func tidy(s status.Status) status.Status {
 		rx.Setup = nil
 	}
 
-	s.Addressing = tidyAddressing(s.Addressing)
 	s.Probe.Outcomes = tidyOutcomes(s.Probe.Outcomes)
 	tidyOwn(&s)
 	s.Update = tidyUpdate(s.Update)
@@ -77,11 +76,6 @@ func tidy(s status.Status) status.Status {
 	s.Servers = append([]status.Server{}, s.Servers...)
 	for i := range s.Servers {
 		tidyServer(&s.Servers[i])
-	}
-	if s.Vitals != nil {
-		v := *s.Vitals
-		v.Temperature, v.CardWritten, v.CardPerDay = known(v.Temperature), known(v.CardWritten), known(v.CardPerDay)
-		s.Vitals = &v
 	}
 	s.Trees = tidyTrees(s.Trees, 0)
 	notices := []string{}

@@ -21,12 +21,14 @@ func tidyOwn(s *status.Status) {
 	if s.Machine != nil {
 		m := *s.Machine
 		m.Model = clean(m.Model, maxWord)
+		m.Temperature, m.CardWritten, m.CardPerDay = known(m.Temperature), known(m.CardWritten), known(m.CardPerDay)
 		s.Machine = &m
 	}
 	if s.Network != nil {
 		n := *s.Network
 		n.Trouble = word(n.Trouble, status.NetworkTroubles, status.NetworkFine)
 		n.Link, n.RouterRTT = health.Clean(n.Link, maxWord), known(n.RouterRTT)
+		tidyAddresses(&n)
 		s.Network = &n
 	}
 	if c := s.Clock; c != nil && c.Leap != nil && instant(c.Leap.At).IsZero() {

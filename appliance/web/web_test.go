@@ -49,7 +49,7 @@ func wellStation() status.Status {
 			{Source: "url", State: "kept", URL: said("https://lists.example.net/attic.json"), Servers: 1, Age: val(7200), Next: val(340), Failure: "no route"},
 		},
 		Probe: status.Probe{Exchanges: 6789, Strays: 7, Panics: 1},
-		Addressing: &status.Addressing{Link: "eth0", Gateways: []string{"192.0.2.1"}, DNS: []string{"192.0.2.53", "2001:db8::53"}, LocalName: said("truechimer-7f3a.local"),
+		Network: &status.Network{Link: "eth0", IPv4: true, Gateways: []string{"192.0.2.1"}, DNS: []string{"192.0.2.53", "2001:db8::53"}, LocalName: said("truechimer-7f3a.local"),
 			Addresses: []status.Address{
 				{Address: "192.0.2.7/24", Origin: status.AddressDHCP, Lasts: val(3540)},
 				{Address: "2001:db8::7/64", Origin: status.AddressFixed},
