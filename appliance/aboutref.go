@@ -74,13 +74,27 @@ func (a *above) status() []status.Satellite {
 		return &v
 	}
 	for _, x := range a.list {
-		s := status.Satellite{Number: x.Number, Elevation: from(x.Elevation, 0), Azimuth: from(x.Azimuth, 0), CN0: from(x.CN0, 1), Used: x.Used}
+		s := status.Satellite{Number: x.Number, Elevation: coarse(x.Elevation, 91), Azimuth: coarse(x.Azimuth, 360), CN0: from(x.CN0, 1), Used: x.Used}
 		if x.System != 0 {
 			s.System = string(x.System)
 		}
 		out = append(out, s)
 	}
 	return out
+}
+
+// coarseness is in which steps the directions of satellites are told, degrees: by
+// finer ones anybody who reads the page could work out where the antenna is.
+const coarseness = 10
+
+// coarse is an angle in such steps, of a scale that begins anew at end; nil where it
+// is not known.
+func coarse(angle, end int) *int {
+	if angle < 0 {
+		return nil
+	}
+	angle = (angle + coarseness/2) / coarseness * coarseness % end
+	return &angle
 }
 
 // predicted is for how long the error is predicted.

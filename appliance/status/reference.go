@@ -6,8 +6,8 @@ import "time"
 type Satellite struct {
 	System    string `json:"system"`        // one of Systems; empty: not known
 	Number    int    `json:"number"`        // in its system
-	Elevation *int   `json:"elevation_deg"` // 0 to 90
-	Azimuth   *int   `json:"azimuth_deg"`   // from north by east, 0 to 359
+	Elevation *int   `json:"elevation_deg"` // 0 to 90, in steps of 10, so that nobody learns from them where the antenna is
+	Azimuth   *int   `json:"azimuth_deg"`   // from north by east, 0 to 350, in the same steps
 	CN0       *int   `json:"cn0_dbhz"`      // of the signal that is heard best; null: not heard
 	Used      bool   `json:"used"`
 }

@@ -100,12 +100,12 @@ func settlePerm(usable bool) (volatile bool) {
 	return true
 }
 
-// commitLate has ext4 commit every ten minutes what nobody flushes, not every five
+// commitLate has ext4 commit every half an hour what nobody flushes, not every five
 // seconds: what has to outlast a power cut is flushed by who writes it, and committed
 // with that. The rest is the time at which the journal of exchanges was changed, 12 KiB
 // each minute for 4 KiB of it.
 func commitLate() {
-	if err := unix.Mount("", "/perm", "", unix.MS_REMOUNT, "commit=600"); err != nil {
+	if err := unix.Mount("", "/perm", "", unix.MS_REMOUNT, "commit=1800"); err != nil {
 		log.Printf("/perm goes on committing every few seconds: %v", err)
 	}
 }
