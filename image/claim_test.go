@@ -81,7 +81,7 @@ func (s *bench) claim() {
 		s.t.Errorf("port 80 answers\n%s", text)
 	}
 	began := time.Now()
-	if at := first.send("/claim", url.Values{"password": {"a red attic door"}}); at != "/account" {
+	if at := first.send("/claim", url.Values{"password": {"a red attic door"}}); at != "/settings/servers" {
 		s.t.Errorf("claiming led to %s", at)
 	}
 	s.t.Logf("claimed in %.1f s", time.Since(began).Seconds())

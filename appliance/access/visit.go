@@ -140,10 +140,16 @@ func (v *visit) hurried(show func(code int, problem string)) bool {
 	return true
 }
 
+// answerTime is what the answer to a visitor may take once hashes were made.
+const answerTime = 20 * time.Second
+
 // compute runs f, which makes hashes, in its turn, and answers where that does not
-// come.
+// come. The time to answer begins anew after it: on a processor that is busy, who
+// has set a password must still hear of it.
 func (v *visit) compute(show func(code int, problem string), f func()) bool {
-	if v.a.gate.pass(v.r.Context(), f) {
+	passed := v.a.gate.pass(v.r.Context(), f)
+	_ = http.NewResponseController(v.w).SetWriteDeadline(time.Now().Add(answerTime)) // which only a real connection has
+	if passed {
 		return true
 	}
 	v.w.Header().Set("Retry-After", "10")

@@ -3,8 +3,6 @@ package access
 import (
 	"bytes"
 	"crypto/tls"
-	"encoding/base64"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,9 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/argon2"
-
 	"github.com/truechimer/truechimer/appliance/access/password"
+	"github.com/truechimer/truechimer/appliance/access/password/passwordtest"
 )
 
 const (
@@ -33,13 +30,7 @@ var build = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // cheap is a hash that costs next to nothing.
 func cheap(t testing.TB, s string) password.Hash {
 	t.Helper()
-	salt := []byte("somesalt")
-	b64 := base64.RawStdEncoding.EncodeToString
-	h, err := password.Parse(fmt.Sprintf("$argon2id$v=19$m=8,t=1,p=1$%s$%s", b64(salt), b64(argon2.IDKey([]byte(s), salt, 1, 8, 1, 32))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
+	return passwordtest.Cheap(s)
 }
 
 // world is what a station under test meets.

@@ -86,7 +86,7 @@ var Situations = []Situation{
 	{ID: "no-router", about: aboutNetwork, level: status.LevelWarn,
 		Sentence: "The network has no way to the internet",
 		Next:     "Look at your router: it gives an address, but names no way out.",
-		Cause:    "a lease that names no router, in a namespace",
+		Cause:    "a lease that names no router",
 		holds:    func(f *facts) bool { return f.Network.Trouble == status.NetworkNoRouter }},
 	{ID: "router-silent", about: aboutNetwork, level: status.LevelBad,
 		Sentence: "The router does not answer",

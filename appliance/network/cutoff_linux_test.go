@@ -3,9 +3,7 @@ package network_test
 import (
 	"context"
 	"crypto/tls"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"html"
 	"io"
 	"log/slog"
@@ -19,10 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/argon2"
-
 	"github.com/truechimer/truechimer/appliance/access"
-	"github.com/truechimer/truechimer/appliance/access/password"
+	"github.com/truechimer/truechimer/appliance/access/password/passwordtest"
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/network"
 	"github.com/truechimer/truechimer/appliance/settings"
@@ -58,12 +54,7 @@ func cutOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	salt, b64 := []byte("somesalt"), base64.RawStdEncoding.EncodeToString
-	preset, err := password.Parse(fmt.Sprintf("$argon2id$v=19$m=8,t=1,p=1$%s$%s", b64(salt), b64(argon2.IDKey([]byte(word), salt, 1, 8, 1, 32))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := access.New(access.Options{Interfaces: net.InterfaceAddrs, Secure: l.Addr, Preset: preset, Build: time.Now()})
+	a, err := access.New(access.Options{Interfaces: net.InterfaceAddrs, Secure: l.Addr, Preset: passwordtest.Cheap(word), Build: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}

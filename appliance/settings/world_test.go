@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"html"
 	"io"
 	"io/fs"
@@ -21,28 +19,14 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/argon2"
-
 	"github.com/truechimer/truechimer/appliance/access"
-	"github.com/truechimer/truechimer/appliance/access/password"
+	"github.com/truechimer/truechimer/appliance/access/password/passwordtest"
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/network"
 	"github.com/truechimer/truechimer/appliance/status"
 )
 
 const word = "three small words"
-
-// cheap is a hash that costs next to nothing.
-func cheap(t testing.TB) password.Hash {
-	t.Helper()
-	salt := []byte("somesalt")
-	b64 := base64.RawStdEncoding.EncodeToString
-	h, err := password.Parse(fmt.Sprintf("$argon2id$v=19$m=8,t=1,p=1$%s$%s", b64(salt), b64(argon2.IDKey([]byte(word), salt, 1, 8, 1, 32))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
-}
 
 // stand is the station that the pages change.
 type stand struct {
@@ -128,7 +112,7 @@ func newWorld(t testing.TB, dir string, c config.Config) *world {
 	w := &world{t: t, dir: dir, station: &stand{}, cookies: map[string]string{}, host: "192.0.2.9"}
 	w.store = NewStore(StoreOptions{Dir: dir, Config: c, Now: func() (time.Time, bool) { return time.Now(), true }, Log: slog.New(slog.DiscardHandler)})
 	a, err := access.New(access.Options{
-		Interfaces: func() ([]net.Addr, error) { return nil, nil }, Preset: cheap(t), Plain: true,
+		Interfaces: func() ([]net.Addr, error) { return nil, nil }, Preset: passwordtest.Cheap(word), Plain: true,
 		Secure: func() net.Addr { return &net.TCPAddr{Port: 443} }, Reset: func() ([]byte, error) { return nil, fs.ErrNotExist },
 	})
 	if err != nil {

@@ -60,6 +60,7 @@ type hub struct {
 
 	mu        sync.Mutex
 	listeners map[chan []byte]bool
+	looking   bool      // look runs
 	all       liveEvent // the last one, with all that there is
 }
 
@@ -122,8 +123,8 @@ func (h *hub) join(c chan []byte) bool {
 		return false
 	}
 	h.listeners[c] = true
-	if len(h.listeners) == 1 {
-		h.all = liveEvent{}
+	if !h.looking {
+		h.looking, h.all = true, liveEvent{}
 		go h.look()
 	} else if h.all.Shape != "" {
 		c <- event(h.all) // it has room for one
@@ -139,6 +140,18 @@ func (h *hub) leave(c chan []byte) {
 
 // look tells of what changes until nobody listens.
 func (h *hub) look() {
+	defer func() {
+		if v := recover(); v != nil { // who listened comes back, and it is tried anew
+			h.o.Log.Error("cannot tell of values as they change", "panic", v)
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			for c := range h.listeners {
+				close(c)
+			}
+			clear(h.listeners)
+			h.looking = false
+		}
+	}()
 	tick := time.NewTicker(liveEvery)
 	defer tick.Stop()
 	for {
@@ -155,6 +168,7 @@ func (h *hub) tell(now liveEvent) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.listeners) == 0 {
+		h.looking = false
 		return false
 	}
 	b := event(changed(h.all, now))

@@ -67,6 +67,13 @@ func (l *listener) Write(b []byte) (int, error) {
 	return l.text.Write(b)
 }
 
+// left says whether it is not served any more.
+func (l *listener) left() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.gone
+}
+
 // events are those that came so far, parsed, and what else came.
 func (l *listener) events(t *testing.T) (list []liveEvent, beats int) {
 	t.Helper()
@@ -203,12 +210,55 @@ func TestSlowListener(t *testing.T) {
 		}
 		close(slow.stuck) // the deadline of his connection
 		synctest.Wait()
-		if !slow.gone {
+		if !slow.left() {
 			t.Error("he is still served")
 		}
 		endSlow()
 		end()
 		time.Sleep(2 * liveEvery)
+	})
+}
+
+// TestComingAndGoing: however often listeners come and go, the station is looked at as
+// if there were one.
+func TestComingAndGoing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &changing{s: wellStation()}
+		h := handler(t, Options{Source: src})
+		for range 100 {
+			end := listen(h, &listener{})
+			synctest.Wait()
+			end()
+		}
+		end := listen(h, &listener{})
+		n := src.asked()
+		time.Sleep(10*liveEvery - time.Second)
+		if got := src.asked() - n; n > 2 || got > 10 {
+			t.Errorf("looked at %d times, then %d times in %s", n, got, 10*liveEvery)
+		}
+		end()
+		time.Sleep(2 * liveEvery)
+	})
+}
+
+// failing is a source that cannot say how it is.
+type failing struct{ changing }
+
+func (*failing) Status() status.Status { panic("a fault") }
+
+// TestFaultWhileLooking: a fault ends the listeners, not the station.
+func TestFaultWhileLooking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := handler(t, Options{Source: &failing{}})
+		for range 3 {
+			var l listener
+			end := listen(h, &l)
+			synctest.Wait()
+			if !l.left() {
+				t.Error("he waits for what does not come")
+			}
+			end()
+		}
 	})
 }
 
@@ -219,7 +269,7 @@ func TestListenerIsServedForAnHour(t *testing.T) {
 		var l listener
 		end := listen(h, &l)
 		time.Sleep(listenLongest + time.Second)
-		if !l.gone {
+		if !l.left() {
 			t.Error("he is still served")
 		}
 		end()

@@ -60,3 +60,50 @@ func TestReceiverState(t *testing.T) {
 		}
 	}
 }
+
+// TestSatelliteMetrics: by system where the receiver names satellites, and how many
+// there are where it only says that.
+func TestSatelliteMetrics(t *testing.T) {
+	for name, c := range map[string]struct {
+		r    status.Reference
+		want string
+	}{
+		"none":   {status.Reference{}, ""},
+		"number": {status.Reference{SatellitesUsed: whole(5), SatellitesSeen: whole(9)}, `gnss_satellites{constellation="",state="seen"} 9` + "\n" + `gnss_satellites{constellation="",state="used"} 5` + "\n"},
+		"named": {status.Reference{SatellitesUsed: whole(2), SatellitesSeen: whole(9), Satellites: []status.Satellite{
+			{System: "G", CN0: whole(42), Used: true}, {System: "G", CN0: whole(15)}, {System: "E"},
+		}}, `gnss_satellites{constellation="galileo",state="seen"} 1
+gnss_satellites{constellation="galileo",state="used"} 0
+gnss_satellites{constellation="gps",state="seen"} 2
+gnss_satellites{constellation="gps",state="used"} 1
+`},
+	} {
+		if c.want != "" {
+			c.want = "# HELP gnss_satellites Satellites by system and by what the receiver does with them; those used are among those seen. Without a system: it only says how many.\n# TYPE gnss_satellites gauge\n" + c.want
+		}
+		s := status.Status{Reference: c.r}
+		if err := testutil.GatherAndCompare(registry(t, s, Build{}), strings.NewReader(c.want), "gnss_satellites"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if len(c.r.Satellites) == 0 {
+			continue
+		}
+		const levels = `# HELP gnss_cn0_dbhz Carrier to noise density of the satellites that are heard, dB-Hz.
+# TYPE gnss_cn0_dbhz histogram
+gnss_cn0_dbhz_bucket{le="15"} 1
+gnss_cn0_dbhz_bucket{le="20"} 1
+gnss_cn0_dbhz_bucket{le="25"} 1
+gnss_cn0_dbhz_bucket{le="30"} 1
+gnss_cn0_dbhz_bucket{le="35"} 1
+gnss_cn0_dbhz_bucket{le="40"} 1
+gnss_cn0_dbhz_bucket{le="45"} 2
+gnss_cn0_dbhz_bucket{le="50"} 2
+gnss_cn0_dbhz_bucket{le="+Inf"} 2
+gnss_cn0_dbhz_sum 57
+gnss_cn0_dbhz_count 2
+`
+		if err := testutil.GatherAndCompare(registry(t, s, Build{}), strings.NewReader(levels), "gnss_cn0_dbhz"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
