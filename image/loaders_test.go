@@ -12,7 +12,7 @@ import (
 func TestUBoot(t *testing.T) {
 	t.Parallel()
 	p := comesBack(t, boards.VMArm64, "panic")
-	kernelsVLANs(t, p, "no VLANs on eth0")
+	kernelsVLANs(t, p, "no VLANs on usb0") // where the emulated board has its Ethernet
 }
 
 // kernelsVLANs insists on what docs/network.md says of a kernel. The station's own
@@ -44,5 +44,5 @@ func TestTryboot(t *testing.T) {
 	needs(t, "fsck.fat", "dosfstools")
 	p := comesBack(t, boards.RaspberryPi, "panic")
 	addFile(t, p.image)
-	kernelsVLANs(t, p, "no VLANs on eth0")
+	kernelsVLANs(t, p, "no VLANs on usb0") // where the emulated board has its Ethernet
 }
