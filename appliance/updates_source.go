@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/appliance/durable"
 	"github.com/truechimer/truechimer/appliance/update/origin"
 	"github.com/truechimer/truechimer/appliance/update/tuf"
 	"github.com/truechimer/truechimer/image/squash"
@@ -100,15 +101,11 @@ func (p *platform) imageRoot() ([]byte, error) {
 // that is longer than most is cut off behind one byte more, and refused by those
 // who check it.
 func (p *platform) imageFile(name string, most int64) ([]byte, error) {
-	f, err := os.Open(filepath.Join("/", p.root, name))
+	b, err := durable.ReadBounded(filepath.Join("/", p.root, name), most)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, most+1))
+	return b, err
 }
 
 // readOwnRoot reads root.json on the card; nil where there is none.

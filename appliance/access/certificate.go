@@ -61,7 +61,7 @@ func (c *certificate) load(o Options) {
 	if o.Dir == "" {
 		return
 	}
-	b, err := readBounded(filepath.Join(o.Dir, certificateName), certificateMost)
+	b, err := durable.ReadBounded(filepath.Join(o.Dir, certificateName), certificateMost)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -121,7 +120,7 @@ func (a *Access) read() (owner, error) {
 	if a.options.Dir == "" {
 		return owner{}, nil
 	}
-	b, err := readBounded(filepath.Join(a.options.Dir, OwnerName), ownerMost)
+	b, err := durable.ReadBounded(filepath.Join(a.options.Dir, OwnerName), ownerMost)
 	if errors.Is(err, fs.ErrNotExist) {
 		return owner{}, nil
 	}
@@ -190,14 +189,4 @@ func keep(dir, name string, b []byte) error {
 		return err
 	}
 	return durable.WriteFile(filepath.Join(dir, name), b)
-}
-
-// readBounded reads a file of which no more than one byte above most matters.
-func readBounded(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, most+1))
 }

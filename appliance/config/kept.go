@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -72,7 +71,7 @@ func readKept(dir string) (kept, error) {
 		return k, nil
 	}
 	path := filepath.Join(dir, KeptName)
-	text, err := readBounded(path, MaxSize+headMax)
+	text, err := durable.ReadBounded(path, MaxSize+headMax)
 	if errors.Is(err, fs.ErrNotExist) {
 		return k, nil
 	}
@@ -160,14 +159,4 @@ func (k kept) write(dir string) error {
 		return err
 	}
 	return durable.WriteFile(filepath.Join(dir, KeptName), text)
-}
-
-// readBounded reads a file of which no more than one byte above most matters.
-func readBounded(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, most+1))
 }

@@ -3,6 +3,7 @@ package durable
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -20,6 +21,16 @@ func WriteFile(path string, b []byte) error {
 		return errors.Join(err, os.Remove(temp))
 	}
 	return SyncDir(filepath.Dir(path))
+}
+
+// ReadBounded reads a file of which no more than one byte above most matters.
+func ReadBounded(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most+1))
 }
 
 // Remove removes the file at path for good. That there is none is no error.

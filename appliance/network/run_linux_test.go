@@ -7,14 +7,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -34,27 +32,7 @@ const patience = 20 * time.Second
 
 // TestStationInNamespace runs the test binary once more in a network namespace
 // of its own, where it may do as it likes.
-func TestStationInNamespace(t *testing.T) {
-	if os.Getenv(inNamespace) != "" {
-		station(t)
-		return
-	}
-	if os.Getuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("network namespaces need root, and CI is to test them")
-		}
-		t.Skip("network namespaces need root; run as root to test them")
-	}
-	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStationInNamespace$", "-test.v", "-test.timeout=3m")
-	cmd.Env = append(os.Environ(), inNamespace+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	out, err := cmd.CombinedOutput()
-	t.Logf("%s", out)
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+func TestStationInNamespace(t *testing.T) { inOwnNamespace(t, station) }
 
 // world is the other end of the cable: a namespace with a DHCP server and a
 // router.

@@ -178,26 +178,9 @@ func whole(seconds float64) *int64 {
 // memory however many there are. monitor names the station.
 func (j *Journal) Export(ctx context.Context, w io.Writer, monitor string, f Format, q Query) (Found, error) {
 	b := bufio.NewWriterSize(w, 32<<10)
-	var write func(*row) error
-	end := func() error { return nil }
-	switch f {
-	case JSON:
-		e := json.NewEncoder(b)
-		write = func(r *row) error { return e.Encode(r) }
-	case CSV:
-		c := csv.NewWriter(b)
-		c.UseCRLF = true
-		if err := c.Write(columns); err != nil {
-			return Found{}, err
-		}
-		end = func() error { c.Flush(); return c.Error() }
-		var fields []string
-		write = func(r *row) error {
-			fields = r.fields(fields)
-			return c.Write(fields)
-		}
-	default:
-		return Found{}, fmt.Errorf("%q is no format of the journal's: %s and %s are", f, CSV, JSON)
+	write, end, err := rowWriter(b, f, columns, (*row).fields)
+	if err != nil {
+		return Found{}, err
 	}
 	found, err := j.Range(ctx, q, func(rec *Record) error {
 		r := newRow(monitor, rec)
@@ -210,4 +193,27 @@ func (j *Journal) Export(ctx context.Context, w io.Writer, monitor string, f For
 		return found, err
 	}
 	return found, b.Flush()
+}
+
+// rowWriter writes rows to b in a format; names and fields are for CSV, where fields may
+// use the list that it is given. end is called after the last.
+func rowWriter[R any](b *bufio.Writer, f Format, names []string, fields func(*R, []string) []string) (write func(*R) error, end func() error, err error) {
+	switch f {
+	case JSON:
+		e := json.NewEncoder(b)
+		return func(r *R) error { return e.Encode(r) }, func() error { return nil }, nil
+	case CSV:
+		c := csv.NewWriter(b)
+		c.UseCRLF = true
+		if err := c.Write(names); err != nil {
+			return nil, nil, err
+		}
+		var list []string
+		write = func(r *R) error {
+			list = fields(r, list)
+			return c.Write(list)
+		}
+		return write, func() error { c.Flush(); return c.Error() }, nil
+	}
+	return nil, nil, fmt.Errorf("%q is no format of the journal's: %s and %s are", f, CSV, JSON)
 }

@@ -3,9 +3,6 @@ package journal
 import (
 	"bufio"
 	"context"
-	"encoding/csv"
-	"encoding/json"
-	"fmt"
 	"io"
 	"strconv"
 	"time"
@@ -83,32 +80,15 @@ func (r *hourRow) fields(to []string) []string {
 // names the station.
 func (j *Journal) ExportRollups(ctx context.Context, w io.Writer, station string, f Format, q Query) error {
 	b := bufio.NewWriterSize(w, 32<<10)
-	var write func(*hourRow) error
-	end := func() error { return nil }
-	switch f {
-	case JSON:
-		e := json.NewEncoder(b)
-		write = func(r *hourRow) error { return e.Encode(r) }
-	case CSV:
-		c := csv.NewWriter(b)
-		c.UseCRLF = true
-		names := append([]string{}, hourColumns...)
-		for _, v := range verdicts[1:] {
-			names = append(names, string(v))
-		}
-		if err := c.Write(names); err != nil {
-			return err
-		}
-		end = func() error { c.Flush(); return c.Error() }
-		var fields []string
-		write = func(r *hourRow) error {
-			fields = r.fields(fields)
-			return c.Write(fields)
-		}
-	default:
-		return fmt.Errorf("%q is no format of the journal's: %s and %s are", f, CSV, JSON)
+	names := append([]string{}, hourColumns...)
+	for _, v := range verdicts[1:] {
+		names = append(names, string(v))
 	}
-	err := j.Rollups(ctx, q, func(r *Rollup) error {
+	write, end, err := rowWriter(b, f, names, (*hourRow).fields)
+	if err != nil {
+		return err
+	}
+	err = j.Rollups(ctx, q, func(r *Rollup) error {
 		row := newHourRow(station, r)
 		return write(&row)
 	})
