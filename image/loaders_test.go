@@ -12,7 +12,7 @@ import (
 func TestUBoot(t *testing.T) {
 	t.Parallel()
 	p := comesBack(t, boards.VMArm64, "panic")
-	kernelsVLANs(t, p, "no VLANs on usb0") // where the emulated board has its Ethernet
+	kernelsVLANs(t, p, "no VLANs on eth0")
 }
 
 // kernelsVLANs insists on what docs/network.md says of a kernel. The station's own
