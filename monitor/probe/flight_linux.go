@@ -36,7 +36,8 @@ type flight struct {
 	tx, rx        int64 // kernel stamps, 0 if none
 	read          int64 // user-space stamp after the receive call
 	ttl           uint8
-	hops          uint8 // how many the request may go, 0 for all; it is a trace's otherwise
+	hops          uint8       // how many the request may go, 0 for all; it is a trace's otherwise
+	card          *cardStamps // nil: none are wanted
 
 	on       *port // socket it was sent from
 	id       uint32

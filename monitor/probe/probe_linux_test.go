@@ -61,7 +61,7 @@ func TestKernelStamps(t *testing.T) {
 }
 
 func TestSocketOptions(t *testing.T) {
-	k, err := openSystem()
+	k, err := openSystem(false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,13 +107,13 @@ func TestRefusedBy(t *testing.T) {
 
 // Where the kernel numbers the stamps, what it refuses to send shifts none.
 func TestCountedStamps(t *testing.T) {
-	k, err := openSystem()
+	k, err := openSystem(false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	k.number = false
 	p := &Prober{timeout: DefaultTimeout, clock: SystemClock()}
-	tr := newTransport(k, p.clock, p.timeout, &p.count)
+	tr := newTransport(k, nil, p.clock, p.timeout, &p.count)
 	p.dial, p.shared = tr.dial, tr
 	defer p.Close()
 	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
