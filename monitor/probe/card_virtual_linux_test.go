@@ -354,9 +354,9 @@ func TestCardInterleaved(t *testing.T) {
 // Whatever a card's clock does, and whatever its driver says, no exchange says what is
 // not so: the stamps are within their error of the truth, and so is the offset.
 func TestCardAgainstTheTruth(t *testing.T) {
-	rounds := 2000
+	rounds := 1000
 	if testing.Short() {
-		rounds = 40
+		rounds = 100
 	}
 	var exchanges, both, half int
 	for seed := range rounds {

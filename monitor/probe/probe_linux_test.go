@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -343,13 +344,20 @@ func FuzzControlMessages(f *testing.F) {
 	for _, s := range []string{"", stamp4, stamp6, icmp4, icmp6, stamp4[:100], icmp6[:60], stamp4 + icmp4} {
 		f.Add(unhex(f, s))
 	}
+	for _, list := range cardMessages() {
+		f.Add(slices.Concat(list...))
+	}
 	f.Fuzz(func(t *testing.T, oob []byte) {
 		var d datagram
 		parseReceived(oob, &d)
-		for _, ns := range []int64{d.stamp, parseQueued(oob).stamp} {
+		q := parseQueued(oob)
+		for _, ns := range []int64{d.stamp, d.raw, q.stamp, q.raw, q.heard} {
 			if ns < 0 || ns > (1<<33+1)*1e9 {
 				t.Errorf("stamp %d", ns)
 			}
+		}
+		if d.length < 0 || d.length > 0xffff || q.err != nil && (q.stamp != 0 || q.raw != 0) {
+			t.Errorf("%+v, %+v", d, q)
 		}
 	})
 }
