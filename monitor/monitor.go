@@ -78,12 +78,9 @@ const (
 	OutcomeInternal       Outcome = "internal"       // a panic in the protocol code, caught: the station's fault
 )
 
-// StampWords are those of StampSource.
-var StampWords = []string{"kernel", "user", "hw", "mixed"}
-
 // StampSource says in a word who made T1 and T4, by the fields Kernel and Card of an
-// exchange: the network card both, the card one and the kernel the other, the kernel
-// both, or this program one of them at the least.
+// exchange: "hw", the network card both; "mixed", the card one and the kernel the
+// other; "kernel", that both; or "user", this program one of them at the least.
 func StampSource(kernel bool, card uint8) string {
 	switch {
 	case !kernel:

@@ -49,7 +49,7 @@ type row struct {
 	Bound       *int64  `json:"err_bound_ns"` // half-width that holds the offset whatever the path did
 	Uncertainty *int64  `json:"uncertainty_ns"`
 	Limit       *int64  `json:"limit_ns"`
-	Stamps      *string `json:"ts_src"`    // one of monitor.StampWords
+	Stamps      *string `json:"ts_src"`    // see monitor.StampSource
 	StampError  *int64  `json:"ts_err_ns"` // half-width
 	RefOK       bool    `json:"ref_ok"`    // the station's reference was good enough to judge with
 	RefSource   string  `json:"ref_source"`

@@ -200,17 +200,26 @@ func TestCardMessages(t *testing.T) {
 // than what the readings leave open.
 func FuzzCardStamps(f *testing.F) {
 	const at = int64(1.7e18)
-	f.Add(at+37e9+5000, at+37e9+20e6, at-1e5, int64(37e9), int64(300), at+21e6, int64(37e9+100), int64(300))
-	f.Add(at+1e9, at-1e9, at-1e5, int64(0), int64(1e6), at+21e6, int64(1e4), int64(0))
-	f.Add(int64(0), int64(1<<62), at, -at, int64(-1), at+1, at, int64(1<<62))
-	f.Fuzz(func(t *testing.T, tx, rx, beforeAt, beforeAhead, beforeHalf, afterAt, afterAhead, afterHalf int64) {
+	f.Add(false, at+37e9+5000, at+37e9+20e6, at-1e5, int64(37e9), int64(300), at+21e6, int64(37e9+100), int64(300))
+	f.Add(false, int64(0), int64(1<<62), at, -at, int64(-1), at+1, at, int64(1<<62))
+	f.Add(true, int64(0), int64(0), int64(0), int64(0), int64(0), int64(0), int64(0), int64(0))
+	f.Add(true, int64(1e4), int64(-2e4), int64(1e5), int64(37e9), int64(300), int64(1e5), int64(100), int64(1e6))
+	f.Fuzz(func(t *testing.T, near bool, tx, rx, beforeAt, beforeAhead, beforeHalf, afterAt, afterAhead, afterHalf int64) {
 		// As far as cards' drivers and the kernel can get it wrong.
 		in := func(v, most int64) int64 { return v % most }
 		before := relation{abs(in(beforeAt, 4e18)), in(beforeAhead, 4e18), abs(in(beforeHalf, 1e9))}
 		after := relation{abs(in(afterAt, 4e18)), in(afterAhead, 4e18), abs(in(afterHalf, 1e9))}
+		raws := [...]int64{abs(in(tx, 4e18)), abs(in(rx, 4e18))}
+		if near { // close enough to what can be, that it may be taken for it
+			before.ahead = in(beforeAhead, 2e18)
+			before.at, after.at = at-in(beforeAt, 1e7), at+20e6-in(afterAt, 1e7)
+			before.half, after.half = abs(in(beforeHalf, 1e5)), abs(in(afterHalf, 1e5))
+			after.ahead = before.ahead + in(afterAhead, 1e5)
+			raws = [...]int64{at + before.ahead + in(tx, 1e6), at + 20e6 + before.ahead + in(rx, 1e6)}
+		}
 		kernel := kernelStamps(at, at+20e3, at+5e3, at+20e6, at+20.1e6)
 		list := [2]converted{}
-		for i, raw := range [...]int64{abs(in(tx, 4e18)), abs(in(rx, 4e18))} {
+		for i, raw := range raws {
 			c, ok := between(before, after, raw)
 			if !ok {
 				continue
