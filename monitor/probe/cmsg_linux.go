@@ -2,6 +2,7 @@ package probe
 
 import (
 	"encoding/binary"
+	"math"
 	"net/netip"
 	"syscall"
 
@@ -31,7 +32,7 @@ func parseReceived(oob []byte, d *datagram) {
 		case level == unix.SOL_SOCKET && typ == unix.SCM_TIMESTAMPING_PKTINFO && len(data) >= 8:
 			// struct scm_ts_pktinfo, which comes with the card's stamp alone.
 			d.on = int32(binary.NativeEndian.Uint32(data))
-			d.length = int(binary.NativeEndian.Uint32(data[4:]) & 0xffff)
+			d.length = uint16(min(binary.NativeEndian.Uint32(data[4:]), math.MaxUint16))
 		case level == unix.SOL_SOCKET && typ == unix.SO_RXQ_OVFL && len(data) >= 4:
 			d.dropped = binary.NativeEndian.Uint32(data)
 		case (level == unix.SOL_IP && typ == unix.IP_TTL || level == unix.SOL_IPV6 && typ == unix.IPV6_HOPLIMIT) && len(data) >= 4:

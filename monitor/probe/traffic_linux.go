@@ -256,7 +256,7 @@ func (t *transport) arrived(p *port, d *datagram, read int64, now time.Time) {
 	f.rx, f.ttl = d.stamp, d.ttl
 	wait := txWait
 	if f.card != nil {
-		f.card.rx, f.card.rxOn, f.card.length = d.raw, d.on, d.length
+		f.card.rx, f.card.rxOn, f.card.length = d.raw, d.on, int(d.length)
 	}
 	if t.cards != nil {
 		wait = cardWait // the same for all, whose deadlines are in order so

@@ -78,7 +78,7 @@ type datagram struct {
 	stamp   int64  // the kernel's receive stamp, ns since the Unix epoch; 0 if none
 	raw     int64  // the network card's, ns by its own clock; 0 if none
 	on      int32  // interface that made raw; 0 if not known
-	length  int    // of the frame that it stamped, bytes
+	length  uint16 // of the frame that it stamped, bytes
 	ttl     uint8  // 0 if not known
 	dropped uint32 // packets that the socket has lost so far for lack of room
 }
