@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"encoding/binary"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -49,6 +50,37 @@ func TestBetween(t *testing.T) {
 		if ok != tt.ok || abs(got.at-tt.want) > 13 || got.err != tt.err {
 			t.Errorf("%s: %+v, %v; want %d ± %d, %v", tt.name, got, ok, tt.want, tt.err, tt.ok)
 		}
+	}
+}
+
+// A card's stamp is believed on the right side of the kernel's, and not far from it.
+func TestWithCard(t *testing.T) {
+	const now, e = int64(2e18), int64(1000)
+	kernel := kernelStamps(now, now+50e3, now+40e3, now+10e6, now+11e6)
+	for _, tt := range []struct {
+		tx, rx int64 // after now
+		card   uint8
+	}{
+		{45e3, 10e6 - 5e3, 2}, {0, 0, 0},
+		{30e3 - e, 0, 1}, {30e3 - e - 1, 0, 0}, {140e3 + e, 0, 1}, {140e3 + e + 1, 0, 0},
+		{0, 10e6 + e, 1}, {0, 10e6 + e + 1, 0}, {0, 10e6 - 100e3 - e, 1}, {0, 10e6 - 100e3 - e - 1, 0},
+		{-1e9, 10e6, 1}, {45e3, 1e9, 1},
+	} {
+		at := func(ns int64) converted {
+			if ns == 0 {
+				return converted{}
+			}
+			return converted{now + ns, e}
+		}
+		got := withCard(kernel, now, at(tt.tx), at(tt.rx))
+		if want := []float64{kernelStampError, kernelStampError, cardStampError + 1e-6}[tt.card]; got.card != tt.card || math.Abs(got.err-want) > 1e-12 {
+			t.Errorf("%+v: %d of the card, ± %g", tt, got.card, got.err)
+		}
+	}
+	// On a short way, the reply cannot have come before the request left.
+	near := kernelStamps(now, now+50e3, now+40e3, now+60e3, now+70e3)
+	if got := withCard(near, now, converted{now + 45e3, e}, converted{now + 40e3, e}); got.card != 1 || got.t4 != near.t4 {
+		t.Errorf("%+v", got)
 	}
 }
 

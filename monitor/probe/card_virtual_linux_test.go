@@ -218,6 +218,29 @@ func TestCardStamps(t *testing.T) {
 	}
 }
 
+// With two cards alike, one does not stamp for the other.
+func TestTwoCards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, c := &air{news: make(chan struct{}, 1)}, &bubbleClock{start: time.Now()}
+		s := &simCard{clock: steady(0, 0), mbits: 1000}
+		p := &Prober{timeout: DefaultTimeout, clock: c, hardware: []string{"eth0", "eth1"}}
+		k := newCards(p.hardware, func(name string) (int32, cardClock, error) {
+			index, clock, err := s.open(name)
+			return index + int32(name[3]-'0'), clock, err
+		}, c, &p.count)
+		p.carry(newTransport(a, k, c, p.timeout, &p.count))
+		defer p.Close()
+		a.sent = s.stamped(func(tx *queued, _ *time.Duration, rx *datagram) { rx.on++ })
+		if x := ask(p, one); x.Card != 2 {
+			t.Errorf("by the one and back by the other: %+v", x)
+		}
+		a.sent = s.stamped(func(tx *queued, _ *time.Duration, rx *datagram) { tx.on++ })
+		if x := ask(p, one); x.Card != 1 || p.Counters().Doubted != 1 {
+			t.Errorf("said to be stamped where it did not pass: %+v", x)
+		}
+	})
+}
+
 // Packets of other interfaces are stamped by the kernel, and nothing is waited for.
 func TestOtherInterfaces(t *testing.T) {
 	withCardInTheAir(t, func(t *testing.T, s *simCard, p *Prober, a *air, c *bubbleClock) {
