@@ -338,11 +338,10 @@ func TestCardInterleaved(t *testing.T) {
 	withCardInTheAir(t, func(t *testing.T, s *simCard, p *Prober, a *air, c *bubbleClock) {
 		l := newLeaver()
 		l.ahead = 80 * ms
-		var inner antenna
 		a.sent = func(n *antenna, f *flight) {
 			now := time.Now()
-			inner = antenna{air: &air{news: make(chan struct{}, 1)}}
-			l.sent(&inner, f) // the server, whose reply goes by the card
+			inner := &antenna{air: &air{news: make(chan struct{}, 1)}}
+			l.sent(inner, f) // the server, whose reply goes by the card
 			time.AfterFunc(23*ms+us, func() {
 				inner.air.mu.Lock()
 				rx := inner.inbox[0]
