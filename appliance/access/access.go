@@ -154,7 +154,7 @@ func (a *Access) StyleSheet() string { return a.style }
 func (a *Access) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, ok := a.public[r.URL.Path]; ok && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			web.Protect(w.Header())
+			web.Protect(w.Header(), r)
 			h.ServeHTTP(w, r)
 			return
 		}
