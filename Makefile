@@ -50,7 +50,7 @@ test-browser: ## the page in a headless Chromium, as root: a minute; needs chrom
 	go test -timeout 10m -count=1 -tags browser ./appliance/browsertest
 
 screenshots: ## the pictures in docs/
-	go test -timeout 10m -count=1 -tags browser -v -run TestScreenshots ./appliance/browsertest -shots '$(CURDIR)/docs'
+	go test -timeout 10m -count=1 -tags browser -v -run '^TestScreenshots' ./appliance/browsertest -shots '$(CURDIR)/docs'
 
 corpus: ## what is decoded of gpsd's test logs against what gpsd made of them: make corpus DIR=...
 	TRUECHIMER_CORPUS='$(abspath $(DIR))' go test -count=1 -v -tags corpus -run TestCorpus ./appliance

@@ -38,6 +38,10 @@ type Options struct {
 	Name, Host string
 	// Interfaces gives this machine's addresses with the length of their prefix.
 	Interfaces func() ([]net.Addr, error)
+	// OnTrial says whether these may go again in a moment, as a change of the network is
+	// on trial: no certificate is made anew for such, or browsers would warn of it at the
+	// address from before. nil: never.
+	OnTrial func() bool
 	// Plain: it runs as a program on somebody's computer, whose visitors also come
 	// from there.
 	Plain bool
@@ -98,6 +102,9 @@ func New(o Options) (*Access, error) {
 	}
 	if o.Tell == nil {
 		o.Tell = func(string, string) {}
+	}
+	if o.OnTrial == nil {
+		o.OnTrial = func() bool { return false }
 	}
 	t, err := template.ParseFS(assets, "assets/*.html")
 	if err != nil {

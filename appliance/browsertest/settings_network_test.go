@@ -25,15 +25,21 @@ func TestNetworkChanged(t *testing.T) {
 	t.Parallel()
 	const fixed, wrong = "192.168.77.9", "10.99.0.9"
 	d := newDevice(t, "")
-	chromium := d.c.servers.chromium()
+	chromium := d.c.servers.chromium("TZ=" + kathmandu)
 	b, watched := visit(t, chromium), visit(t, chromium)
 	d.at(leased(77))
 	b.enterSecurely(d.station, "/claim")
 	b.claim()
 
+	for _, where := range []string{"/settings/network", "/settings/update"} { // others have no such pages
+		b.visit(d.secure + where)
+		b.accessible(where)
+	}
+
 	// A fixed address: the page says where to look, and stays there while nobody answers.
 	b.network(d, map[string]string{"IPv4 address": fixed + "/24", "IPv4 router": serverAddress})
 	b.says(patience, "Look for it at https://"+fixed+".")
+	b.accessible("/settings/change")
 	b.press("Try it")
 	b.heading(onTrial)
 	d.at(fixed)
@@ -48,6 +54,7 @@ func TestNetworkChanged(t *testing.T) {
 
 	// The program starts anew: it has kept the address, and the page goes on by itself.
 	watched.watch(d.plain + "/details")
+	watched.timesHere(kathmandu)
 	d.stop()
 	watched.says(time.Minute, "This page cannot reach the station.")
 	d.boot()
