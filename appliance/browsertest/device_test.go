@@ -42,8 +42,8 @@ const envDevice = "TRUECHIMER_BROWSERTEST_DEVICE"
 
 const deviceName = "truechimer-beef"
 
-// newDevice plugs a device in and starts it, with a file on its card.
-func newDevice(t *testing.T, file string) *device {
+// newDevice plugs a device in and starts it, with the servers' names on its card.
+func newDevice(t *testing.T) *device {
 	t.Helper()
 	c := newCable(t)
 	d := &device{station: &station{t: t}, c: c, root: t.TempDir(), dhcp: c.lease()}
@@ -54,7 +54,7 @@ func newDevice(t *testing.T, file string) *device {
 	card, err := os.Create(filepath.Join(d.root, "card"))
 	c.station.must(err)
 	defer card.Close()
-	file += c.serve()
+	file := c.serve()
 	c.station.must(bootfs.Write(card, bootfs.Spec{Label: "TRUECHIMER", Time: time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC), Root: []bootfs.File{{
 		Path: "truechimer.toml", Size: int64(len(file)),
 		Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(file)), nil },

@@ -18,23 +18,22 @@ import (
 )
 
 // TestNetworkChanged changes the network of a device on its page, from the far end of
-// its cable: to a fixed address, to one that nobody can reach, back to DHCP, and to a
-// net that it did not ask for. Meanwhile another page is watched as it finds the
-// device gone, and back.
+// its cable: to a fixed address, to one that nobody can reach, and back to DHCP.
 func TestNetworkChanged(t *testing.T) {
 	t.Parallel()
 	const fixed, wrong = "192.168.77.9", "10.99.0.9"
-	d := newDevice(t, "")
-	chromium := d.c.servers.chromium("TZ=" + kathmandu)
+	d := newDevice(t)
+	chromium := d.c.servers.chromium()
 	b, watched := visit(t, chromium), visit(t, chromium)
 	d.at(leased(77))
 	b.enterSecurely(d.station, "/claim")
 	b.claim()
-
 	for _, where := range []string{"/settings/network", "/settings/update"} { // others have no such pages
 		b.visit(d.secure + where)
 		b.accessible(where)
 	}
+	b.visit(d.secure + "/settings/network")
+	b.says(patience, "Now the station has "+leased(77)+"/24, the router "+serverAddress+".")
 
 	// A fixed address: the page says where to look, and stays there while nobody answers.
 	b.network(d, map[string]string{"IPv4 address": fixed + "/24", "IPv4 router": serverAddress})
@@ -52,23 +51,13 @@ func TestNetworkChanged(t *testing.T) {
 	b.press("It stays")
 	b.says(patience, "the new network stays")
 
-	// The program starts anew: it has kept the address, and the page goes on by itself.
+	// The program starts anew: it has kept the address, and a page that is open goes on.
 	watched.watch(d.plain + "/details")
-	watched.timesHere(kathmandu)
 	d.stop()
-	watched.says(time.Minute, "This page cannot reach the station.")
+	watched.says(time.Minute, cannotReach)
 	d.boot()
 	d.at(fixed)
 	watched.goesOn()
-	watched.allServers(2*time.Minute, "ok")
-
-	// The cable is out: the page says so, and no server is blamed.
-	d.c.pull()
-	watched.says(time.Minute, "This page cannot reach the station. What it shows was so at 20")
-	d.judgesNobody()
-	d.c.plug()
-	watched.goesOn()
-	watched.allServers(time.Minute, "ok")
 
 	// An address that nobody can reach goes back by itself, and the page says why.
 	b.returnTo(d.station, "/settings")
@@ -94,9 +83,27 @@ func TestNetworkChanged(t *testing.T) {
 	b.returnTo(d.station, asks)
 	b.press("It stays")
 	b.says(patience, "the new network stays")
+	d.noBlame()
+}
 
-	// The cable goes where no server grants anything, and then another net.
+// TestNetworkGoneAndBack watches a device from the far end of its cable while that is
+// out, while no server grants it an address, and in another net.
+func TestNetworkGoneAndBack(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t)
+	watched := visit(t, d.c.servers.chromium("TZ="+kathmandu))
+	d.at(leased(77))
 	watched.watch(d.plain + "/details")
+	watched.timesHere(kathmandu)
+	watched.allServers(2*time.Minute, "ok")
+
+	d.c.pull()
+	watched.says(time.Minute, cannotReach+" What it shows was so at 20")
+	d.judgesNobody()
+	d.c.plug()
+	watched.goesOn()
+	watched.allServers(time.Minute, "ok")
+
 	d.dhcp.silent.Store(true)
 	d.c.pull()
 	watched.says(time.Minute, "the station may have another address")
@@ -109,6 +116,9 @@ func TestNetworkChanged(t *testing.T) {
 	watched.allServers(time.Minute, "ok")
 	d.noBlame()
 }
+
+// cannotReach is what a page says that hears nothing any more.
+const cannotReach = "This page cannot reach the station."
 
 const onTrial = "A new network, on trial"
 

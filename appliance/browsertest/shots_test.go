@@ -59,7 +59,7 @@ func TestScreenshotsOfNetwork(t *testing.T) {
 	if *shots == "" {
 		t.Skip("-shots DIR writes them")
 	}
-	d := newDevice(t, "")
+	d := newDevice(t)
 	b := visit(t, d.c.servers.chromium())
 	d.at(leased(77))
 	b.enterSecurely(d.station, "/claim")

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"errors"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -324,6 +325,25 @@ func TestNetworkOnTrial(t *testing.T) {
 			t.Errorf("%+v", past)
 		}
 	})
+}
+
+// TestNetworkNow: who fixes an address reads on the page which one the network gave.
+func TestNetworkNow(t *testing.T) {
+	four, six := netip.MustParsePrefix("192.0.2.9/24"), netip.MustParsePrefix("2001:db8::9/64")
+	router, router6 := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fe80::1")
+	for want, s := range map[string]network.State{
+		"": {Addresses: []netip.Prefix{netip.MustParsePrefix("fe80::9/64")}},
+		"Now the station has 192.0.2.9/24, the router 192.0.2.1, the name servers 192.0.2.1.": {
+			Addresses: []netip.Prefix{four, netip.MustParsePrefix("fe80::9/64")}, Lease: &network.Lease{Address: four, Router: router}, DNS: []netip.Addr{router},
+		},
+		"Now the station has 192.0.2.9/24 and 2001:db8::9/64, the router 192.0.2.1 and fe80::1.": {
+			Addresses: []netip.Prefix{four, six}, Gateways: []netip.Addr{router, router6},
+		},
+	} {
+		if got := networkNow(s); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
 }
 
 // TestReset takes a word that is typed.

@@ -24,6 +24,7 @@ type Network interface {
 	Confirm(token string) error
 	GiveUp(token string) error
 	Trial() (until time.Time, ok bool)
+	State() network.State
 }
 
 // KeepNetwork keeps settings of the network that somebody has confirmed: it is for
