@@ -47,7 +47,7 @@ test: ## every test, those that boot an image included
 
 # Once it fetches axe-core from npm's registry.
 test-browser: ## the page in a headless Chromium, as root: a minute; needs chromium and npm
-	go test -timeout 10m -count=1 -tags browser ./appliance/browsertest
+	go test -timeout 10m -count=1 -parallel 4 -tags browser ./appliance/browsertest
 
 screenshots: ## the pictures in docs/
 	go test -timeout 10m -count=1 -tags browser -v -run '^TestScreenshots' ./appliance/browsertest -shots '$(CURDIR)/docs'
