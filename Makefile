@@ -46,7 +46,7 @@ test: ## every test, those that boot an image included
 	go test -timeout 20m ./...
 
 # Once it fetches axe-core from npm's registry.
-test-browser: ## the page in a headless Chromium, as root: a minute; needs chromium and npm
+test-browser: ## the page in a headless Chromium, as root: some minutes; needs chromium and npm
 	go test -timeout 10m -count=1 -parallel 4 -tags browser ./appliance/browsertest
 
 screenshots: ## the pictures in docs/
