@@ -181,11 +181,11 @@ func TestNewAddresses(t *testing.T) {
 			t.Error("made anew for an address on trial")
 		}
 		trial = false
-		time.Sleep(again - 1)
+		time.Sleep(again - time.Second)
 		if !renewed(t, a, build).Equal(c) {
 			t.Error("made anew before the addresses from before can be back")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Second)
 		next := renewed(t, a, build)
 		for _, name := range []string{"198.51.100.9", "2001:db8:2::9", "192.0.2.9"} {
 			if err := next.VerifyHostname(name); err != nil {
