@@ -46,11 +46,11 @@ test: ## every test, those that boot an image included
 	go test -timeout 20m ./...
 
 # Once it fetches axe-core from npm's registry.
-test-browser: ## the page in a headless Chromium, as root: a minute; needs chromium and npm
-	go test -timeout 10m -count=1 -tags browser ./appliance/browsertest
+test-browser: ## the page in a headless Chromium, as root: some minutes; needs chromium and npm
+	go test -timeout 10m -count=1 -parallel 4 -tags browser ./appliance/browsertest
 
 screenshots: ## the pictures in docs/
-	go test -timeout 10m -count=1 -tags browser -v -run TestScreenshots ./appliance/browsertest -shots '$(CURDIR)/docs'
+	go test -timeout 10m -count=1 -tags browser -v -run '^TestScreenshots' ./appliance/browsertest -shots '$(CURDIR)/docs'
 
 corpus: ## what is decoded of gpsd's test logs against what gpsd made of them: make corpus DIR=...
 	TRUECHIMER_CORPUS='$(abspath $(DIR))' go test -count=1 -v -tags corpus -run TestCorpus ./appliance

@@ -41,6 +41,14 @@ func (s *station) newAccess() (*access.Access, error) {
 			at, _ := s.secure.Load().(net.Addr)
 			return at
 		},
+		OnTrial: func() bool {
+			m := s.manager.Load()
+			if m == nil {
+				return false
+			}
+			_, on := m.Trial()
+			return on
+		},
 		Tell: s.notes.set, Log: s.log,
 	}
 	if o.Dir == "" {

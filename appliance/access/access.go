@@ -38,6 +38,10 @@ type Options struct {
 	Name, Host string
 	// Interfaces gives this machine's addresses with the length of their prefix.
 	Interfaces func() ([]net.Addr, error)
+	// OnTrial says whether these may go again in a moment, as a change of the network is
+	// on trial: no certificate is made anew for such, or browsers would warn of it at the
+	// address from before. nil: never.
+	OnTrial func() bool
 	// Plain: it runs as a program on somebody's computer, whose visitors also come
 	// from there.
 	Plain bool
@@ -99,6 +103,9 @@ func New(o Options) (*Access, error) {
 	if o.Tell == nil {
 		o.Tell = func(string, string) {}
 	}
+	if o.OnTrial == nil {
+		o.OnTrial = func() bool { return false }
+	}
 	t, err := template.ParseFS(assets, "assets/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("access: page template: %w", err)
@@ -154,7 +161,7 @@ func (a *Access) StyleSheet() string { return a.style }
 func (a *Access) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, ok := a.public[r.URL.Path]; ok && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			web.Protect(w.Header())
+			web.Protect(w.Header(), r)
 			h.ServeHTTP(w, r)
 			return
 		}

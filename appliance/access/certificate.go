@@ -54,6 +54,9 @@ type certificate struct {
 	now  *tls.Certificate  // nil: there is none yet
 	made time.Time         // when one was last made for new addresses
 	wait time.Duration     // from then to the next
+	// tried is when addresses were last seen on trial: those from before take a moment to
+	// come back.
+	tried time.Time
 }
 
 // load reads what was kept. One that is damaged is as if there had been none.
@@ -100,11 +103,15 @@ func (a *Access) renew(now time.Time) error {
 	if now.Before(a.options.Build) || now.After(a.options.Build.AddDate(absurd, 0, 0)) {
 		now = a.options.Build
 	}
+	if a.options.OnTrial() {
+		c.tried = time.Now()
+	}
+	onTrial := !c.tried.IsZero() && time.Since(c.tried) < again
 	typed, all := a.addresses()
 	if c.now != nil && now.Before(c.now.Leaf.NotAfter.AddDate(0, 0, -renewDays)) {
 		missing := slices.ContainsFunc(typed, func(ip netip.Addr) bool { return !named(c.now.Leaf, ip) })
 		renamed := slices.ContainsFunc(a.names(), func(n string) bool { return !slices.Contains(c.now.Leaf.DNSNames, n) })
-		if !missing && !renamed || time.Since(c.made) < c.wait {
+		if !missing && !renamed || time.Since(c.made) < c.wait || onTrial {
 			return nil
 		}
 	}

@@ -165,7 +165,9 @@ func TestClocks(t *testing.T) {
 func TestNewAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "192.0.2.9/24", "2001:db8:1::9/64")
-		a := open(t, w.options())
+		o, trial := w.options(), false
+		o.OnTrial = func() bool { return trial }
+		a := open(t, o)
 		c := renewed(t, a, build)
 		if c.VerifyHostname("2001:db8:1::9") != nil {
 			t.Error("a provider's address is not named at all")
@@ -175,6 +177,15 @@ func TestNewAddresses(t *testing.T) {
 			t.Error("made anew for a provider's prefix")
 		}
 		w.move(t, "198.51.100.9/24", "2001:db8:2::9/64")
+		if trial = true; !renewed(t, a, build).Equal(c) {
+			t.Error("made anew for an address on trial")
+		}
+		trial = false
+		time.Sleep(again - time.Second)
+		if !renewed(t, a, build).Equal(c) {
+			t.Error("made anew before the addresses from before can be back")
+		}
+		time.Sleep(time.Second)
 		next := renewed(t, a, build)
 		for _, name := range []string{"198.51.100.9", "2001:db8:2::9", "192.0.2.9"} {
 			if err := next.VerifyHostname(name); err != nil {

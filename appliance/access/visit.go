@@ -47,7 +47,7 @@ type page struct {
 // enter looks at a request before anything of it counts. It answers itself, and
 // gives nil, where the request must not go on.
 func (a *Access) enter(w http.ResponseWriter, r *http.Request) *visit {
-	web.ProtectForms(w.Header())
+	web.ProtectForms(w.Header(), r)
 	if !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost}, r.Method) {
 		w.Header().Set("Allow", "GET, HEAD, POST")
 		http.Error(w, "This address takes GET, HEAD and POST.", http.StatusMethodNotAllowed)

@@ -50,7 +50,7 @@ func options() []chromedp.ExecAllocatorOption {
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-domain-reliability", true),
 		chromedp.Flag("no-pings", true),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE 192.168.*"),
 		chromedp.Flag("lang", "en-GB"),
 		chromedp.WindowSize(1200, 900),
 	)
@@ -188,6 +188,21 @@ func (b *browser) visit(address string) {
 	b.do(address, chromedp.Navigate(address))
 }
 
+// returnTo goes to a path of the station over TLS. Where it has a new certificate, as
+// it makes one for a new address, the browser warns once more.
+func (b *browser) returnTo(s *station, path string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, hung)
+	defer cancel()
+	switch err := chromedp.Do(ctx, chromedp.Navigate(s.secure+path)); {
+	case err == nil:
+	case strings.Contains(err.Error(), untrusted):
+		b.trust(s)
+	default:
+		b.t.Fatalf("%s: %v", path, err)
+	}
+}
+
 // enterSecurely goes to a path of the station over TLS for the first time.
 func (b *browser) enterSecurely(s *station, path string) {
 	b.t.Helper()
@@ -294,7 +309,7 @@ func (b *browser) trust(s *station) {
 		b.t.Fatal(err)
 	}
 	sum := sha256.Sum256(der)
-	if seen := strings.ReplaceAll(fmt.Sprintf("% X", sum), " ", ":"); seen != s.fingerprint {
-		b.t.Errorf("the browser has seen a certificate with the fingerprint %s, the log says %s", seen, s.fingerprint)
+	if seen := strings.ReplaceAll(fmt.Sprintf("% X", sum), " ", ":"); !strings.Contains(s.said(), "SHA-256 fingerprint "+seen) {
+		b.t.Errorf("the browser has seen a certificate with the fingerprint %s, of which the log says nothing", seen)
 	}
 }

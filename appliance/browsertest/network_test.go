@@ -36,19 +36,56 @@ type cable struct{ station, servers *namespace }
 const (
 	stationAddress = "192.168.77.2/24"
 	serverAddress  = "192.168.77.1"
+	// servers is how many there are: one that is judged needs three others that agree
+	// on the time.
+	servers = 4
 )
 
 func newCable(t *testing.T) *cable {
 	t.Helper()
 	if os.Getuid() != 0 {
+		if os.Getenv("CI") != "" {
+			t.Fatal(needRoot)
+		}
 		t.Skip("network namespaces need root; run as root to test them")
 	}
 	c := &cable{newNamespace(t), newNamespace(t)}
 	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "cable"}, PeerName: "cable", PeerNamespace: netlink.NsPid(c.station.pid)}
 	c.servers.must(c.servers.h.LinkAdd(veth))
 	c.servers.up("cable", serverAddress+"/24")
-	c.station.up("cable", stationAddress)
 	return c
+}
+
+// serve starts the servers, and gives the blocks of truechimer.toml that name them.
+func (c *cable) serve() string {
+	c.servers.t.Helper()
+	var file strings.Builder
+	for i := range servers {
+		var server *ntptest.Server
+		c.servers.in(func() (err error) {
+			server, err = ntptest.Start(serverAddress + ":0")
+			return err
+		})
+		c.servers.t.Cleanup(func() { server.Close() })
+		fmt.Fprintf(&file, "[[server]]\nname = \"server-%d\"\naddress = \"%v\"\ninterval = \"8s\"\n", i+1, server.Addr())
+	}
+	return file.String()
+}
+
+// allServers waits until every server has this verdict on the page.
+func (b *browser) allServers(within time.Duration, verdict string) {
+	b.t.Helper()
+	for i := range servers {
+		b.row(within, fmt.Sprintf("server-%d", i+1), verdict)
+	}
+}
+
+// noBlame fails the test if the station has blamed a server for anything.
+func (s *station) noBlame() {
+	s.t.Helper()
+	if log := s.said(); strings.Contains(log, "is=unreachable") || strings.Contains(log, "is=off") {
+		s.t.Error("servers were blamed for the station's cable")
+	}
 }
 
 // newNamespace gives one that has loopback alone, until the test ends.
@@ -131,8 +168,8 @@ func (n *namespace) within() []string {
 	return []string{"nsenter", "--net=/proc/" + strconv.Itoa(n.pid) + "/ns/net", "--"}
 }
 
-// browse gives a visitor there, whom a cable that is out does not keep from the page.
-func (n *namespace) browse() *browser {
+// chromium is one that runs there, with these variables besides, until the test ends.
+func (n *namespace) chromium(env ...string) context.Context {
 	n.t.Helper()
 	within := n.within()
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(options(),
@@ -143,10 +180,15 @@ func (n *namespace) browse() *browser {
 				n.t.Error(err)
 			}
 			cmd.Path = path
+			cmd.Env = append(cmd.Environ(), env...)
 			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		}))...)
 	n.t.Cleanup(cancel)
-	return visit(n.t, ctx)
+	ctx, _ = chromedp.NewContext(ctx)
+	if err := chromedp.Do(ctx); err != nil {
+		n.t.Fatalf("chromium: %v", err)
+	}
+	return ctx
 }
 
 // TestNetworkLostAndFound pulls the station's cable out and puts it in again: the
@@ -154,40 +196,19 @@ func (n *namespace) browse() *browser {
 func TestNetworkLostAndFound(t *testing.T) {
 	t.Parallel()
 	c := newCable(t)
-	var file strings.Builder
-	// One that is judged needs three others that agree on the time.
-	const servers = 4
-	for i := range servers {
-		var server *ntptest.Server
-		c.servers.in(func() (err error) {
-			server, err = ntptest.Start(serverAddress + ":0")
-			return err
-		})
-		t.Cleanup(func() { server.Close() })
-		fmt.Fprintf(&file, "[[server]]\nname = \"server-%d\"\naddress = \"%v\"\ninterval = \"8s\"\n", i+1, server.Addr())
-	}
+	c.station.up("cable", stationAddress)
 	path := filepath.Join(t.TempDir(), "truechimer.toml")
-	c.station.must(os.WriteFile(path, []byte(file.String()), 0o600))
+	c.station.must(os.WriteFile(path, []byte(c.serve()), 0o600))
 	s := startStation(t, c.station.within(), "-config", path)
-	b := c.station.browse()
+	b := visit(t, c.station.chromium())
 	b.visit(s.plain + "/details")
-	all := func(within time.Duration, verdict string) {
-		t.Helper()
-		for i := range servers {
-			b.row(within, fmt.Sprintf("server-%d", i+1), verdict)
-		}
-	}
-	all(time.Minute, "ok")
+	b.allServers(time.Minute, "ok")
 	c.pull()
-	all(time.Minute, "not judged")
+	b.allServers(time.Minute, "not judged")
 	b.says(patience, "probably on this station's side")
 	// How far requests get is looked at one server after the other.
 	b.until(time.Minute, `/(first|next) hop/.test(document.body.innerText)`)
 	c.plug()
-	all(time.Minute, "ok")
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if log := s.log.String(); strings.Contains(log, "is=unreachable") || strings.Contains(log, "is=off") {
-		t.Error("servers were blamed for the station's cable")
-	}
+	b.allServers(time.Minute, "ok")
+	s.noBlame()
 }

@@ -21,6 +21,8 @@ const (
 	phoneWidth, phoneHeight = 360, 740
 	deskWidth, deskHeight   = 1000, 960
 	detailsHeight           = 1500
+	settingsWidth           = 760
+	settingsHeight          = 1120
 	maxShot                 = 150 << 10 // bytes of a picture
 )
 
@@ -47,21 +49,47 @@ func TestScreenshots(t *testing.T) {
 		"details.png":      {"/details?refresh=off", light, deskWidth, detailsHeight},
 		"servers-dark.png": {"/details?refresh=off#servers", dark, deskWidth, deskHeight},
 	} {
-		b.dress(c.scheme)
-		b.do("size", chromedp.EmulateViewport(c.width, c.height))
-		b.visit(s.plain + c.path)
-		small, err := fewColours(call(b, name, chromedp.CaptureScreenshot()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(small) > maxShot {
-			t.Errorf("%s has %d bytes, more than %d", name, len(small), maxShot)
-		}
-		if err := os.WriteFile(filepath.Join(*shots, name), small, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%s: %d bytes", name, len(small))
+		b.shoot(name, s.plain+c.path, c.scheme, c.width, c.height)
 	}
+}
+
+// TestScreenshotsOfNetwork writes those of the pages on which a device's network is
+// changed.
+func TestScreenshotsOfNetwork(t *testing.T) {
+	if *shots == "" {
+		t.Skip("-shots DIR writes them")
+	}
+	d := newDevice(t)
+	b := visit(t, d.c.servers.chromium())
+	d.at(leased(77))
+	b.enterSecurely(d.station, "/claim")
+	b.claim()
+	b.shoot("settings-network.png", d.secure+"/settings/network", light, settingsWidth, settingsHeight)
+	b.shoot("settings-network-dark.png", d.secure+"/settings/network", dark, settingsWidth, settingsHeight)
+	b.shoot("settings-network-phone.png", d.secure+"/settings/network", light, phoneWidth, settingsHeight)
+	b.network(d, map[string]string{"IPv4 address": "192.168.77.9/24", "IPv4 router": serverAddress})
+	b.press("Try it")
+	b.heading(onTrial)
+	b.shoot("settings-trial-phone.png", call(b, "where the trial is", chromedp.Location()), dark, phoneWidth, phoneHeight)
+}
+
+// shoot takes a picture of a page.
+func (b *browser) shoot(name, address, scheme string, width, height int64) {
+	b.t.Helper()
+	b.dress(scheme)
+	b.do("size", chromedp.EmulateViewport(width, height))
+	b.visit(address)
+	small, err := fewColours(call(b, name, chromedp.CaptureScreenshot()))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if len(small) > maxShot {
+		b.t.Errorf("%s has %d bytes, more than %d", name, len(small), maxShot)
+	}
+	if err := os.WriteFile(filepath.Join(*shots, name), small, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Logf("%s: %d bytes", name, len(small))
 }
 
 // fewColours writes a picture anew with the 256 colours that it has most of, each

@@ -125,18 +125,24 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 		p.keep(w, r, d)
 		return
 	}
+	var at []string
+	tries := p.o.Station.Network() != nil && !sameNetwork(now, d.next)
+	if tries {
+		at = p.addresses(d.next, r)
+	}
 	p.show(w, r, http.StatusOK, "change", view{Title: "Is this what you want?", Data: struct {
 		Draft       string
 		Differences []Difference
 		Asked       []string
 		Restarts    bool
 		Tries       bool
+		At          []string
 		Lasting     bool
 		Password    bool
 		Antenna     bool
 	}{
 		d.id, Differences(now, d.next), d.asked, restarts(p.started, d.next),
-		p.o.Station.Network() != nil && !sameNetwork(now, d.next), p.o.Store.Lasting(),
+		tries, at, p.o.Store.Lasting(),
 		d.password != "" && d.password != p.o.Owner.PasswordHash(), d.antenna != nil,
 	}})
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/appliance/network"
 	"github.com/truechimer/truechimer/boards"
 	"github.com/truechimer/truechimer/monitor"
 )
@@ -257,9 +258,10 @@ func (p *Pages) network(w http.ResponseWriter, r *http.Request) {
 		form.Del("password") // it is not sent back, not even to who sent it
 		p.show(w, r, code, "network", view{Title: "Network", Problems: problems, Data: struct {
 			Form     url.Values
+			Now      string
 			Password bool
 			OnTrial  string
-		}{form, now.Wifi != nil && now.Wifi.Password.Reveal() != "", p.onTrial()}})
+		}{form, networkNow(p.o.Station.Network().State()), now.Wifi != nil && now.Wifi.Password.Reveal() != "", p.onTrial()}})
 	}
 	if !posted(r) {
 		show(http.StatusOK, nil)
@@ -267,6 +269,32 @@ func (p *Pages) network(w http.ResponseWriter, r *http.Request) {
 	}
 	form = r.PostForm
 	p.propose(w, r, "the network", func(c *config.Config) error { return changeNetwork(c, form) }, show)
+}
+
+// networkNow says what the station has of its network, so that who fixes an address
+// need not look elsewhere for one; empty: nothing.
+func networkNow(s network.State) string {
+	var list []string
+	for _, a := range s.Addresses {
+		if !a.Addr().Is6() || !a.Addr().IsLinkLocalUnicast() {
+			list = append(list, a.String())
+		}
+	}
+	if list == nil {
+		return ""
+	}
+	text := "Now the station has " + strings.Join(list, " and ")
+	var routers []netip.Addr
+	if s.Lease != nil && s.Lease.Router.IsValid() {
+		routers = append(routers, s.Lease.Router)
+	}
+	if routers = append(routers, s.Gateways...); len(routers) > 0 {
+		text += ", the router " + strings.Join(texts(routers), " and ")
+	}
+	if len(s.DNS) > 0 {
+		text += ", the name servers " + strings.Join(texts(s.DNS), " and ")
+	}
+	return text + "."
 }
 
 // networkForm is the form as it is filled in at first.

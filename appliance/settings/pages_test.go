@@ -2,6 +2,7 @@ package settings
 
 import (
 	"errors"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -258,7 +259,8 @@ func TestNetworkOnTrial(t *testing.T) {
 			if len(m.Settings().Network.Addresses) != 0 {
 				t.Error("the network is changed before the answer is out")
 			}
-			if page := w.get(got.to); !strings.Contains(page.body, "https://"+strings.TrimSuffix(address, "/24")+"/settings/trial?id=") || !strings.Contains(page.body, "http-equiv=\"refresh\"") {
+			// It loads again when the trial is over: until then it is what says where to look.
+			if page := w.get(got.to); !strings.Contains(page.body, "https://"+strings.TrimSuffix(address, "/24")+"/settings/trial?id=") || !strings.Contains(page.body, `http-equiv="refresh" content="75; url=/settings/trial?id=`) {
 				t.Errorf("%s", page.body)
 			}
 			time.Sleep(tryAfter)
@@ -276,7 +278,7 @@ func TestNetworkOnTrial(t *testing.T) {
 		if len(m.Settings().Network.Addresses) != 0 || kept() != 0 || len(w.store.Now().Network.Addresses) != 0 {
 			t.Error("what nobody confirmed stays")
 		}
-		if got := w.post(pathNetwork, pathTrial, "id", id, "do", "keep"); !strings.Contains(text(got.body), "as it was before") || kept() != 0 {
+		if got := w.post(pathNetwork, pathTrial, "id", id, "do", "keep"); !strings.Contains(text(got.body), "Nobody said within a minute") || !strings.Contains(text(got.body), "as it was before") || kept() != 0 {
 			t.Errorf("too late: %s", text(got.body))
 		}
 
@@ -284,9 +286,19 @@ func TestNetworkOnTrial(t *testing.T) {
 		if !strings.Contains(w.get(pathNetwork).body, pathTrial+"?id="+id) {
 			t.Error("the page of the network does not say that it is on trial")
 		}
-		if got := w.post(pathTrial+"?id="+id, pathTrial, "id", id, "do", "back"); len(m.Settings().Network.Addresses) != 0 || !strings.Contains(text(got.body), "as it was before") {
+		if got := w.post(pathTrial+"?id="+id, pathTrial, "id", id, "do", "back"); len(m.Settings().Network.Addresses) != 0 || !strings.Contains(text(got.body), "You had it go back: the network is as it was before") {
 			t.Errorf("given up: %s", text(got.body))
 		}
+
+		// Whose browser does not get as far as the page that asks has it begin, too.
+		w.keep(pathNetwork, "address4", "192.0.2.10/24", "ssid", "home", "mdns", "yes")
+		time.Sleep(tryLatest)
+		synctest.Wait()
+		if len(m.Settings().Network.Addresses) != 1 {
+			t.Error("a change whose page nobody asked for does not begin")
+		}
+		time.Sleep(network.TrialTime)
+		synctest.Wait()
 
 		id = change("192.0.2.9/24")
 		there := *w // the same person at the new address, where the browser has no session
@@ -313,6 +325,25 @@ func TestNetworkOnTrial(t *testing.T) {
 			t.Errorf("%+v", past)
 		}
 	})
+}
+
+// TestNetworkNow: who fixes an address reads on the page which one the network gave.
+func TestNetworkNow(t *testing.T) {
+	four, six := netip.MustParsePrefix("192.0.2.9/24"), netip.MustParsePrefix("2001:db8::9/64")
+	router, router6 := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fe80::1")
+	for want, s := range map[string]network.State{
+		"": {Addresses: []netip.Prefix{netip.MustParsePrefix("fe80::9/64")}},
+		"Now the station has 192.0.2.9/24, the router 192.0.2.1, the name servers 192.0.2.1.": {
+			Addresses: []netip.Prefix{four, netip.MustParsePrefix("fe80::9/64")}, Lease: &network.Lease{Address: four, Router: router}, DNS: []netip.Addr{router},
+		},
+		"Now the station has 192.0.2.9/24 and 2001:db8::9/64, the router 192.0.2.1 and fe80::1.": {
+			Addresses: []netip.Prefix{four, six}, Gateways: []netip.Addr{router, router6},
+		},
+	} {
+		if got := networkNow(s); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
 }
 
 // TestReset takes a word that is typed.

@@ -1,9 +1,11 @@
 package settings
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -22,6 +24,7 @@ type Network interface {
 	Confirm(token string) error
 	GiveUp(token string) error
 	Trial() (until time.Time, ok bool)
+	State() network.State
 }
 
 // KeepNetwork keeps settings of the network that somebody has confirmed: it is for
@@ -39,9 +42,13 @@ func sameNetwork(a, b config.Config) bool {
 
 const (
 	pathTrial = Path + "/trial"
-	// tryAfter is how long the page that says so has to reach the visitor, before the
-	// network that it goes by may be gone.
-	tryAfter = time.Second
+	// tryAfter is how long the page that says so has to reach the visitor once it is
+	// asked for, before the network that it goes by may be gone; tryLatest, how long it
+	// is waited for.
+	tryAfter  = time.Second
+	tryLatest = 10 * time.Second
+	// backAfter is how long after a trial the network of before may take to be there.
+	backAfter = 15 * time.Second
 )
 
 // trial is a change of the network that was begun. Its id is only ever shown to who
@@ -53,6 +60,9 @@ type trial struct {
 	token string // of the Network; empty: it has not begun, or failed
 	err   error  // why it failed, or was not kept
 	state trialState
+	given bool        // up by a person, and not by the end of its time
+	begin *time.Timer // it begins then
+	shown bool        // its page was asked for
 }
 
 type trialState int
@@ -64,14 +74,11 @@ const (
 	trialOver
 )
 
-// try begins a trial once the answer is out.
+// try begins a trial once its page is out: what that page says has to be there while
+// the station is not.
 func (p *Pages) try(w http.ResponseWriter, r *http.Request, manager Network, next config.Config) {
 	t := &trial{id: rand.Text(), next: next}
-	p.mu.Lock()
-	p.trial = t
-	p.mu.Unlock()
-	p.redirect(w, r, pathTrial+"?id="+url.QueryEscape(t.id))
-	time.AfterFunc(tryAfter, func() {
+	t.begin = time.AfterFunc(tryLatest, func() {
 		token, err := manager.Try(network.Settings{Network: next.Network, Wifi: next.Wifi}, p.o.Trial)
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -80,6 +87,20 @@ func (p *Pages) try(w http.ResponseWriter, r *http.Request, manager Network, nex
 			t.state = trialOver
 		}
 	})
+	p.mu.Lock()
+	p.trial = t
+	p.mu.Unlock()
+	p.redirect(w, r, pathTrial+"?id="+url.QueryEscape(t.id))
+}
+
+// soon has the trial that is shown begin in a moment, once.
+func (p *Pages) soon(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t := p.trial; t != nil && t.id == id && t.state == trialBegins && !t.shown && t.begin.Stop() {
+		t.shown = true
+		t.begin.Reset(tryAfter)
+	}
 }
 
 // onTrial is where the trial that goes on is confirmed; empty: there is none.
@@ -132,13 +153,19 @@ func (p *Pages) showTrial(w http.ResponseWriter, r *http.Request) {
 		At              []string
 		Restart         bool
 		Runs, Kept, End bool
-	}{ID: t.id, State: t.state, At: addresses(t.next, r), Restart: restarts(p.started, p.o.Store.Now())}
+		Given, Failed   bool
+	}{ID: t.id, State: t.state, At: p.addresses(t.next, r), Restart: restarts(p.started, p.o.Store.Now()), Given: t.given, Failed: t.err != nil}
 	data.Runs, data.Kept, data.End = t.state == trialRuns, t.state == trialKept, t.state == trialOver
-	if until, on := p.o.Station.Network().Trial(); on {
-		data.Left = max(int(time.Until(until).Seconds()), 0)
+	left := p.o.Trial
+	if until, on := p.o.Station.Network().Trial(); on && data.Runs {
+		left = max(time.Until(until), 0)
 	}
+	data.Left = int(left.Seconds())
 	if !data.Kept && !data.End {
-		v.Refresh = "5; url=" + pathTrial + "?id=" + url.QueryEscape(t.id)
+		// Not before it is over: a browser that finds nobody has no page any more that
+		// says where to look.
+		v.Refresh = fmt.Sprintf("%d; url=%s?id=%s", int((left + backAfter).Seconds()), pathTrial, url.QueryEscape(t.id))
+		p.soon(t.id)
 	}
 	v.Data = data
 	p.show(w, r, http.StatusOK, "trial", v)
@@ -154,18 +181,18 @@ func (p *Pages) decide(t trial, keep bool) trial {
 	if t.err = end(t.token); t.err != nil {
 		state = trialOver
 	}
-	t.state = state
+	t.state, t.given = state, !keep
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.trial != nil && p.trial.id == t.id {
-		p.trial.state, p.trial.err = t.state, t.err
+		p.trial.state, p.trial.err, p.trial.given = t.state, t.err, t.given
 	}
 	return t
 }
 
-// addresses are where the trial's page will be, as far as that is known, with the port
-// that it was asked for at.
-func addresses(c config.Config, r *http.Request) (list []string) {
+// addresses are where the page will be, as far as that is known, with the port that it
+// was asked for at. An address that the network gives is found by the station's name.
+func (p *Pages) addresses(c config.Config, r *http.Request) (list []string) {
 	_, port, err := net.SplitHostPort(r.Host)
 	if err != nil {
 		port = ""
@@ -174,6 +201,13 @@ func addresses(c config.Config, r *http.Request) (list []string) {
 		if a, _ := c.Network.Fixed(four); a.IsValid() {
 			list = append(list, "https://"+host(a.Addr(), port))
 		}
+	}
+	if name := cmp.Or(c.Hostname, p.o.Name); list == nil && name != "" && !c.Network.MDNSOff {
+		name += ".local"
+		if port != "" {
+			name = net.JoinHostPort(name, port)
+		}
+		list = append(list, "https://"+name)
 	}
 	return list
 }

@@ -41,22 +41,25 @@ const (
 )
 
 // Protect sets the headers of every answer of the station: no page of others may
-// show it in a frame or read it, and it needs nothing of theirs.
-func Protect(h http.Header) {
+// show it in a frame or read it, and it needs nothing of theirs. Without TLS browsers
+// take no notice of Cross-Origin-Opener-Policy but to complain of it.
+func Protect(h http.Header, r *http.Request) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	if r.TLS != nil {
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	}
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 	h.Set("Cache-Control", "no-store")
 }
 
 // ProtectForms is Protect for a page whose forms go to the station itself. Without
 // a referrer browsers would not say either where a form comes from.
-func ProtectForms(h http.Header) {
-	Protect(h)
+func ProtectForms(h http.Header, r *http.Request) {
+	Protect(h, r)
 	h.Set("Content-Security-Policy", strings.Replace(policy, "form-action 'none'", "form-action 'self'", 1))
 	h.Set("Referrer-Policy", "same-origin")
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -29,8 +30,9 @@ func TestSharedAssets(t *testing.T) {
 // TestProtect: a page without forms sends none.
 func TestProtect(t *testing.T) {
 	plain, forms := http.Header{}, http.Header{}
-	Protect(plain)
-	ProtectForms(forms)
+	r := httptest.NewRequest("GET", "https://station/", nil) // which has TLS
+	Protect(plain, r)
+	ProtectForms(forms, r)
 	for name := range plain {
 		switch same := plain.Get(name) == forms.Get(name); name {
 		case "Content-Security-Policy":

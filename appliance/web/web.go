@@ -150,7 +150,7 @@ type site struct {
 
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	Protect(h)
+	Protect(h, r)
 	handler, ok := s.paths[r.URL.Path]
 	if id, is := strings.CutPrefix(r.URL.Path, ProofsPath+"/"); is && s.options.Proofs != nil {
 		handler, ok = oneProof(s.options, id), true

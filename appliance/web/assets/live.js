@@ -5,7 +5,9 @@
   const still = new URLSearchParams(location.search).get("refresh") === "off" || new URLSearchParams(location.search).has("before");
   const main = document.querySelector("main");
   const log = document.querySelector("[data-log]");
+  const away = document.createElement("p");
   let shape = "", lines = -1, drawn = Date.now(), busy = false;
+  let events, asked = 0, heard = Date.now(), looked = Date.now();
 
   const set = (node, text) => { if (node && node.textContent !== text) node.textContent = text; };
 
@@ -16,7 +18,7 @@
     if (busy || (mark && !mark.isCollapsed)) return;
     busy = true;
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15000) });
       if (!answer.ok) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
       if (!fresh) return;
@@ -29,6 +31,7 @@
         if (same) same.focus({ preventScroll: true });
       }
       drawn = Date.now();
+      hear();
       document.dispatchEvent(new Event("drawn"));
     } catch {
       // The station is away for a moment: what is shown stays.
@@ -67,13 +70,38 @@
     if (!shape || age > 4000) shape = now.shape;
   };
 
+  // hear notes that the station is there.
+  const hear = () => { heard = Date.now(); away.remove(); };
+
   const listen = () => {
-    const events = new EventSource("/api/v1/events");
-    events.onmessage = take;
-    events.onerror = () => {
-      // Turned away: there are others enough. The page is loaded anew instead.
-      if (events.readyState === EventSource.CLOSED) setTimeout(() => { draw(); listen(); }, 30000);
-    };
+    if (events) events.close();
+    asked = Date.now();
+    events = new EventSource("/api/v1/events");
+    events.onmessage = (e) => { hear(); take(e); };
   };
-  if (!still && main) listen();
+
+  // watch says that what is shown is old when nothing comes any more. A browser finds out
+  // late, or never, that a connection leads nowhere, so a new one is made now and then.
+  // Who was turned away, as there are others enough, loads the page anew instead.
+  const watch = () => {
+    const now = Date.now();
+    if (now - looked > 5000) heard = Math.max(heard, now - 5000); // this page slept, not the station
+    looked = now;
+    const turned = events.readyState === EventSource.CLOSED;
+    const quiet = now - heard;
+    if (quiet > (turned ? 45000 : 8000) && !away.isConnected) {
+      const clock = document.querySelector(".asof time");
+      away.className = "away";
+      away.setAttribute("role", "alert");
+      away.textContent = "This page cannot reach the station. What it shows " + (clock ? "was so at " + clock.textContent + " UTC" : "is old") +
+        ". It goes on by itself when the station is back; if it does not, the station may have another address.";
+      main.before(away);
+    }
+    if (now - asked > (turned ? 30000 : 10000) && (turned || quiet > 8000)) {
+      if (turned) draw();
+      listen();
+    }
+  };
+
+  if (!still && main) { listen(); setInterval(watch, 1000); }
 }

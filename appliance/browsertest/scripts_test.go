@@ -1,0 +1,100 @@
+//go:build browser
+
+package browsertest
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+	_ "time/tzdata" // which not every machine has
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+const kathmandu = "Asia/Kathmandu" // a quarter of an hour off the hour, and no summer time
+
+// TestTimeHere reads the page in zones of every kind: the time there is beside each in
+// UTC, with its date where that is another one.
+func TestTimeHere(t *testing.T) {
+	t.Parallel()
+	s := startStation(t, nil, "-sim")
+	b := open(t)
+	for _, zone := range []string{kathmandu, "America/St_Johns", "Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"} {
+		b.do(zone, func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+			_, err := chromedp.Call(ctx, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: zone})
+			return chromedp.Void{}, err
+		})
+		b.visit(s.plain + "/details")
+		b.timesHere(zone)
+	}
+}
+
+// timesHere tests what the page that is there tells of the browser's own time.
+func (b *browser) timesHere(zone string) {
+	b.t.Helper()
+	at, err := time.LoadLocation(zone)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	text, err := b.evaluate(`JSON.stringify([...document.querySelectorAll('time[datetime]')].filter(t => !t.closest('tbody[data-id]')).map(t => {
+		const next = t.nextElementSibling;
+		return {utc: t.innerText, machine: t.dateTime, here: next && next.className === 'here' ? next.innerText : ''};
+	}))`)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var list []struct {
+		UTC, Here string
+		Machine   time.Time
+	}
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		b.t.Fatal(err)
+	}
+	if len(list) == 0 {
+		b.t.Error("the page tells no time")
+	}
+	for _, v := range list {
+		there := v.Machine.In(at)
+		want := there.Format("15:04")
+		if strings.Count(v.UTC, ":") == 2 {
+			want = there.Format("15:04:05")
+		}
+		if day := there.Format(time.DateOnly); day != v.Machine.UTC().Format(time.DateOnly) {
+			want = day + " " + want
+		}
+		if want = "(" + want + " here)"; zone == "UTC" {
+			want = ""
+		}
+		if v.Here != want {
+			b.t.Errorf("in %s, beside %s: %q, not %q", zone, v.UTC, v.Here, want)
+		}
+	}
+}
+
+// TestWithoutScripts reads the page in a browser that runs no scripts: it says no less,
+// and loads itself anew. The station is claimed and told of a server so, too.
+func TestWithoutScripts(t *testing.T) {
+	t.Parallel()
+	s := startStation(t, nil, "-sim")
+	b := open(t)
+	b.enterSecurely(s, "/claim") // the browser's own warning has one
+	b.do("no scripts", func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return chromedp.Void{}, err
+	})
+	b.visit(s.plain + "/details")
+	b.row(2*time.Minute, "right-1", "ok") // which the page has to load itself anew for
+	b.says(patience, "95 % uncertainty")
+	if v, err := b.evaluate(`document.querySelectorAll('.here').length`); err != nil || v != "0" {
+		t.Errorf("a script has run: %s, %v", v, err)
+	}
+	b.visit(s.secure + "/claim")
+	b.claim()
+	b.enter("A server to watch", "127.0.0.1:12398")
+	b.press("Add it")
+	b.press("Keep it")
+	b.says(patience, "The change is kept and in force.")
+}
