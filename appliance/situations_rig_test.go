@@ -112,7 +112,7 @@ func (shown) Samples() []status.Sample { return nil }
 
 var (
 	unseen = regexp.MustCompile(`(?s)<head>.*?</head>|<svg.*?</svg>|<[^>]*>`)
-	jargon = regexp.MustCompile(`(?i)allan|dispersion|skew|kalman|numbering|falseticker|convict`)
+	jargon = regexp.MustCompile(`(?i)allan|dispersion|skew|kalman|numbering|numbered|falseticker|convict|unconfirmed|synchroni[sz]ed|quorum|holdover|oscillator`)
 )
 
 // firstScreen is all the words that a person sees first.

@@ -59,7 +59,7 @@ func lines(s string) string {
 }
 
 func TestGoldenFragments(t *testing.T) {
-	v := newView(tidy(wellStation()), nil, Build{})
+	v := newView(tidy(wellStation()), nil, Build{}, "")
 	golden(t, "verdict", v, "verdict.html")
 	golden(t, "notices", v, "notices.html")
 	golden(t, "reference", v.Reference, "reference-locked.html")
@@ -70,8 +70,8 @@ func TestGoldenFragments(t *testing.T) {
 	s := wellStation()
 	s.Reference.State, s.Reference.Reason, s.Reference.Holdover = "holdover", "no pulse for 252 s", val(252)
 	pulses := []status.Sample{{Age: 20, Offset: 1e-6, Uncertainty: 2e-6, State: "locked"}, {Age: 10, Offset: 0, Uncertainty: 3e-6, State: "holdover"}}
-	golden(t, "reference", newView(tidy(s), pulses, Build{}).Reference, "reference-holdover.html")
-	golden(t, "servers", newView(tidy(status.Status{}), nil, Build{}), "servers-none.html")
+	golden(t, "reference", newView(tidy(s), pulses, Build{}, "").Reference, "reference-holdover.html")
+	golden(t, "servers", newView(tidy(status.Status{}), nil, Build{}, ""), "servers-none.html")
 }
 
 func TestReceiverInASentence(t *testing.T) {
@@ -226,7 +226,7 @@ func TestTone(t *testing.T) {
 	} {
 		s.Reference.Source, s.Reference.State = c.source, c.state
 		s.Servers = []status.Server{{Verdict: c.verdict, Limit: .025}}
-		if got := newView(s, nil, Build{}).Tone; got != c.want {
+		if got := newView(s, nil, Build{}, "").Tone; got != c.want {
 			t.Errorf("%s, %s, %s: %s, want %s", c.source, c.state, c.verdict, got, c.want)
 		}
 	}
