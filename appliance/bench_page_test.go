@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -44,12 +43,7 @@ func TestPageADay(t *testing.T) {
 	var began, ended written
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(lack{hostless: true})
-		client := &http.Client{Transport: &http.Transport{
-			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-				return w.dial(ctx, network, "station:80")
-			},
-			DisableKeepAlives: true, // what waits for the next request would outlive the bubble
-		}}
+		client := w.visitor()
 		ctx, cancel := context.WithCancel(t.Context())
 		read := make(chan struct{})
 		go func() {

@@ -180,6 +180,16 @@ func (w *world) dial(ctx context.Context, network, address string) (net.Conn, er
 	}
 }
 
+// visitor is a browser on the page's network.
+func (w *world) visitor() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return w.dial(ctx, network, "station:80")
+		},
+		DisableKeepAlives: true, // what waits for the next request would outlive the bubble
+	}}
+}
+
 // pipes are a listener that has no network.
 type pipes struct {
 	conns chan net.Conn

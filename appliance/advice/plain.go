@@ -5,7 +5,7 @@ import "strings"
 // plainReasons are what the reference gives as a reason, by how it begins, in words
 // that need no engineer. Of several the first one counts.
 var plainReasons = []struct{ begin, plain string }{
-	{"no fix, no pulse", "it does not know the time yet and gives no pulse"},
+	{"no fix, no pulse", "it tells no time yet"},
 	{"no fix", "it does not know the time yet"},
 	{"the receiver has no fix", "it does not know the time yet"},
 	{"the receiver has lost its fix", "it does not know the time any more"},

@@ -227,7 +227,7 @@ var Situations = []Situation{
 		Cause:    "a link on which no router advertises IPv6, in a namespace",
 		holds:    (*facts).lacksIPv6},
 	{ID: "by-servers", about: aboutTime, level: status.LevelWait,
-		Sentence: "The time comes from the servers themselves, which is less exact",
+		Sentence: "The time comes from the servers themselves, which is coarse",
 		Next:     "For a time of its own, give the station a GPS receiver with a pulse (PPS).",
 		Cause:    "a station without a receiver, and three servers that agree",
 		holds:    (*facts).byServers},
