@@ -228,7 +228,7 @@ var Situations = []Situation{
 		holds:    (*facts).lacksIPv6},
 	{ID: "by-servers", about: aboutTime, level: status.LevelWait,
 		Sentence: "The time comes from the servers themselves, which is coarse",
-		Next:     "For a time of its own, give the station a GPS receiver with a pulse (PPS).",
+		Next:     "Give the station a GPS receiver with a pulse (PPS).",
 		Cause:    "a station without a receiver, and three servers that agree",
 		holds:    (*facts).byServers},
 	{ID: "update-trial", about: aboutUpdates, level: status.LevelWait,
