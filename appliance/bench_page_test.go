@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -32,6 +31,7 @@ func TestPageADay(t *testing.T) {
 	const (
 		servers = 100
 		most    = 12e6 // bytes that may reach the card in a day
+		page    = 150_000
 	)
 	var file strings.Builder
 	for i := range servers {
@@ -43,12 +43,7 @@ func TestPageADay(t *testing.T) {
 	var began, ended written
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(lack{hostless: true})
-		client := &http.Client{Transport: &http.Transport{
-			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-				return w.dial(ctx, network, "station:80")
-			},
-			DisableKeepAlives: true, // what waits for the next request would outlive the bubble
-		}}
+		client := w.visitor()
 		ctx, cancel := context.WithCancel(t.Context())
 		read := make(chan struct{})
 		go func() {
@@ -86,6 +81,9 @@ func TestPageADay(t *testing.T) {
 	for _, r := range []*pageReads{&first, &details} {
 		fmt.Fprintf(out, "%s\t%d times, at the most %.0f KB; p50 %.1f ms, p95 %.1f ms of processor time; p50 %.1f ms, p95 %.1f ms by the clock\n", r.path, len(r.took),
 			float64(r.size)/1e3, quantile(r.spent, 0.5), quantile(r.spent, 0.95), quantile(r.took, 0.5), quantile(r.took, 0.95))
+		if r.size > page {
+			t.Errorf("%s has %d bytes, more than %d", r.path, r.size, page)
+		}
 	}
 	fmt.Fprintf(out, "resident memory, most\t%.0f MB, the test's world in it\n", float64(peak(t))/1e6)
 	fmt.Fprintf(out, "journal to file system\t%.1f MB, and %.1f MB for files that are made once\n", (float64(ended.handed)-made)/1e6, made/1e6)

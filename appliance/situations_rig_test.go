@@ -111,9 +111,16 @@ func (s shown) Status() status.Status  { return status.Status(s) }
 func (shown) Samples() []status.Sample { return nil }
 
 var (
+	// A link within a sentence parts no words.
+	anchor = regexp.MustCompile(`</?a\b[^>]*>`)
 	unseen = regexp.MustCompile(`(?s)<head>.*?</head>|<svg.*?</svg>|<[^>]*>`)
-	jargon = regexp.MustCompile(`(?i)allan|dispersion|skew|kalman|numbering|falseticker|convict`)
+	jargon = regexp.MustCompile(`(?i)allan|dispersion|skew|kalman|numbering|numbered|falseticker|convict|unconfirmed|synchroni[sz]ed|quorum|holdover|oscillator`)
 )
+
+// readable are the words that a person reads on a page.
+func readable(page string) []string {
+	return strings.Fields(html.UnescapeString(unseen.ReplaceAllString(anchor.ReplaceAllString(page, ""), " ")))
+}
 
 // firstScreen is all the words that a person sees first.
 func firstScreen(t *testing.T, s status.Status) []string {
@@ -133,7 +140,7 @@ func firstScreen(t *testing.T, s status.Status) []string {
 			t.Error(err)
 		}
 	}
-	return strings.Fields(html.UnescapeString(unseen.ReplaceAllString(string(page), " ")))
+	return readable(string(page))
 }
 
 // advised holds a status against the situation that it should be in, and looks at

@@ -47,6 +47,7 @@ type world struct {
 	wrong    func(server string) time.Duration // how far a server is ahead; nil: none is
 	ahead    atomic.Int64                      // ns that all of them are, beside that
 	cut      atomic.Bool                       // the wire of the pulse
+	pulled   atomic.Bool                       // the cable of the network
 	opened   atomic.Int32                      // ports and lines
 	restarts atomic.Int32
 	replug   func(time.Duration) []stick // what is at USB after a time; nil: nothing
@@ -74,6 +75,9 @@ func newWorld(l lack) *world {
 
 // silent says that the receiver says nothing, and gives no pulse, now.
 func (w *world) silent() bool { return w.mute || time.Since(w.begun) < w.quiet }
+
+// down says that nothing can be reached now.
+func (w *world) down() bool { return w.unlinked || w.pulled.Load() }
 
 func (w *world) mono() int64     { return 1e12 + int64(time.Since(w.begun)) }
 func (w *world) true() time.Time { return epoch.Add(time.Since(w.begun)) }
@@ -111,7 +115,7 @@ func (w *world) Report(discipline.Condition) error { return nil }
 
 // Probe and Counters implement prober.
 func (w *world) Probe(ctx context.Context, t monitor.Target) monitor.Exchange {
-	if w.unlinked {
+	if w.down() {
 		return monitor.Exchange{Outcome: monitor.OutcomeSendError, Detail: "network is unreachable"}
 	}
 	_, diff, _ := w.Now()
@@ -137,7 +141,7 @@ func (w *world) LookupNetIP(ctx context.Context, _, host string) ([]netip.Addr, 
 	if w.rig.unknown {
 		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	}
-	if w.nameless || w.unlinked {
+	if w.nameless || w.down() {
 		<-ctx.Done() // as a resolver does that nobody answers
 		return nil, &net.DNSError{Err: "no answer", Name: host, IsTimeout: true}
 	}
@@ -161,7 +165,7 @@ func (w *world) dial(ctx context.Context, network, address string) (net.Conn, er
 		return sign{here, w}, nil
 	case address != updateHost+":80" && w.pageless.Load():
 		return nil, syscall.ECONNREFUSED
-	case address == updateHost+":80" && w.unlinked:
+	case address == updateHost+":80" && w.down():
 		return nil, syscall.ENETUNREACH
 	case address == updateHost+":80":
 		to = w.host
@@ -174,6 +178,16 @@ func (w *world) dial(ctx context.Context, network, address string) (net.Conn, er
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// visitor is a browser on the page's network.
+func (w *world) visitor() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return w.dial(ctx, network, "station:80")
+		},
+		DisableKeepAlives: true, // what waits for the next request would outlive the bubble
+	}}
 }
 
 // pipes are a listener that has no network.
@@ -331,10 +345,16 @@ func live(t *testing.T, w *world, p *platform, d time.Duration) (status.Status, 
 	done := make(chan error, 1)
 	go func() {
 		done <- s.run(ctx, server, h, part{partNetwork, func(ctx context.Context) error {
-			if w.unlinked {
-				s.notes.set("network", wanting(network.State{Reason: "eth0 has no carrier"}))
+			for was := false; ctx.Err() == nil; wait(ctx, time.Second) {
+				if down := w.down(); down != was {
+					was = down
+					st := network.State{}
+					if down {
+						st.Reason = "eth0 has no carrier"
+					}
+					s.notes.set("network", wanting(st))
+				}
 			}
-			<-ctx.Done()
 			return nil
 		}}, part{partUpdater, s.updater.run})
 	}()

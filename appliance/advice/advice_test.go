@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,9 +16,46 @@ import (
 
 var renew = flag.Bool("update", false, "write docs/situations.md anew")
 
+// jargon are words that need an engineer.
+var jargon = regexp.MustCompile(`(?i)allan|dispersion|skew|kalman|numbering|numbered|falseticker|convict|stratum|jitter|offset|` +
+	`synchroni[sz]ed|unconfirmed|quorum|holdover|oscillator|metadata|carrier|\bfix\b|leap seconds\b|\bpath\b|\blease`)
+
+// TestPlainReasons: the reasons that the reference gives come out in plain words.
+func TestPlainReasons(t *testing.T) {
+	files, err := filepath.Glob("../../gpspps/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reasons []string
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`reason\w*\s*=\s*"([^"]+)"`).FindAllStringSubmatch(string(b), -1) {
+			reasons = append(reasons, m[1])
+		}
+	}
+	if len(reasons) < 15 {
+		t.Fatalf("found %q", reasons)
+	}
+	for _, reason := range append(reasons, "chrony is not synchronized", "no pulse on GPIO18") {
+		for _, state := range status.States {
+			s := wellDone()
+			s.Reference.State, s.Reference.Source, s.Reference.Reason = state, "gps+pps", reason
+			if summary, _ := Of(s); jargon.MatchString(summary) {
+				t.Errorf("%s, %q: %s", state, reason, summary)
+			}
+			s.Reference.Source, s.Reference.Reason = "quorum", "3 of 3 servers agree; receiver: "+reason
+			if summary, _ := Of(s); jargon.MatchString(summary) {
+				t.Errorf("%s among servers, %q: %s", state, reason, summary)
+			}
+		}
+	}
+}
+
 // TestTable: each situation is a whole one, in words that need no engineer.
 func TestTable(t *testing.T) {
-	jargon := regexp.MustCompile(`(?i)allan|dispersion|skew|kalman|numbering|falseticker|convict|stratum|jitter|offset`)
 	seen := map[string]bool{}
 	for _, s := range Situations {
 		switch {
@@ -166,7 +204,7 @@ func TestRadioShare(t *testing.T) {
 	s := wellDone()
 	s.Network = &status.Network{Radio: true, RouterRTT: there(.030), IPv4: true}
 	s.Servers[0].Bound = there(.020)
-	if _, a := Of(s); a.Sentence != "Wi-Fi makes 75 % of what is not known about the servers' time." {
+	if _, a := Of(s); a.Sentence != "Wi-Fi blurs what is measured: 75 % of the doubt about the servers' time comes from it." {
 		t.Error(a.Sentence)
 	}
 }
@@ -202,9 +240,15 @@ func TestEveryWord(t *testing.T) {
 	for _, s := range all {
 		summary, a := Of(s)
 		for _, l := range []status.Light{a.Time, a.Network, a.Updates} {
+			if jargon.MatchString(l.Word + l.Sentence) {
+				t.Errorf("a light needs an engineer: %+v", l)
+			}
 			if !slices.Contains(status.Levels, l.Level) || l.Word == "" || !strings.HasSuffix(l.Sentence, ".") || len(strings.Fields(l.Word+" "+l.Sentence)) > 11 {
 				t.Errorf("light %+v of %+v", l, s.Reference)
 			}
+		}
+		if bad := jargon.FindString(summary + a.Sentence + a.Next); bad != "" {
+			t.Errorf("%q in %q, %q, %q", bad, summary, a.Sentence, a.Next)
 		}
 		if a.Situation == "" || a.Next == "" || strings.Contains(a.Sentence+a.Next+summary, "{") || !strings.HasSuffix(summary, ".") {
 			t.Errorf("%q, %+v", summary, a)

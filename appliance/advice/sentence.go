@@ -135,13 +135,13 @@ func waited(source gpspps.Source) string {
 	return receiver
 }
 
-// because appends a reason up to its first full stop or semicolon: what follows
-// is advice, for which the sentence has no room.
+// because appends a reason in plain words up to its first full stop or semicolon: what
+// follows is advice, for which the sentence has no room.
 func because(reason string) string {
 	for _, end := range []string{"; ", ". "} {
 		reason, _, _ = strings.Cut(reason, end)
 	}
-	reason = strings.TrimRight(health.Clean(reason, maxReason), ". ")
+	reason = plain(strings.TrimRight(health.Clean(reason, maxReason), ". "))
 	if reason == "" {
 		return ""
 	}
@@ -165,7 +165,7 @@ func servers(list []status.Server, unjudged, noun string) string {
 	}
 	switch {
 	case n == 0:
-		return "no server is assigned yet"
+		return "no server is watched yet"
 	case waiting == n:
 		return unjudged
 	case right == n && n == 1:
@@ -252,17 +252,17 @@ func predicate(s status.Server) string {
 	case monitor.Doubtful:
 		return "is doubtful"
 	case monitor.Unsynchronized:
-		return "is not synchronized"
+		return "says that it does not know the time"
 	case monitor.Unreachable:
 		return "does not answer"
 	case monitor.Refused:
 		return "refuses requests"
 	case monitor.Denied:
-		return "denies this station"
+		return "turns this station away"
 	case monitor.RateLimited:
 		return "asks for fewer requests"
 	case monitor.Invalid:
-		return "gives invalid answers"
+		return "gives answers that make no sense"
 	}
 	return "needs a look"
 }

@@ -15,7 +15,7 @@ func updates(u *status.Update) string {
 	case u.Blocked != nil:
 		return " The update to " + health.Clean(*u.Blocked, maxName) + " failed each time and is left out."
 	case u.Freshness == string(update.Expired) && len(u.Hosts) > 0: // of a bundle there is a notice
-		return " Updates have stopped, for the update host has not renewed what it says."
+		return " Updates have stopped: what the update host offers has expired."
 	}
 	return ""
 }

@@ -203,7 +203,7 @@ func TestEveryWord(t *testing.T) {
 			if r["source"] != source || r["state"] != state {
 				t.Errorf("%s, %s became %v, %v", source, state, r["source"], r["state"])
 			}
-			v := newView(tidy(s), nil, Build{})
+			v := newView(tidy(s), nil, Build{}, "")
 			if v.Reference.Meaning == "" || v.Reference.Tone == "" || v.Reference.Facts[0].Value == "" || !marked(v.Reference.Mark) {
 				t.Errorf("the page does not know %s, %s: %+v", source, state, v.Reference)
 			}

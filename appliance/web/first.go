@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/truechimer/truechimer/appliance/advice"
@@ -14,11 +15,35 @@ import (
 type firstView struct {
 	Lights   []lightView
 	Sentence string // what the step is for; empty where the verdict says it
-	Next     string
+	Next     []stretch
 	tone     tone // of the situation
-	Owner    bool // the step is taken where the owner manages the station
+	Owner    bool // the step leads to where the owner manages the station
 	Servers  []firstServer
 	More     int // servers that have no line
+}
+
+// stretch is a part of a sentence, and where it leads.
+type stretch struct{ Text, Href string }
+
+// linked is a sentence in which the pages that it names are links; manage is the
+// address of the owner's, empty where there is none.
+func linked(sentence, manage string) (out []stretch) {
+	for sentence != "" {
+		at, name, href := len(sentence), "", ""
+		for page, to := range map[string]string{"Manage this station": manage, "Details": DetailsPath} {
+			if i := strings.Index(sentence, page); i >= 0 && i < at && to != "" {
+				at, name, href = i, page, to
+			}
+		}
+		if at > 0 {
+			out = append(out, stretch{Text: sentence[:at]})
+		}
+		if name != "" {
+			out = append(out, stretch{name, href})
+		}
+		sentence = sentence[at+len(name):]
+	}
+	return out
 }
 
 type lightView struct {
@@ -65,13 +90,15 @@ var plainVerdicts = map[monitor.Verdict]string{
 	monitor.NotJudged:      "waiting",
 }
 
-func newFirstView(s status.Status) firstView {
+// newFirstView draws it; manage is where the owner manages the station.
+func newFirstView(s status.Status, manage string) firstView {
 	a := s.Advice
 	if a == nil {
 		_, of := advice.Of(s)
 		a = &of
 	}
-	v := firstView{Sentence: unbroken.Replace(a.Sentence), Next: a.Next, Owner: strings.Contains(a.Next, "Manage this station")}
+	v := firstView{Sentence: unbroken.Replace(a.Sentence), Next: linked(a.Next, manage)}
+	v.Owner = manage != "" && slices.ContainsFunc(v.Next, func(part stretch) bool { return part.Href == manage })
 	v.tone = levelViews[advice.ByID(a.Situation).Level()].tone
 	if strings.HasPrefix(s.Summary, strings.TrimRight(a.Sentence, ".")) {
 		v.Sentence = ""

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/truechimer/truechimer/appliance/advice"
 	"github.com/truechimer/truechimer/appliance/status"
 )
 
@@ -54,7 +55,7 @@ func TestFirstScreenHasRoomForFew(t *testing.T) {
 	for range 30 {
 		s.Servers = append(s.Servers, s.Servers[0])
 	}
-	v := newFirstView(s)
+	v := newFirstView(s, "")
 	if len(v.Servers) != firstRows || v.More != 33-firstRows || !slices.ContainsFunc(v.Servers, func(f firstServer) bool { return f.Name == "epsilon" }) {
 		t.Errorf("%d shown, %d more: %+v", len(v.Servers), v.More, v.Servers)
 	}
@@ -63,7 +64,7 @@ func TestFirstScreenHasRoomForFew(t *testing.T) {
 	}
 }
 
-// TestStepIsTakenWhereItIs: a step for the owner has its link beside it, once.
+// TestStepIsTakenWhereItIs: a step for the owner has its link in it, once.
 func TestStepIsTakenWhereItIs(t *testing.T) {
 	s := wellStation()
 	claimed := false
@@ -75,6 +76,35 @@ func TestStepIsTakenWhereItIs(t *testing.T) {
 		if strings.Count(step, link) != want || strings.Contains(rest, link) {
 			t.Errorf("%q: %s", manage, page)
 		}
+	}
+}
+
+// TestStepLeadsToThePageThatItNames, and says the same with it.
+func TestStepLeadsToThePageThatItNames(t *testing.T) {
+	for _, s := range advice.Situations {
+		var text strings.Builder
+		leads := map[string]bool{}
+		for _, part := range linked(s.Next, "/account") {
+			text.WriteString(part.Text)
+			if part.Href != "" {
+				leads[part.Text+" "+part.Href] = true
+			}
+		}
+		if text.String() != s.Next {
+			t.Errorf("%s: %q, want %q", s.ID, text.String(), s.Next)
+		}
+		for name, to := range map[string]string{"Manage this station": "/account", "Details": DetailsPath} {
+			if leads[name+" "+to] != strings.Contains(s.Next, name) {
+				t.Errorf("%s: %q leads to %v", s.ID, s.Next, leads)
+			}
+		}
+	}
+	if got := linked("Read Details, or choose Manage this station.", ""); len(got) != 3 || got[1].Href != DetailsPath || got[2].Href != "" {
+		t.Errorf("%+v", got)
+	}
+	page := body(t, fetch(handler(t, Options{Source: fixed{status: wellStation()}}), "GET", "/"))
+	if !strings.Contains(page, `tell whoever runs it: <a href="/details">Details</a> holds the proof.</p>`) {
+		t.Error(page)
 	}
 }
 

@@ -40,7 +40,7 @@ func drawJitter(samples []status.Sample) *linePlot {
 	p := newLinePlot(100)
 	span, step := timeScale(samples[0].Age)
 	top := niceAbove(max(1.1*quantile(sizes, 0.995), 1e-9))
-	var line strings.Builder
+	var line pen
 	var points []point
 	for _, s := range samples {
 		points = append(points, point{x: plotWidth * (1 - s.Age/span)})
@@ -51,14 +51,14 @@ func drawJitter(samples []status.Sample) *linePlot {
 			continue
 		}
 		x := points[i].x
-		letter := "L"
+		draw := line.line
 		if x-last > gap {
-			letter = "M"
+			draw = line.move
 		}
-		fmt.Fprintf(&line, "%s%s %s", letter, short(x), short(float64(p.Height)*(1-min(s.Offset/top, 1))))
+		draw(x, float64(p.Height)*(1-min(s.Offset/top, 1)))
 		last = x
 	}
-	p.Line = line.String()
+	p.Line = line.path()
 	for i := range 3 {
 		v := top * float64(i) / 2
 		label := "0"

@@ -36,6 +36,7 @@ type offsetPlot struct {
 	Good, Warn, Bad    string // dots by verdict
 	Other              string // dots that no verdict on the time was drawn from
 	Lost               string // marks at the lower edge: no offset was measured
+	Unjudged           string // the same, where that says nothing of the server
 	Beyond             string // marks at the edges: outside of the scale
 	Score              string
 	YTicks, XTicks     []tick
@@ -84,8 +85,8 @@ func drawOffsets(points []offsetPoint, from, to time.Time, limit float64) *offse
 
 	var bars dots
 	byTone := map[tone]*dots{toneGood: {}, toneWarn: {}, toneBad: {}, toneWait: {}}
-	var lost, beyond strings.Builder
-	lostAt, beyondAt := -1, [2]int{-1, -1}
+	var lost, unjudged, beyond strings.Builder
+	lostAt, unjudgedAt, beyondAt := -1, -1, [2]int{-1, -1}
 	many := len(points) > plotDots
 	for _, q := range points {
 		at := x(q.at)
@@ -94,10 +95,14 @@ func drawOffsets(points []offsetPoint, from, to time.Time, limit float64) *offse
 		}
 		c := column(at)
 		if !finite(q.offset) {
-			if c != lostAt {
-				fmt.Fprintf(&lost, "M%s %dV%d", short(at), offsetHeight, offsetHeight-7)
+			to, last := &lost, &lostAt
+			if q.tone == toneWait {
+				to, last = &unjudged, &unjudgedAt
 			}
-			lostAt = c
+			if c != *last {
+				fmt.Fprintf(to, "M%s %dV%d", short(at), offsetHeight, offsetHeight-7)
+			}
+			*last = c
 			continue
 		}
 		if math.Abs(q.offset) > b.top {
@@ -116,7 +121,7 @@ func drawOffsets(points []offsetPoint, from, to time.Time, limit float64) *offse
 		}
 		byTone[q.tone].add(at, y(q.offset), many)
 	}
-	p.Bars, p.Lost, p.Beyond = bars.path(), lost.String(), beyond.String()
+	p.Bars, p.Lost, p.Unjudged, p.Beyond = bars.path(), lost.String(), unjudged.String(), beyond.String()
 	p.Good, p.Warn, p.Bad, p.Other = byTone[toneGood].path(), byTone[toneWarn].path(), byTone[toneBad].path(), byTone[toneWait].path()
 	p.drawScore(points, x)
 	p.offsetTicks(b, y)

@@ -17,7 +17,7 @@ func orderOf(t *testing.T, query string) string {
 	page := body(t, fetch(handler(t, Options{Source: fixed{status: s}}), "GET", DetailsPath+query))
 	wellFormed(t, page)
 	var names []string
-	for _, row := range strings.Split(page, ` data-id="`)[1:] {
+	for _, row := range strings.Split(page, ` href="/servers/`)[1:] {
 		id, _, _ := strings.Cut(row, `"`)
 		names = append(names, id)
 	}
@@ -59,10 +59,10 @@ func TestHeadings(t *testing.T) {
 // Of thousands those are shown that come first in the order asked for.
 func TestOrderOfThousands(t *testing.T) {
 	page := body(t, fetch(handler(t, Options{Source: fixed{status: thousandsStation()}}), "GET", DetailsPath+"?sort=-offset"))
-	if n := strings.Count(page, ` data-id="`); n != maxRows {
+	if n := strings.Count(page, "<tbody "); n != maxRows {
 		t.Errorf("%d rows", n)
 	}
-	if !strings.Contains(page, "those shown are the first in this order") || strings.Index(page, `data-id="gamma"`) > strings.Index(page, `data-id="server 0"`) {
+	if !strings.Contains(page, "those shown are the first in this order") || strings.Index(page, `"/servers/gamma"`) > strings.Index(page, `"/servers/server%200"`) {
 		t.Error("not the first ones")
 	}
 }
@@ -71,23 +71,33 @@ func TestSpark(t *testing.T) {
 	nan := math.NaN()
 	at := func(offsets ...float64) (list []status.Point) {
 		for _, o := range offsets {
-			list = append(list, status.Point{Offset: o})
+			list = append(list, status.Point{Offset: o, Verdict: "ok"})
+		}
+		return list
+	}
+	// Before the station knows the time no exchange says anything of its server.
+	before := func(n int, list []status.Point) []status.Point {
+		for i := range n {
+			list[i].Verdict = "not_judged"
 		}
 		return list
 	}
 	for _, c := range []struct {
-		points     []status.Point
-		path, lost string
-		label      string
+		points               []status.Point
+		path, lost, unjudged string
+		label                string
 	}{
-		{at(0, 0.01, -0.01, -0.01), "M44 10h0l1-9 1 18 1 0", "", "last 4 offsets from −10 ms to +10 ms"},
-		{at(0.01, nan, 0.01, 0.01), "M44 1h0M46 1h0l1 0", "M45 20v-4", "last 3 offsets from +10 ms to +10 ms, 1 without"},
-		{at(nan, math.Inf(1)), "", "M46 20v-4M47 20v-4", "none of the last 2 requests told an offset"},
-		{at(1e300, 0), "M46 0h0l1 10", "", ""},
+		{at(0, 0.01, -0.01, -0.01), "M44 10h0l1-9 1 18 1 0", "", "", "4 offsets from −10 ms to +10 ms"},
+		{at(0.01, nan, 0.01, 0.01), "M44 1h0M46 1h0l1 0", "M45 20v-4", "", "3 offsets from +10 ms to +10 ms, 1 without"},
+		{at(nan, math.Inf(1)), "", "M46 20v-4M47 20v-4", "", "none of the last 2 requests told an offset"},
+		{at(1e300, 0), "M46 0h0l1 10", "", "", ""},
+		{before(2, at(nan, nan, 0.01, nan)), "M46 1h0", "M47 20v-4", "M44 18h0M45 18h0", "1 offsets from +10 ms to +10 ms, 1 without, 2 not judged"},
+		{before(1, at(nan, nan)), "", "M47 20v-4", "M46 18h0", "none of the last 1 requests told an offset, 1 not judged"},
+		{before(2, at(nan, nan)), "", "", "M46 18h0M47 18h0", "the last 2 requests were not judged"},
 	} {
 		s := drawSpark(c.points, sparkWide, .025)
-		if s.Path != c.path || s.Lost != c.lost || c.label != "" && s.Label != c.label {
-			t.Errorf("%+v\nwant %q %q %q", s, c.path, c.lost, c.label)
+		if s.Path != c.path || s.Lost != c.lost || s.Unjudged != c.unjudged || c.label != "" && s.Label != c.label {
+			t.Errorf("%+v\nwant %q %q %q %q", s, c.path, c.lost, c.unjudged, c.label)
 		}
 	}
 	if drawSpark(at(1), sparkWide, .025) != nil {

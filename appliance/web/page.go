@@ -67,11 +67,11 @@ func newPage(o Options) (*page, error) {
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	raw := p.options.Source.Status()
 	s := tidy(raw)
-	v := newView(s, p.options.Source.Samples(), p.options.Build)
+	v := newView(s, p.options.Source.Samples(), p.options.Build, p.options.Manage)
 	p.arrange(&v, raw, s, r.URL.Query())
 	v.About, v.Trees = newAboutRef(s, p.minutes()), newStepViews(s.Trees)
 	v.Device = deviceFacts(s, p.options.Build)
-	v.Style, v.Icon, v.Manage = p.style, p.icon, p.options.Manage
+	v.Style, v.Icon = p.style, p.icon
 	v.Scripts = []string{p.live, p.time}
 	if p.options.Lines != nil {
 		v.Logs = LogPath
@@ -144,7 +144,7 @@ const (
 // unbroken keeps a number and its unit on one line.
 var unbroken = strings.NewReplacer(" ns", "\u00a0ns", " µs", "\u00a0µs", " ms", "\u00a0ms", " min", "\u00a0min")
 
-func newView(s status.Status, samples []status.Sample, b Build) view {
+func newView(s status.Status, samples []status.Sample, b Build, manage string) view {
 	v := view{
 		Name:      s.Station.Name,
 		Time:      newMoment(s.Time, "2006-01-02 15:04:05"),
@@ -167,7 +167,7 @@ func newView(s status.Status, samples []status.Sample, b Build) view {
 			v.Tone = toneWarn // the station is well, what it watches is not
 		}
 	}
-	v.First = newFirstView(s)
+	v.First, v.Manage = newFirstView(s, manage), manage
 	if t := v.First.tone; t == toneBad || t == toneWarn && v.Tone != toneBad {
 		v.Tone = t // something needs a person
 	}

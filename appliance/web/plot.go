@@ -122,6 +122,19 @@ func drawable(samples []status.Sample) []status.Sample {
 	return kept
 }
 
+// bends leaves of a band's corners those between which it is not as wide as before.
+func bends(run []point, y func(float64) float64) []point {
+	kept := run[:0]
+	for i, p := range run {
+		at := func(i int) int { return tenths(y(run[i].uncertainty)) }
+		if n := len(kept); n > 0 && i+1 < len(run) && tenths(y(kept[n-1].uncertainty)) == at(i) && at(i) == at(i+1) {
+			continue
+		}
+		kept = append(kept, p)
+	}
+	return kept
+}
+
 func column(x float64) int { return min(int(x/plotWidth*plotColumns), plotColumns-1) }
 
 // drawBand outlines the uncertainty around 0, at most one corner in bandWidth
@@ -135,14 +148,20 @@ func drawBand(points []point, gap float64, y func(float64) float64) string {
 		if len(run) > 0 && last.x > run[len(run)-1].x {
 			run = append(run, last)
 		}
+		run = bends(run, y)
+		var outline pen
 		for i, p := range run {
-			fmt.Fprintf(&out, "%s%s %s", pick(i == 0, "M", "L"), short(p.x), short(y(p.uncertainty)))
+			if i == 0 {
+				outline.move(p.x, y(p.uncertainty))
+				continue
+			}
+			outline.line(p.x, y(p.uncertainty))
 		}
 		for _, p := range slices.Backward(run) {
-			fmt.Fprintf(&out, "L%s %s", short(p.x), short(y(-p.uncertainty)))
+			outline.line(p.x, y(-p.uncertainty))
 		}
 		if len(run) > 0 {
-			out.WriteByte('Z')
+			out.WriteString(outline.path() + "Z")
 		}
 		run = run[:0]
 	}
@@ -212,16 +231,12 @@ func (d *dots) add(x, y float64, merge bool) {
 }
 
 func (d dots) path() string {
-	var b strings.Builder
+	var p pen
 	for _, s := range d {
-		fmt.Fprintf(&b, "M%s %s", short(s.x), short(s.high))
-		if s.high == s.low {
-			b.WriteString("h0") // a stroke of no length has round caps: a dot
-		} else {
-			fmt.Fprintf(&b, "V%s", short(s.low))
-		}
+		p.move(s.x, s.high)
+		p.down(s.low)
 	}
-	return b.String()
+	return p.path()
 }
 
 // shadeLabels are short enough to stand inside the picture.

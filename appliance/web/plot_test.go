@@ -48,10 +48,10 @@ func TestPlotScales(t *testing.T) {
 		{Age: 60, Offset: 3e-6, Uncertainty: 3e-6, State: "locked"},
 		{Age: 120, Offset: 0, Uncertainty: 3e-6, State: "locked"},
 	})
-	if p.Dots != "M0 100h0M500 25h0M1000 150h0" {
+	if got := unfold(t, p.Dots); got != "M0 100h0M500 25h0M1000 150h0" {
 		t.Errorf("dots %q", p.Dots)
 	}
-	if p.Band != "M0 25L500 25L1000 25L1000 175L500 175L0 175Z" {
+	if got := unfold(t, p.Band); got != "M0 25L1000 25L1000 175L0 175Z" {
 		t.Errorf("band %q", p.Band)
 	}
 	var y, x []string
@@ -81,10 +81,10 @@ func TestPlotOfHoldover(t *testing.T) {
 	if len(p.Shades) != 1 || p.Shades[0].State != "holdover" || p.Shades[0].Path != "M500 0H1000V200H500Z" || p.Shades[0].LabelX != "75" {
 		t.Errorf("shades %+v", p.Shades)
 	}
-	if strings.Count(p.Dots, "M") != 300 || p.Loose != "" {
-		t.Errorf("%d dots while locked", strings.Count(p.Dots, "M"))
+	if strings.Count(p.Dots, "h0") != 300 || p.Loose != "" {
+		t.Errorf("%d dots while locked", strings.Count(p.Dots, "h0"))
 	}
-	if strings.Count(p.Band, "Z") != 1 || !strings.Contains(p.Band, "L1000 33.3L1000 166.7") {
+	if strings.Count(p.Band, "Z") != 1 || !strings.Contains(unfold(t, p.Band), "L1000 33.3L1000 166.7") {
 		t.Errorf("the band does not grow to 4 of 6 µs: ...%q", p.Band[len(p.Band)/2:])
 	}
 	if !strings.HasPrefix(p.Caption, "300 pulses in the last 10 min") {
@@ -127,8 +127,8 @@ func TestPlotMarksStatesApart(t *testing.T) {
 	}
 	samples[20].State = "suspect"
 	p := drawPlot(samples)
-	if strings.Count(p.Loose, "M") != 41 || strings.Count(p.Dots, "M") != 59 {
-		t.Errorf("%d loose and %d settled dots", strings.Count(p.Loose, "M"), strings.Count(p.Dots, "M"))
+	if strings.Count(p.Loose, "h0") != 41 || strings.Count(p.Dots, "h0") != 59 {
+		t.Errorf("%d loose and %d settled dots", strings.Count(p.Loose, "h0"), strings.Count(p.Dots, "h0"))
 	}
 	if len(p.Shades) != 2 || p.Shades[0].State != "numbering" || p.Shades[1].State != "suspect" || p.Shades[1].LabelX != "" {
 		t.Errorf("shades %+v", p.Shades)
@@ -151,7 +151,7 @@ func TestPlotIsBounded(t *testing.T) {
 		t.Errorf("the picture is %d bytes", size)
 	}
 	for _, path := range []string{p.Dots, p.Loose} {
-		for _, n := range strings.FieldsFunc(path, func(r rune) bool { return strings.ContainsRune("MVh ", r) }) {
+		for _, n := range strings.FieldsFunc(unfold(t, path), func(r rune) bool { return strings.ContainsRune("MVh ", r) }) {
 			if v, err := strconv.ParseFloat(n, 64); err != nil || v < 0 || v > plotWidth {
 				t.Fatalf("coordinate %q", n)
 			}
@@ -173,22 +173,22 @@ func TestScale(t *testing.T) {
 		want          *scale
 	}{
 		{nil, val(1), nil},
-		{val(0), val(.025), &scale{From: "-50", At: "0", To: "50", Spread: true}},
-		{val(-.0125), nil, &scale{At: "-25"}},
-		{val(.1), val(.05), &scale{From: "75", At: "87.5", To: "91.7", Spread: true}}, // beyond the limit the scale is compressed
-		{val(1e12), val(1), &scale{From: "100", At: "100", To: "100", Spread: true}},
+		{val(0), val(.025), &scale{From: "25", At: "50", Wide: "50", Spread: true}},
+		{val(-.0125), nil, &scale{At: "37.5"}},
+		{val(.1), val(.05), &scale{From: "87.5", At: "93.8", Wide: "8.3", Spread: true}}, // beyond the limit the scale is compressed
+		{val(1e12), val(1), &scale{From: "100", At: "100", Wide: "0", Spread: true}},
 	} {
 		got := drawScale(status.Server{Offset: c.offset, Bound: c.bound, Limit: .025})
 		if (got == nil) != (c.want == nil) {
 			t.Errorf("drew %+v, want %+v", got, c.want)
 			continue
 		}
-		if got != nil && (got.From != c.want.From || got.At != c.want.At || got.To != c.want.To || got.Spread != c.want.Spread) {
+		if got != nil && (got.From != c.want.From || got.At != c.want.At || got.Wide != c.want.Wide || got.Spread != c.want.Spread) {
 			t.Errorf("drew %+v, want %+v", got, c.want)
 		}
 	}
 	got := drawScale(status.Server{Offset: val(.0801), Bound: val(.0059), Limit: .025})
-	if want := "offset +80.1 ms, at most 5.9 ms from that, limit ± 25 ms"; got.Label != want {
+	if want := "+80.1 ms, at most 5.9 ms from that, limit ± 25 ms"; got.Label != want {
 		t.Errorf("in words: %q, want %q", got.Label, want)
 	}
 }

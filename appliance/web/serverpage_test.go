@@ -215,7 +215,8 @@ func TestServerPageWithoutJournal(t *testing.T) {
 	}
 }
 
-// fullStation watches a hundred servers and knows all that there is to show.
+// fullStation watches a hundred servers and knows all that there is to show: a row has
+// a warning, and one in four a reason too.
 func fullStation() Options {
 	s := steadyStation()
 	for _, v := range remembering().Servers[:1] {
@@ -224,8 +225,12 @@ func fullStation() Options {
 	one := s.Servers[0]
 	for i := range 97 {
 		v := one
-		v.ID = fmt.Sprint("server-", i)
-		v.Name, v.Warnings = v.ID, nil
+		v.ID, v.Name = fmt.Sprintf("server-%d/ipv6", i), fmt.Sprintf("server-%d.example.net", i)
+		v.Address, v.Family, v.Provisional = fmt.Sprintf("[2001:db8:7:%x::123]:123", i), "ipv6", true
+		v.Offset, v.Warnings = val(-1.23e-4), []string{"reftime_zero"}
+		if i%4 == 0 {
+			v.Reason = "no reply to 1 of the last 8 requests, none of them this station's own fault"
+		}
 		s.Servers = append(s.Servers, v)
 	}
 	step := status.Step{ID: status.StepLink, Name: "Link", State: status.StepWorks, Text: "eth0"}
@@ -233,15 +238,19 @@ func fullStation() Options {
 		step = status.Step{ID: status.StepLink, Name: "Link", State: status.StepWorks, Text: "eth0", Next: []status.Step{step}}
 	}
 	s.Trees = []status.Step{step, step}
+	pulses := steady(600, 0)
+	for i := range pulses {
+		pulses[i].Offset, pulses[i].Uncertainty = 1e-6*math.Sin(float64(i)), 2e-6+1e-8*float64(i%9)
+	}
 	return Options{
-		Source: fixed{s, steady(600, 1e-7)}, Exchanges: &exported{}, History: &kept{n: 1440}, Recent: fullRecent, Minutes: dayOfMinutes,
+		Source: fixed{s, pulses}, Exchanges: &exported{}, History: &kept{n: 1440}, Recent: fullRecent, Minutes: dayOfMinutes,
 	}
 }
 
 // TestPageSizes holds what a phone has to load: the first screen, the details of a
 // hundred servers, and one of them with a day and with a year.
 func TestPageSizes(t *testing.T) {
-	const most = 150 << 10
+	const most = 150_000
 	h := handler(t, fullStation())
 	for _, target := range []string{"/", DetailsPath, "/servers/alpha", "/servers/alpha?span=year"} {
 		page := body(t, fetch(h, "GET", target))
@@ -277,8 +286,9 @@ func BenchmarkDetails(b *testing.B) {
 
 func fullRecent(string) (list []status.Point) {
 	for i := range 48 {
-		list = append(list, status.Point{Age: float64(48-i) * 64, Offset: 1e-3 * math.Sin(float64(i)), Uncertainty: 1e-5, Score: 20, Verdict: "ok"})
+		list = append(list, status.Point{Age: float64(48-i) * 64, Offset: 2e-2 * math.Sin(float64(i)), Uncertainty: 1e-5, Score: 20, Verdict: "ok"})
 	}
+	list[40].Offset, list[44].Offset, list[44].Verdict = math.NaN(), math.NaN(), "not_judged"
 	return list
 }
 

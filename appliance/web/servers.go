@@ -47,7 +47,7 @@ var verdictViews = map[monitor.Verdict]struct {
 
 // serverView is one row of the table. An empty text is a value not known.
 type serverView struct {
-	ID, Name, Address   string
+	Name, Address       string
 	Tone                tone
 	Mark, Verdict, Note string
 	Scale               *scale
@@ -65,7 +65,7 @@ type serverView struct {
 func newServerView(s status.Server, now time.Time) serverView {
 	vv := verdictViews[monitor.Verdict(s.Verdict)]
 	v := serverView{
-		ID: s.ID, Name: s.Name, Address: s.Address, Reason: s.Reason,
+		Name: s.Name, Address: s.Address, Reason: s.Reason,
 		Tone: vv.tone, Mark: vv.mark, Verdict: vv.word,
 		Scale: drawScale(s), Path: newPathView(s.Path, now),
 	}
@@ -109,13 +109,14 @@ func text(v *float64, write func(float64) string) string {
 	return write(*v)
 }
 
-// scale shows where a server's offset interval lies against its limit. X runs
-// from -100 to 100; the limit is at ±50, to where the scale is linear, and what
-// is infinitely far off is at ±100.
+// scale shows where a server's offset interval lies against its limit, in percent of
+// its width. The limit is at 25 and 75, between which the scale is linear, and what is
+// infinitely far off is at 0 or 100.
 type scale struct {
-	From, To, At string // the interval's ends and the offset
-	Spread       bool   // the interval is known
-	Label        string // the picture in words
+	From, Wide string // where the interval begins, and how wide it is
+	At         string // the offset
+	Spread     bool   // the interval is known
+	Label      string // the picture in words
 }
 
 func drawScale(s status.Server) *scale {
@@ -125,15 +126,16 @@ func drawScale(s status.Server) *scale {
 	at := func(v float64) float64 {
 		v /= s.Limit
 		if a := math.Abs(v); a > 1 {
-			return math.Copysign(100-50/a, v)
+			return 50 + math.Copysign(50-25/a, v)
 		}
-		return 50 * v
+		return 50 + 25*v
 	}
 	c := &scale{At: short(at(*s.Offset))}
-	c.Label = "offset " + health.Signed(*s.Offset, 3)
+	c.Label = health.Signed(*s.Offset, 3)
 	if s.Bound != nil {
 		c.Spread = true
-		c.From, c.To = short(at(*s.Offset-math.Abs(*s.Bound))), short(at(*s.Offset+math.Abs(*s.Bound)))
+		from, to := at(*s.Offset-math.Abs(*s.Bound)), at(*s.Offset+math.Abs(*s.Bound))
+		c.From, c.Wide = short(from), short(to-from)
 		c.Label += ", at most " + health.Within(*s.Bound) + " from that"
 	}
 	c.Label += ", limit ± " + health.Seconds(s.Limit, 2)

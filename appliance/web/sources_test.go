@@ -71,7 +71,7 @@ func BenchmarkThousands(b *testing.B) {
 // A page of thousands of servers has those first that need a look, and an end.
 func TestThousandsOnThePage(t *testing.T) {
 	s := thousandsStation()
-	v := newView(tidy(s), nil, Build{})
+	v := newView(tidy(s), nil, Build{}, "")
 	if len(v.Servers) != maxRows || v.Unshown != 10_003-maxRows || v.Tone != toneWarn || v.Servers[0].Name != "gamma" || v.Servers[1].Name != "epsilon" || v.Servers[2].Name != "server 0" {
 		t.Errorf("%d rows, %d not shown, %s: %s, %s, %s", len(v.Servers), v.Unshown, v.Tone, v.Servers[0].Name, v.Servers[1].Name, v.Servers[2].Name)
 	}

@@ -7,15 +7,19 @@ import (
 
 	"github.com/truechimer/truechimer/appliance/health"
 	"github.com/truechimer/truechimer/appliance/status"
+	"github.com/truechimer/truechimer/monitor"
 )
 
 // spark is the small picture of a server's last exchanges, sparkWide by sparkHigh: the
 // nth is at x = n, so that all of them are as far apart. Its middle is 0, its edges
 // the limit, or more if an offset is.
 type spark struct {
-	Path  string // the offsets
-	Lost  string // marks where there was none
-	Label string // the picture in words
+	Path string // the offsets
+	Lost string // marks where there was none
+	// Unjudged are marks where there was none that says anything of the server, as
+	// before the station knows the time.
+	Unjudged string
+	Label    string // the picture in words
 }
 
 const (
@@ -39,13 +43,18 @@ func drawSpark(points []status.Point, most int, limit float64) *spark {
 			low, high, measured = min(low, p.Offset), max(high, p.Offset), measured+1
 		}
 	}
-	var path, lost strings.Builder
-	s := &spark{}
+	var path, lost, unjudged strings.Builder
+	s, open := &spark{}, 0
 	from, before, alone := sparkWide-len(points), -1, false
 	for i, p := range points {
 		if !finite(p.Offset) {
-			fmt.Fprintf(&lost, "M%d %dv-4", from+i, sparkHigh)
 			before = -1
+			if p.Verdict == string(monitor.NotJudged) {
+				open++
+				fmt.Fprintf(&unjudged, "M%d %dh0", from+i, sparkHigh-2)
+				continue
+			}
+			fmt.Fprintf(&lost, "M%d %dv-4", from+i, sparkHigh)
 			continue
 		}
 		y := int(math.Round(sparkHigh / 2 * (1 - 0.9*p.Offset/top)))
@@ -59,15 +68,21 @@ func drawSpark(points []status.Point, most int, limit float64) *spark {
 		}
 		before, alone = y, before < 0
 	}
-	s.Path, s.Lost = path.String(), lost.String()
-	switch gone := len(points) - measured; {
+	s.Path, s.Lost, s.Unjudged = path.String(), lost.String(), unjudged.String()
+	switch gone := len(points) - measured - open; {
+	case measured+gone == 0:
+		s.Label = fmt.Sprintf("the last %d requests were not judged", open)
+		return s
 	case measured == 0:
-		s.Label = fmt.Sprintf("none of the last %d requests told an offset", len(points))
+		s.Label = fmt.Sprintf("none of the last %d requests told an offset", gone)
 	default:
-		s.Label = fmt.Sprintf("last %d offsets from %s to %s", measured, health.Signed(low, 2), health.Signed(high, 2))
+		s.Label = fmt.Sprintf("%d offsets from %s to %s", measured, health.Signed(low, 2), health.Signed(high, 2))
 		if gone > 0 {
 			s.Label += fmt.Sprintf(", %d without", gone)
 		}
+	}
+	if open > 0 {
+		s.Label += fmt.Sprintf(", %d not judged", open)
 	}
 	return s
 }

@@ -31,13 +31,13 @@ func withUpdate(u *status.Update) status.Status {
 }
 
 func TestUpdatesFragments(t *testing.T) {
-	golden(t, "updates", newView(tidy(withUpdate(fetching())), nil, Build{}).Update, "updates-fetching.html")
-	golden(t, "updates", newView(tidy(withUpdate(&status.Update{State: "off", Summary: "There is no update host.", Channel: "stable"})), nil, Build{}).Update, "updates-off.html")
+	golden(t, "updates", newView(tidy(withUpdate(fetching())), nil, Build{}, "").Update, "updates-fetching.html")
+	golden(t, "updates", newView(tidy(withUpdate(&status.Update{State: "off", Summary: "There is no update host.", Channel: "stable"})), nil, Build{}, "").Update, "updates-off.html")
 	u := fetching()
 	u.State, u.Done, u.Total, u.Candidate, u.Blocked, u.Notes = "idle", nil, nil, nil, said("0.2.0"), nil
 	u.Failure, u.Freshness, u.Expires = "the card could not be read back", "expired", ago(50*time.Hour)
 	u.Damage = "1 of 8 pieces in slot b do not read back as they were written."
-	golden(t, "updates", newView(tidy(withUpdate(u)), nil, Build{}).Update, "updates-blocked.html")
+	golden(t, "updates", newView(tidy(withUpdate(u)), nil, Build{}, "").Update, "updates-blocked.html")
 }
 
 // TestNoUpdaterNoSection: a computer that runs the program has other ways.

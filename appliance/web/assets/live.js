@@ -58,8 +58,9 @@
       set(value.firstChild, fact[1] ? fact[0] + " " : fact[0]);
       set(value.querySelector("small"), fact[1]);
     }
-    for (const body of document.querySelectorAll("tbody[data-id]")) {
-      const cells = (now.servers || {})[body.dataset.id];
+    for (const body of document.querySelectorAll(".list tbody")) {
+      const link = body.querySelector("th a");
+      const cells = link && (now.servers || {})[decodeURIComponent(link.pathname.replace(/^\/servers\//, ""))];
       if (!cells) continue;
       cells.forEach((text, i) => {
         const cell = body.rows[0].cells[4 + i];

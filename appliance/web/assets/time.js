@@ -1,23 +1,36 @@
 // The station tells every time in UTC. This adds the browser's own beside it; where
 // that is the same nothing is added, and without this script the page says no less.
-// In rows of the table, whose times change all the time, nothing is added either.
+// Rows of the table give a time of day alone, or with its date where that is another
+// day than the page's.
 "use strict";
 {
   const pad = (n) => String(n).padStart(2, "0");
   const day = (d) => d.getFullYear() + "-" + pad(d.getMonth() + 1) + "-" + pad(d.getDate());
   const beside = new WeakMap();
 
+  // instant is when t was, in ISO 8601, or empty.
+  const instant = (t) => {
+    if (t.dateTime) return t.dateTime;
+    const [, date, clock] = t.textContent.match(/^(\d{4}-\d\d-\d\d )?(\d\d:\d\d:\d\d)$/) || [];
+    const now = document.querySelector(".asof time");
+    if (!clock || !date && !now) return "";
+    if (date) return date.trim() + "T" + clock + "Z";
+    const at = new Date(now.dateTime.slice(0, 11) + clock + "Z");
+    // Written before midnight, and read after.
+    if (at - new Date(now.dateTime) > 12 * 3600e3) at.setUTCDate(at.getUTCDate() - 1);
+    return isNaN(at) ? "" : at.toISOString();
+  };
+
   const local = (t) => {
-    const at = new Date(t.dateTime);
+    const machine = instant(t), at = new Date(machine);
     if (isNaN(at) || at.getTimezoneOffset() === 0) return "";
     const seconds = /:\d\d:\d\d/.test(t.textContent);
     const text = pad(at.getHours()) + ":" + pad(at.getMinutes()) + (seconds ? ":" + pad(at.getSeconds()) : "");
-    return "(" + (day(at) === t.dateTime.slice(0, 10) ? "" : day(at) + " ") + text + " here)";
+    return "(" + (day(at) === machine.slice(0, 10) ? "" : day(at) + " ") + text + " here)";
   };
 
   const add = () => {
-    for (const t of document.querySelectorAll("time[datetime]")) {
-      if (t.closest("tbody[data-id]")) continue;
+    for (const t of document.querySelectorAll("time")) {
       const text = local(t);
       let here = beside.get(t);
       if (!here && text) {
