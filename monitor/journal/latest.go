@@ -38,7 +38,7 @@ func (j *Journal) Latest(ctx context.Context, q Query, n int) ([]Record, error) 
 		var newest []Record // of this segment, a ring of room
 		count := 0
 		var found Found
-		err := s.eachIn(ctx, v, from, to, q, func(rec *Record) error {
+		err := s.eachIn(ctx, v, from, to, q, visitor{record: func(rec *Record) error {
 			if len(newest) < room {
 				newest = append(newest, *rec)
 			} else {
@@ -46,7 +46,7 @@ func (j *Journal) Latest(ctx context.Context, q Query, n int) ([]Record, error) 
 			}
 			count++
 			return nil
-		}, &found)
+		}}, &found)
 		if err != nil {
 			return nil, err
 		}
