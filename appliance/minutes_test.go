@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,6 +89,9 @@ func TestEarlierMinutes(t *testing.T) {
 	list := e.minutes(now, now.Add(-10*time.Minute))
 	if len(list) != 1 || list[0].Age != 7200 || *list[0].Mean != float64(float32(1e-7)) || list[0].Uncertainty != nil || list[0].Pulses != 60 {
 		t.Errorf("%+v", list)
+	}
+	if size := reflect.TypeFor[earlierMinute]().Size() * diary.MostEarlier; size > 100<<10 {
+		t.Errorf("%d bytes for a day", size)
 	}
 	if e.minutes(now.Add(40*365*24*time.Hour), now); e.list != nil {
 		t.Error("they are kept for ever")

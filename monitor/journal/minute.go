@@ -182,23 +182,18 @@ func (j *Journal) Earlier(ctx context.Context) ([]Minute, error) {
 			break
 		}
 		read += v.used * slotSize
-		var part []Minute
+		part := newest[Minute]{room: MostEarlier - len(list)}
 		err := s.eachIn(ctx, v, math.MinInt64, math.MaxInt64, Query{}, visitor{minute: func(m *Minute) error {
-			if m.Session == s.session {
-				return nil
+			if m.Session != s.session {
+				part.add(m)
 			}
-			if len(part) == 2*MostEarlier {
-				part = append(part[:0], part[MostEarlier:]...)
-			}
-			part = append(part, *m)
 			return nil
 		}}, &found)
 		if err != nil {
 			return nil, err
 		}
-		list = append(part, list...)
+		list = append(part.all(), list...)
 	}
-	list = slices.Clone(list[max(0, len(list)-MostEarlier):])
 	slices.SortStableFunc(list, func(a, b Minute) int { return a.Time.Compare(b.Time) })
 	return list, nil
 }

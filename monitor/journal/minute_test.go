@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -308,6 +309,14 @@ func TestEarlierIsBounded(t *testing.T) {
 	list, err := j.Earlier(context.Background())
 	if err != nil || len(list) != MostEarlier {
 		t.Fatalf("%d, %v", len(list), err)
+	}
+	for i, m := range list[1:] {
+		if m.Time.Sub(list[i].Time) != time.Minute {
+			t.Fatalf("%s comes after %s", m.Time, list[i].Time)
+		}
+	}
+	if size := reflect.TypeFor[Minute]().Size(); size*2*minutesMost > 256<<10 {
+		t.Errorf("%d bytes wait for a card that takes none", size*2*minutesMost)
 	}
 	if last := list[len(list)-1].Time; !last.Equal(day.Add((n - 1) * time.Minute)) {
 		t.Errorf("the last is of %s", last)
