@@ -89,7 +89,7 @@ type earlier struct {
 	list []earlierMinute // the oldest first
 }
 
-// earlierMinute is what is shown of one, in little memory: 100 KB a day.
+// earlierMinute is what is shown of one, in little memory: 60 KB a day.
 type earlierMinute struct {
 	at                        int64 // ns since the Unix epoch
 	pulses                    int32

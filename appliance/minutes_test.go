@@ -90,7 +90,7 @@ func TestEarlierMinutes(t *testing.T) {
 	if len(list) != 1 || list[0].Age != 7200 || *list[0].Mean != float64(float32(1e-7)) || list[0].Uncertainty != nil || list[0].Pulses != 60 {
 		t.Errorf("%+v", list)
 	}
-	if size := reflect.TypeFor[earlierMinute]().Size() * diary.MostEarlier; size > 100<<10 {
+	if size := reflect.TypeFor[earlierMinute]().Size() * diary.MostEarlier; size > 60<<10 {
 		t.Errorf("%d bytes for a day", size)
 	}
 	if e.minutes(now.Add(40*365*24*time.Hour), now); e.list != nil {
