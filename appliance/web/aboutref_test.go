@@ -105,7 +105,8 @@ func TestPanelsOfTheReference(t *testing.T) {
 // together over it.
 func TestGapInADay(t *testing.T) {
 	list := dayOfMinutes()
-	list = slices.Delete(list, 500, 803)
+	last := list[500]
+	list = slices.Delete(list, 501, 803)
 	day, jitter, together := coarser(list)
 	if together != 4 || len(day) != len(jitter) {
 		t.Fatalf("%d of %d minutes, %d", len(day), together, len(jitter))
@@ -113,11 +114,14 @@ func TestGapInADay(t *testing.T) {
 	wide := 0
 	for i := range day[1:] {
 		switch apart := day[i].Age - day[i+1].Age; {
-		case apart >= 303*60:
+		case apart >= 302*60:
 			wide++
 		case apart > 300:
 			t.Errorf("%g s apart", apart)
 		}
+	}
+	if !slices.ContainsFunc(day, func(s status.Sample) bool { return s.Age == last.Age }) {
+		t.Error("the last minute before the gap is put together with those after it")
 	}
 	if p := drawPlot(day); wide != 1 || strings.Count(p.Band, "Z") != 2 {
 		t.Errorf("%d gaps, %s", wide, p.Band)
