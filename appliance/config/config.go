@@ -90,8 +90,10 @@ type Config struct {
 	// heard; empty: none.
 	Reference string
 	PTP       *PTP // a hardware clock to take the time from instead; nil: none
-	Receiver  Receiver
-	Update    Update // for stations only
+	// Hardware names the interfaces whose network cards' time stamps are wanted.
+	Hardware []string
+	Receiver Receiver
+	Update   Update // for stations only
 	// Assignments is a list of servers that somebody else keeps; nil: there is none.
 	Assignments *Assignments
 	Web         Web
