@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/truechimer/truechimer/appliance/pulselog"
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
@@ -165,34 +164,4 @@ func tracking(r gpspps.Reading, info gpspps.Info, leap gpspps.Leap) *status.Trac
 		t.RefTime = new(time.Time)
 	}
 	return t
-}
-
-// minutes are what the pulses of the last day were like.
-func (s *station) minutes() []status.Minute {
-	mono, _, err := s.kernel.Now()
-	if err != nil {
-		return nil
-	}
-	now := time.Now()
-	if r := s.ref.At(mono, ""); r.Known {
-		now = time.Unix(0, r.True)
-	}
-	var out []status.Minute
-	for _, m := range s.pulses.Minutes() {
-		age := time.Duration(mono - m.Mono)
-		out = append(out, minuteOf(m, now.Add(-age).UTC(), age.Seconds()))
-	}
-	return out
-}
-
-func minuteOf(m pulselog.Minute, at time.Time, age float64) status.Minute {
-	known := func(v float64) *float64 {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil
-		}
-		return &v
-	}
-	return status.Minute{
-		Time: at, Age: age, Pulses: m.Pulses, Mean: known(m.Mean), Jitter: known(m.Jitter), Uncertainty: known(m.Uncertainty), State: string(m.State),
-	}
 }

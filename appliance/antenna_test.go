@@ -52,10 +52,24 @@ func TestAntennaIsKept(t *testing.T) {
 	if at := p.surveyed(); at == nil || at.Lat != -41.28 || at.Lon != 174.77 {
 		t.Errorf("read back %v", at)
 	}
-	s.ref.Moved()
-	write(s)
-	if p.surveyed() != nil {
+	s.platform.safe = true
+	if err := (changed{s}).Moved(); err == nil {
+		t.Error("in safe mode nobody looks for it anew")
+	}
+	s.platform.safe = false
+	s.antennaSet.Store(true)
+	if err := (changed{s}).Moved(); err == nil {
+		t.Error("what was restored just now is forgotten")
+	}
+	s.antennaSet.Store(false)
+	if err := (changed{s}).Moved(); err != nil {
+		t.Error(err)
+	}
+	if _, ok := s.ref.Antenna(); ok || p.surveyed() != nil {
 		t.Error("the old place is still kept")
+	}
+	if s := start(config.Default()); s.platform.surveyed() != nil {
+		t.Error("a power cut has the old place back")
 	}
 	if strings.Contains(log.String(), "41.28") || strings.Contains(log.String(), "174.77") {
 		t.Errorf("the position is in the log: %s", log.String())

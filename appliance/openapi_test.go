@@ -28,7 +28,7 @@ func TestAnswers(t *testing.T) {
 				t.Fatal(err)
 			}
 			api := apitest.New(t, server.Handler)
-			for _, path := range []string{"/api/v1/status", "/healthz", "/metrics", apitest.Path, "/api/v1/exchanges?format=csv", "/api/v1/rollups?format=csv", "/api/v1/pulses"} {
+			for _, path := range []string{"/api/v1/status", "/healthz", "/metrics", apitest.Path, "/api/v1/exchanges?format=csv", "/api/v1/rollups?format=csv", "/api/v1/pulses", "/api/v1/reference", "/api/v1/reference/hours"} {
 				api.Get(path, 200)
 			}
 			if n := api.Lines("Exchange", api.Get("/api/v1/exchanges?format=json&undated=1", 200)); n < 100 {
@@ -36,6 +36,12 @@ func TestAnswers(t *testing.T) {
 			}
 			if n := api.Lines("Hour", api.Get("/api/v1/rollups?format=json", 200)); n == 0 {
 				t.Error("no hours")
+			}
+			if n := api.Lines("ReferenceMinute", api.Get("/api/v1/reference?format=json&undated=1", 200)); n < 60 {
+				t.Errorf("%d minutes of the reference", n)
+			}
+			if n := api.Lines("ReferenceHour", api.Get("/api/v1/reference/hours?format=json", 200)); n == 0 {
+				t.Error("no hours of the reference")
 			}
 			api.Begin(web.EventsPath, 200)
 			var list web.ProofList

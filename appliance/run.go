@@ -150,6 +150,7 @@ func (s *station) run(ctx context.Context, server *http.Server, src source, outs
 		all.keep(ctx, partMonitor, s.judge)
 		if s.diary != nil {
 			all.keep(ctx, "journal", s.diary.Run)
+			all.keep(ctx, "earlier pulses", s.recall)
 		}
 		all.keep(ctx, "proofs", s.proofs.run)
 		all.keep(ctx, "antenna", s.keepAntenna)
@@ -253,7 +254,9 @@ func (s *station) keepTime(ctx context.Context) error {
 			s.ref.Tick(mono)
 			s.pulses.Add(s.ref.Samples(lookBack))
 			owner.Tick(mono)
-			s.memory.tick(s.ref.At(mono, ""), s.ref.Info(mono), s.ref.Leap())
+			r, info := s.ref.At(mono, ""), s.ref.Info(mono)
+			s.memory.tick(r, info, s.ref.Leap())
+			s.keepMinute(r, info)
 			s.notes.set("clock owner", contested(owner.Status()))
 			s.live.Beat("time")
 		}

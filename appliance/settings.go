@@ -132,6 +132,25 @@ func (c changed) SetAntenna(b []byte) error {
 	return durable.WriteFile(path, b)
 }
 
+// Moved implements settings.Station.
+func (c changed) Moved() error {
+	if c.s.platform.safe {
+		return errors.New("in safe mode the receiver is not listened to: do it after the next start")
+	}
+	if c.s.antennaSet.Load() {
+		return errors.New("where the antenna is was restored just now: do it after the next start")
+	}
+	c.s.ref.Moved()
+	path := c.s.platform.antennaPath()
+	if path == "" {
+		return nil
+	}
+	if err := c.s.writeAntenna(path); err != nil {
+		return fmt.Errorf("where the antenna was is forgotten until the next start, but not on the card: %w", err)
+	}
+	return nil
+}
+
 // Updates implements settings.Station.
 func (c changed) Updates() settings.Updates {
 	if c.s.updater == nil {

@@ -54,6 +54,8 @@ type station struct {
 	answered   atomic.Bool                     // an NTP server has
 	diary      *diary.Journal                  // of exchanges; nil: none is kept
 	pulses     pulselog.Log                    // what pulses were like
+	minute     minute                          // of the reference, for the journal
+	earlier    earlier                         // what pulses were like before this start
 	recent     recent.Recent                   // the last exchanges with each server
 	proofs     *proofs                         // why servers are off, as files
 	updater    *updater                        // nil but on stations

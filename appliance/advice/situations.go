@@ -151,7 +151,7 @@ var Situations = []Situation{
 		holds:    func(f *facts) bool { return yes(f.Receiver.PulseMissing) && !yes(f.Receiver.USB) }},
 	{ID: "antenna-moved", about: aboutTime, level: status.LevelBad, leads: true,
 		Sentence: "The antenna is somewhere else than it was",
-		Next:     "If you moved it, leave it there: after six hours in which servers agree it counts again. If nobody did, its signals may be faked.",
+		Next:     "If you moved it, say so in the settings, at Receiver. If nobody did, its signals may be faked.",
 		Cause:    "a position far from the one that was surveyed",
 		holds: func(f *facts) bool {
 			return !f.settled() && strings.Contains(f.Reference.Reason, "somewhere else than surveyed")

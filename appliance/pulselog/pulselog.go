@@ -27,6 +27,8 @@ type Minute struct {
 	Pulses      int     // that were held against the estimate
 	Mean        float64 // of pulse minus estimate, seconds; NaN: there was none
 	Jitter      float64 // RMS of it around Mean, seconds; NaN: fewer than two
+	Least       float64 // seconds; NaN: there was none
+	Greatest    float64
 	Uncertainty float64 // the greatest, seconds; NaN not known
 	State       gpspps.State
 }
@@ -53,6 +55,8 @@ type bin struct {
 	number      int64 // of the minute
 	pulses      int
 	sum, square float64
+	least       float32
+	greatest    float32
 	uncertainty float64
 	state       gpspps.State
 }
@@ -87,6 +91,11 @@ func (l *Log) add(s gpspps.Sample) {
 	if !(math.Abs(s.Residual) <= farthest) {
 		return
 	}
+	if r := float32(s.Residual); b.pulses == 0 {
+		b.least, b.greatest = r, r
+	} else {
+		b.least, b.greatest = min(b.least, r), max(b.greatest, r)
+	}
 	b.pulses++
 	b.sum += s.Residual
 	b.square += s.Residual * s.Residual
@@ -107,21 +116,38 @@ func (l *Log) Minutes() []Minute {
 	defer l.mu.Unlock()
 	var out []Minute
 	for i := max(0, l.n-kept); i < l.n; i++ {
-		b := l.at(i)
-		m := Minute{Mono: b.number*minute + minute/2, Pulses: b.pulses, Mean: math.NaN(), Jitter: math.NaN(), Uncertainty: b.uncertainty, State: b.state}
-		if l.last-m.Mono > kept*minute {
-			continue
+		if m := l.at(i).minute(); l.last-m.Mono <= kept*minute {
+			out = append(out, m)
 		}
-		n := float64(b.pulses)
-		if n > 0 {
-			m.Mean = b.sum / n
-		}
-		if n > 1 {
-			m.Jitter = math.Sqrt(max(0, (b.square-n*m.Mean*m.Mean)/(n-1)))
-		}
-		out = append(out, m)
 	}
 	return out
+}
+
+// Minute is that with a number, of the last two in which there was a pulse: of others it has no pulses. Minutes
+// are numbered by CLOCK_MONOTONIC, from 0 on.
+func (l *Log) Minute(number int64) Minute {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := l.n - 1; i >= max(0, l.n-2); i-- {
+		if b := l.at(i); b.number == number {
+			return b.minute()
+		}
+	}
+	none := bin{number: number, uncertainty: math.NaN()}
+	return none.minute()
+}
+
+func (b *bin) minute() Minute {
+	nan := math.NaN()
+	m := Minute{Mono: b.number*minute + minute/2, Pulses: b.pulses, Mean: nan, Jitter: nan, Least: nan, Greatest: nan, Uncertainty: b.uncertainty, State: b.state}
+	n := float64(b.pulses)
+	if n > 0 {
+		m.Mean, m.Least, m.Greatest = b.sum/n, float64(b.least), float64(b.greatest)
+	}
+	if n > 1 {
+		m.Jitter = math.Sqrt(max(0, (b.square-n*m.Mean*m.Mean)/(n-1)))
+	}
+	return m
 }
 
 // Recent is what the last pulses were like.

@@ -108,6 +108,13 @@ func TestMinutes(t *testing.T) {
 	if m.Pulses != 60 || math.Abs(m.Mean) > 1e-9 || math.Abs(m.Jitter-1.426e-7) > 1e-9 || m.Uncertainty != 2e-6 || m.State != gpspps.StateLocked {
 		t.Errorf("%+v", m)
 	}
+	if got := l.Minute(m.Mono / minute); got.Pulses != 0 || !math.IsNaN(got.Mean) || got.Mono != m.Mono {
+		t.Errorf("a minute that is long over: %+v", got)
+	}
+	m = list[len(list)-2]
+	if got := l.Minute(m.Mono / minute); got != m || m.Least != float64(float32(-2e-7)) || m.Greatest != float64(float32(2e-7)) {
+		t.Errorf("%+v, %+v", got, m)
+	}
 	if last := list[len(list)-1]; last.State != gpspps.StateHoldover {
 		t.Errorf("%+v", last)
 	}

@@ -213,11 +213,11 @@ func (p *Pages) receiver(w http.ResponseWriter, r *http.Request) {
 		form.Set("configure", "yes")
 	}
 	show := func(code int, problems []string) {
-		p.show(w, r, code, "receiver", view{Title: "Receiver", Problems: problems, Data: struct {
-			Form  url.Values
-			Hats  []boards.Hat
-			Alone bool
-		}{form, boards.Hats, now.PulseAlone}})
+		p.show(w, r, code, "receiver", view{Title: "Receiver", Done: movedDone[r.URL.Query().Get("done")], Problems: problems, Data: struct {
+			Form         url.Values
+			Hats         []boards.Hat
+			Alone, Fixed bool
+		}{form, boards.Hats, now.PulseAlone, surveys(now)}})
 	}
 	if !posted(r) {
 		show(http.StatusOK, nil)

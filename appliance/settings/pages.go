@@ -42,6 +42,8 @@ type Station interface {
 	// brings it back for the next start of the program.
 	Antenna() []byte
 	SetAntenna([]byte) error
+	// Moved has the reference forget where a fixed antenna was surveyed to be.
+	Moved() error
 	// Network is how the network is changed; nil where it is not the station's own.
 	Network() Network
 	// Updates are the station's own; nil where it has none.
@@ -110,6 +112,9 @@ func (p *Pages) Register(a *access.Access) {
 		pathServers:    p.servers,
 		pathServer:     p.server,
 		pathReceiver:   p.receiver,
+		pathMoved:      p.moved,
+		pathList:       p.list,
+		pathPTP:        p.ptp,
 		pathNetwork:    p.network,
 		pathUpdate:     p.update,
 		pathReset:      p.reset,

@@ -116,6 +116,16 @@ func TestMistakes(t *testing.T) {
 		"a VLAN":             {pathNetwork, []string{"vlan", "4095", "mdns", "yes"}, "Vlan 4095 is out of bounds"},
 		"a password":         {pathNetwork, []string{"ssid", "home", "password", "s3cr3t-", "mdns", "yes"}, "The password has 7 characters"},
 		"hours":              {Path + "/update", []string{"window", "2-5"}, `Window "2-5" is no part of a day`},
+		"an update host":     {Path + "/update", []string{"hosts", "https://a.example.net ftp://b.example.net/"}, `Url "ftp://b.example.net/" is no web address`},
+		"a secret in a host": {Path + "/update", []string{"hosts", "https://me:word@a.example.net"}, "This url has an @ in it"},
+		"many hosts":         {Path + "/update", []string{"hosts", strings.Repeat("https://a.example.net\n", 9)}, "There are 9 update hosts"},
+		"a list by http":     {pathList, []string{"url", "http://lists.example.net/a"}, "is not https"},
+		"TOML in a list":     {pathList, []string{"url", "https://a.example.net/\"\n[web]\nlisten=\":1\""}, "has blanks or letters that addresses lack"},
+		"a token":            {pathList, []string{"url", "https://a.example.net/x", "secret", "s3cr3t- \r\nHost: b"}, "The token is empty or has a character that tokens lack"},
+		"a list too often":   {pathList, []string{"url", "https://a.example.net/x", "interval", "1s"}, "is out of bounds"},
+		"no PTP clock":       {pathPTP, []string{"device", "/dev/sda", "bound", "1ms"}, `Device "/dev/sda" is no PTP clock`},
+		"a PTP clock's word": {pathPTP, []string{"device", "/dev/ptp0"}, "Nobody says how right this clock is"},
+		"a wide PTP clock":   {pathPTP, []string{"device", "/dev/ptp0", "bound", "1h"}, "is out of bounds"},
 		"a channel":          {Path + "/update", []string{"channel", "../x"}, "is no name of a channel"},
 		"a name":             {Path + "/name", []string{"name", "a\u202eb"}, "has a character that cannot be shown"},
 		"a zone":             {Path + "/name", []string{"timezone", "here and there"}, "is no name of a time zone"},
@@ -134,7 +144,7 @@ func TestMistakes(t *testing.T) {
 	if !reflect.DeepEqual(w.store.Now(), start) || len(w.station.applied) != 0 {
 		t.Errorf("changed to %+v", w.store.Now())
 	}
-	for _, path := range []string{Path, pathServers, pathNetwork, pathPast, pathReceiver} {
+	for _, path := range []string{Path, pathServers, pathNetwork, pathPast, pathReceiver, pathList, pathPTP, pathMoved, pathUpdate} {
 		if got := w.get(path); got.code != 200 || strings.Contains(got.body, "abcdefgh-secret") {
 			t.Errorf("%s: %d", path, got.code)
 		}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/access"
@@ -53,6 +54,7 @@ func (p *Pages) update(w http.ResponseWriter, r *http.Request) {
 	if now.Window != nil {
 		form.Set("window", now.Window.String())
 	}
+	form.Set("hosts", strings.Join(now.URLs, "\n"))
 	show := func(code int, problems []string) { p.showUpdate(w, r, code, problems, form) }
 	if !posted(r) {
 		show(http.StatusOK, nil)
@@ -64,8 +66,11 @@ func (p *Pages) update(w http.ResponseWriter, r *http.Request) {
 		b.flag("enabled", form.Get("enabled") != "")
 		b.text("channel", form.Get("channel"))
 		b.text("window", form.Get("window"))
+		b.list("url", form.Get("hosts"))
 		got, err := b.parse()
-		got.Update.URLs = c.Update.URLs
+		if !form.Has("hosts") {
+			got.Update.URLs = c.Update.URLs
+		}
 		c.Update = got.Update
 		return err
 	}, show)

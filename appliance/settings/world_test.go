@@ -34,6 +34,7 @@ type stand struct {
 	restarts int
 	resets   int
 	antenna  []byte
+	moved    int
 	refuses  error // why it does not restart
 	manager  *network.Manager
 	asked    []string
@@ -75,6 +76,12 @@ func (s *stand) Restart() error {
 func (s *stand) Antenna() []byte { return s.antenna }
 func (s *stand) SetAntenna(b []byte) error {
 	s.antenna = b
+	return s.refuses
+}
+func (s *stand) Moved() error {
+	if s.refuses == nil {
+		s.moved++
+	}
 	return s.refuses
 }
 func (s *stand) Reset() error {

@@ -3,14 +3,16 @@ package web
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"math"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/truechimer/truechimer/appliance/health"
 	"github.com/truechimer/truechimer/appliance/status"
+	"github.com/truechimer/truechimer/monitor/journal"
 )
 
 // Bounds of lists that the source gives.
@@ -84,6 +86,7 @@ type aboutRef struct {
 	Sky         *sky
 	Tracking    []fact
 	Held        bool // in holdover
+	Files       []link
 }
 
 func newAboutRef(s status.Status, minutes []status.Minute) aboutRef {
@@ -125,7 +128,7 @@ func coarser(minutes []status.Minute) (day, jitter []status.Sample, together int
 		}
 		return sum / n // of none, not a number
 	}
-	for list := range slices.Chunk(minutes, together) {
+	for list := range chunks(minutes, together) {
 		s := status.Sample{Age: list[len(list)/2].Age, Uncertainty: math.NaN(), State: list[0].State}
 		for _, m := range list {
 			if u := known(m.Uncertainty); u != nil && !(*u <= s.Uncertainty) {
@@ -141,6 +144,34 @@ func coarser(minutes []status.Minute) (day, jitter []status.Sample, together int
 		jitter = append(jitter, s)
 	}
 	return day, jitter, together
+}
+
+// apart is between how many seconds nothing is put together: the station was off.
+const apart = 600
+
+// chunks are runs of up to n minutes without such a gap.
+func chunks(minutes []status.Minute, n int) iter.Seq[[]status.Minute] {
+	return func(yield func([]status.Minute) bool) {
+		from := 0
+		for i := range minutes {
+			if last := i == len(minutes)-1; !last && i+1-from < n && minutes[i].Age-minutes[i+1].Age < apart {
+				continue
+			}
+			if !yield(minutes[from : i+1]) {
+				return
+			}
+			from = i + 1
+		}
+	}
+}
+
+// referenceFiles are what is kept of the reference, to be had as files.
+func (p *page) referenceFiles(now time.Time) []link {
+	if p.options.History == nil {
+		return nil
+	}
+	since := "?from=" + strconv.FormatInt(now.Add(-journal.KeepRollups).Unix(), 10)
+	return []link{{Name: "Minutes of a day (CSV)", Href: minutesPath}, {Name: "Hours of a year (CSV)", Href: hoursPath + since}}
 }
 
 // minutes are those of the last day, if somebody remembers them.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/truechimer/truechimer/appliance/status"
 )
@@ -96,6 +97,55 @@ func TestPanelsOfTheReference(t *testing.T) {
 	for _, bad := range []string{"How steady", "Satellites</h2>", "Tracking</h2>"} {
 		if strings.Contains(nothing, bad) {
 			t.Errorf("a station that knows nothing shows %q", bad)
+		}
+	}
+}
+
+// TestGapInADay: a station that was off does not draw that away, and puts nothing
+// together over it.
+func TestGapInADay(t *testing.T) {
+	list := dayOfMinutes()
+	last := list[500]
+	list = slices.Delete(list, 501, 803)
+	day, jitter, together := coarser(list)
+	if together != 4 || len(day) != len(jitter) {
+		t.Fatalf("%d of %d minutes, %d", len(day), together, len(jitter))
+	}
+	wide := 0
+	for i := range day[1:] {
+		switch apart := day[i].Age - day[i+1].Age; {
+		case apart >= 302*60:
+			wide++
+		case apart > 300:
+			t.Errorf("%g s apart", apart)
+		}
+	}
+	if !slices.ContainsFunc(day, func(s status.Sample) bool { return s.Age == last.Age }) {
+		t.Error("the last minute before the gap is put together with those after it")
+	}
+	if p := drawPlot(day); wide != 1 || strings.Count(p.Band, "Z") != 2 {
+		t.Errorf("%d gaps, %s", wide, p.Band)
+	}
+	files := func(o Options) string {
+		o.Source, o.Minutes = fixed{steadyStation(), steady(600, 1e-7)}, dayOfMinutes
+		return body(t, fetch(handler(t, o), "GET", DetailsPath))
+	}
+	page := files(Options{History: &kept{}})
+	for _, want := range []string{`href="/api/v1/reference"`, `href="/api/v1/reference/hours?from=`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if strings.Contains(files(Options{}), minutesPath) {
+		t.Error("files of a station that keeps none")
+	}
+	wellFormed(t, page)
+	k := &kept{}
+	h := handler(t, Options{Source: fixed{status: steadyStation()}, History: k})
+	for path, back := range map[string]time.Duration{minutesPath: 24 * time.Hour, hoursPath: 7 * 24 * time.Hour} {
+		k.asked = nil
+		if got := body(t, fetch(h, "GET", path+"?format=json")); got != "7f3a9c0e5b1d48f2 json" || len(k.asked) != 1 || k.asked[0].To.Sub(k.asked[0].From) != back {
+			t.Errorf("%s: %s, %v", path, got, k.asked)
 		}
 	}
 }

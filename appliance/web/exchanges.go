@@ -27,6 +27,10 @@ type History interface {
 	// Rollups passes hours to yield, the oldest first.
 	Rollups(ctx context.Context, q journal.Query, yield func(*journal.Rollup) error) error
 	ExportRollups(ctx context.Context, w io.Writer, station string, f journal.Format, q journal.Query) error
+	// ExportMinutes and ExportReferenceHours write what the station's own reference
+	// was like.
+	ExportMinutes(ctx context.Context, w io.Writer, station string, f journal.Format, q journal.Query) error
+	ExportReferenceHours(ctx context.Context, w io.Writer, station string, f journal.Format, q journal.Query) error
 }
 
 const (
@@ -66,6 +70,21 @@ func newExchanges(o Options, busy chan struct{}) *export {
 // undated, and goes back a week unless it is told otherwise.
 func newRollups(o Options, busy chan struct{}) *export {
 	return &export{o, busy, "rollups", rollupsDefault, o.History.ExportRollups}
+}
+
+const (
+	minutesPath = "/api/v1/reference"
+	hoursPath   = "/api/v1/reference/hours"
+)
+
+// newMinutes answers GET /api/v1/reference, and newReferenceHours the same with /hours,
+// with the parameters of exchanges but target; hours are never undated.
+func newMinutes(o Options, busy chan struct{}) *export {
+	return &export{o, busy, "reference", exportDefault, o.History.ExportMinutes}
+}
+
+func newReferenceHours(o Options, busy chan struct{}) *export {
+	return &export{o, busy, "reference-hours", rollupsDefault, o.History.ExportReferenceHours}
 }
 
 func (e *export) ServeHTTP(w http.ResponseWriter, r *http.Request) {

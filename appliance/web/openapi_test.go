@@ -74,6 +74,15 @@ func (hours) ExportRollups(context.Context, io.Writer, string, journal.Format, j
 	return journal.ErrNotOpen
 }
 
+func (hours) ExportMinutes(context.Context, io.Writer, string, journal.Format, journal.Query) error {
+	return journal.ErrNotOpen
+}
+
+func (hours) ExportReferenceHours(_ context.Context, w io.Writer, station string, f journal.Format, _ journal.Query) error {
+	_, err := fmt.Fprint(w, station, " ", f)
+	return err
+}
+
 // withAll are options with all that may be there.
 func withAll(source Source) Options {
 	return Options{
@@ -102,6 +111,9 @@ func TestOpenAPIAnswers(t *testing.T) {
 	api.Get("/api/v1/pulses", 200)
 	api.Get("/api/v1/rollups", 503)
 	api.Get("/api/v1/rollups?format=xml", 400)
+	api.Get("/api/v1/reference", 503)
+	api.Get("/api/v1/reference?from=yesterday", 400)
+	api.Get("/api/v1/reference/hours", 200)
 	if got := api.Begin(EventsPath, 200); len(got) == 0 {
 		t.Error("no events")
 	}

@@ -70,6 +70,7 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := newView(s, p.options.Source.Samples(), p.options.Build, p.options.Manage)
 	p.arrange(&v, raw, s, r.URL.Query())
 	v.About, v.Trees = newAboutRef(s, p.minutes()), newStepViews(s.Trees)
+	v.About.Files = p.referenceFiles(s.Time)
 	v.Device = deviceFacts(s, p.options.Build)
 	v.Style, v.Icon = p.style, p.icon
 	v.Scripts = []string{p.live, p.time}

@@ -78,6 +78,14 @@ func (k *kept) ExportRollups(_ context.Context, w io.Writer, station string, f j
 	return k.err
 }
 
+func (k *kept) ExportMinutes(ctx context.Context, w io.Writer, station string, f journal.Format, q journal.Query) error {
+	return k.ExportRollups(ctx, w, station, f, q)
+}
+
+func (k *kept) ExportReferenceHours(ctx context.Context, w io.Writer, station string, f journal.Format, q journal.Query) error {
+	return k.ExportRollups(ctx, w, station, f, q)
+}
+
 func keeping(k *kept) Options {
 	return Options{Source: fixed{status: remembering()}, Exchanges: &exported{}, History: k}
 }

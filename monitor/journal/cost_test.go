@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestBytesADay watches a hundred servers a minute for a day and counts what reaches
-// the file system, whole blocks. What makes files is shown beside it: that ends when
+// TestBytesADay watches a hundred servers a minute for a day, and the reference, and counts
+// what reaches the file system, whole blocks. What makes files is shown beside it: that ends when
 // there are as many as may be.
 func TestBytesADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -24,6 +24,7 @@ func TestBytesADay(t *testing.T) {
 				s.ask(name, time.Millisecond)
 				time.Sleep(time.Minute / 100)
 			}
+			s.ownMinute(60, 0)
 		}
 		for range 10 {
 			minute()

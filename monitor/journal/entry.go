@@ -17,12 +17,14 @@ const (
 
 // The kinds of entries.
 const (
-	kindSession  = 1 + iota // a run of the station begins
-	kindTarget              // what an index stands for from here on
-	kindExchange            // a Record
-	kindGap                 // exchanges that could not be kept
-	kindRollup              // a Rollup
-	kindHourEnd             // all roll-ups of an hour are there
+	kindSession       = 1 + iota // a run of the station begins
+	kindTarget                   // what an index stands for from here on
+	kindExchange                 // a Record
+	kindGap                      // exchanges that could not be kept
+	kindRollup                   // a Rollup
+	kindHourEnd                  // all roll-ups of an hour are there
+	kindMinute                   // a Minute
+	kindReferenceHour            // a ReferenceHour
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

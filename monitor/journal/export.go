@@ -173,23 +173,15 @@ func whole(seconds float64) *int64 {
 
 // Export writes the records that are wanted to w, as they are read: it needs little
 // memory however many there are. monitor names the station.
-func (j *Journal) Export(ctx context.Context, w io.Writer, monitor string, f Format, q Query) (Found, error) {
-	b := bufio.NewWriterSize(w, 32<<10)
-	write, end, err := rowWriter(b, f, columns, (*row).fields)
-	if err != nil {
-		return Found{}, err
-	}
-	found, err := j.Range(ctx, q, func(rec *Record) error {
-		r := newRow(monitor, rec)
-		return write(&r)
+func (j *Journal) Export(ctx context.Context, w io.Writer, monitor string, f Format, q Query) (found Found, err error) {
+	err = exportRows(w, f, columns, (*row).fields, func(write func(*row) error) (err error) {
+		found, err = j.Range(ctx, q, func(rec *Record) error {
+			r := newRow(monitor, rec)
+			return write(&r)
+		})
+		return err
 	})
-	if err == nil {
-		err = end()
-	}
-	if err != nil {
-		return found, err
-	}
-	return found, b.Flush()
+	return found, err
 }
 
 // rowWriter writes rows to b in a format; names and fields are for CSV, where fields may

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"bufio"
 	"context"
 	"io"
 	"strconv"
@@ -79,24 +78,14 @@ func (r *hourRow) fields(to []string) []string {
 // ExportRollups writes the roll-ups that are wanted to w, as they are read. station
 // names the station.
 func (j *Journal) ExportRollups(ctx context.Context, w io.Writer, station string, f Format, q Query) error {
-	b := bufio.NewWriterSize(w, 32<<10)
 	names := append([]string{}, hourColumns...)
 	for _, v := range verdicts[1:] {
 		names = append(names, string(v))
 	}
-	write, end, err := rowWriter(b, f, names, (*hourRow).fields)
-	if err != nil {
-		return err
-	}
-	err = j.Rollups(ctx, q, func(r *Rollup) error {
-		row := newHourRow(station, r)
-		return write(&row)
+	return exportRows(w, f, names, (*hourRow).fields, func(write func(*hourRow) error) error {
+		return j.Rollups(ctx, q, func(r *Rollup) error {
+			row := newHourRow(station, r)
+			return write(&row)
+		})
 	})
-	if err == nil {
-		err = end()
-	}
-	if err != nil {
-		return err
-	}
-	return b.Flush()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"hash/crc32"
+	"io"
 	"testing"
 	"time"
 )
@@ -19,6 +20,12 @@ func FuzzOpen(f *testing.F) {
 			rec.Time = time.Time{}
 		}
 		if err := s.add(&rec); err != nil {
+			f.Fatal(err)
+		}
+	}
+	for i := range 3 {
+		m := sampleMinute(i)
+		if err := s.addMinute(&m); err != nil {
 			f.Fatal(err)
 		}
 	}
@@ -59,12 +66,17 @@ func FuzzOpen(f *testing.F) {
 		s.keep(utc)
 		j.Range(context.Background(), Query{Undated: true}, func(*Record) error { return nil })
 		j.Rollups(context.Background(), Query{}, func(*Rollup) error { return nil })
+		j.ExportMinutes(context.Background(), io.Discard, "", JSON, Query{Undated: true})
+		j.Earlier(context.Background())
 		h := hours{s: s}
 		h.begin()
 		for range 3 {
 			if err := h.roll(utc); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if err := j.ExportReferenceHours(context.Background(), io.Discard, "", JSON, Query{}); err != nil {
+			t.Fatal(err)
 		}
 		o, err := j.Outbox("a")
 		if err != nil {

@@ -10,6 +10,9 @@
 // one comes within patience. Of each hour and target there is a [Rollup], made from
 // the records. An [Outbox] hands records on to somebody else and remembers how far.
 //
+// Among the records there is a [Minute] for each minute, of what the station's own
+// reference was like, and among the roll-ups a [ReferenceHour] made from these.
+//
 // # Files
 //
 // All numbers are little-endian. Records lie in files x-000, x-001 ... and roll-ups
@@ -51,6 +54,16 @@
 //	4  gap       8: how many exchanges could not be kept
 //	5  roll-up   see Rollup
 //	6  hour end  8: an hour of which all roll-ups are there, since the epoch
+//	7  minute    8: its middle, as in 3; 16, 20, 24, 28: mean, jitter, least and
+//	             greatest offset of pulses, s, float32; 32: uncertainty, 36: bound, s,
+//	             float32; 40: frequency, ppm, float32; 44: degrees Celsius, float32;
+//	             48: holdover, s, 4 bytes; 52: source; 53: state; 54: flags, 2 bytes;
+//	             56: pulses, 2 bytes; 58: seconds locked; 59: satellites and 1
+//	8  hour of   8: hour since the epoch, 4 bytes; 12: minutes, 14: pulses, 16: seconds
+//	   the       locked, 2 bytes each; 20 to 51: as 16 to 47 of a minute; 52: longest
+//	   reference holdover, s, 4 bytes; 56 to 63: minutes by state
+//
+// A program that does not know a kind steps over it, so kinds can be added.
 //
 // What the numbers of words and flags mean is in words.go and record.go.
 //
@@ -128,6 +141,7 @@ type Journal struct {
 	waited  map[exchange]uint64 // places of those without a final verdict
 	counts  Counts
 	missed  uint64 // dropped, and not written so yet
+	minutes []Minute
 	problem string
 }
 

@@ -34,27 +34,41 @@ func (j *Journal) Latest(ctx context.Context, q Query, n int) ([]Record, error) 
 		if p, ok := s.known(v); ok && !(p.undated && q.Undated) && (p.first > p.last || p.last < from || p.first >= to) {
 			continue
 		}
-		room := n - len(list)
-		var newest []Record // of this segment, a ring of room
-		count := 0
+		part := newest[Record]{room: n - len(list)} // of this segment
 		var found Found
-		err := s.eachIn(ctx, v, from, to, q, func(rec *Record) error {
-			if len(newest) < room {
-				newest = append(newest, *rec)
-			} else {
-				newest[count%room] = *rec
-			}
-			count++
+		err := s.eachIn(ctx, v, from, to, q, visitor{record: func(rec *Record) error {
+			part.add(rec)
 			return nil
-		}, &found)
+		}}, &found)
 		if err != nil {
 			return nil, err
 		}
-		if count > room {
-			at := count % room
-			newest = append(newest[at:len(newest):len(newest)], newest[:at]...)
-		}
-		list = append(newest, list...)
+		list = append(part.all(), list...)
 	}
 	return list, nil
+}
+
+// newest are the last of what is added, as many as there is room for.
+type newest[T any] struct {
+	room int
+	ring []T
+	n    int // that were added
+}
+
+func (l *newest[T]) add(v *T) {
+	if len(l.ring) < l.room {
+		l.ring = append(l.ring, *v)
+	} else {
+		l.ring[l.n%l.room] = *v
+	}
+	l.n++
+}
+
+// all are in the order in which they were added.
+func (l *newest[T]) all() []T {
+	if l.n <= l.room {
+		return l.ring
+	}
+	at := l.n % l.room
+	return append(l.ring[at:len(l.ring):len(l.ring)], l.ring[:at]...)
 }

@@ -163,7 +163,7 @@ func (s *store) batch(v view, from, most int) (b Batch, err error) {
 			if t := w.target(index); t != nil {
 				rec.Target, rec.Segment, rec.Slot, rec.Session = *t, v.Segment, slot, w.session
 				if rec.Time.IsZero() {
-					s.date(&rec)
+					rec.Time, rec.DatedLater = s.date(rec.Session, rec.Mono)
 				}
 				b.Records = append(b.Records, rec)
 				b.next = place{v.Seq, w.pos}

@@ -40,19 +40,35 @@ func (j *Journal) Range(ctx context.Context, q Query, yield func(*Record) error)
 	return s.each(ctx, q, yield)
 }
 
-func (s *store) each(ctx context.Context, q Query, yield func(*Record) error) (found Found, err error) {
-	from, to := int64(math.MinInt64), int64(math.MaxInt64)
+// covers says whether an instant is wanted.
+func (q *Query) covers(at time.Time) bool {
+	return (q.From.IsZero() || !at.Before(q.From)) && (q.To.IsZero() || at.Before(q.To))
+}
+
+// visitor is given what is found; of what is nil nothing is wanted.
+type visitor struct {
+	record func(*Record) error
+	minute func(*Minute) error
+}
+
+func (s *store) each(ctx context.Context, q Query, yield func(*Record) error) (Found, error) {
+	return s.pass(ctx, q, visitor{record: yield})
+}
+
+// pass passes what is wanted to a visitor.
+func (s *store) pass(ctx context.Context, q Query, to visitor) (found Found, err error) {
+	from, until := int64(math.MinInt64), int64(math.MaxInt64)
 	if !q.From.IsZero() {
 		from = q.From.UnixNano()
 	}
 	if !q.To.IsZero() {
-		to = q.To.UnixNano()
+		until = q.To.UnixNano()
 	}
 	for _, v := range s.records.views() {
-		if p, ok := s.known(v); ok && !(p.undated && q.Undated) && (p.first > p.last || p.last < from || p.first >= to) {
+		if p, ok := s.known(v); ok && !(p.undated && q.Undated) && (p.first > p.last || p.last < from || p.first >= until) {
 			continue
 		}
-		if err := s.eachIn(ctx, v, from, to, q, yield, &found); err != nil {
+		if err := s.eachIn(ctx, v, from, until, q, to, &found); err != nil {
 			return found, err
 		}
 	}
@@ -88,7 +104,7 @@ func (s *store) learned(v view, p span, anchors int) {
 const look = 1024
 
 // eachIn reads one segment.
-func (s *store) eachIn(ctx context.Context, v view, from, to int64, q Query, yield func(*Record) error, found *Found) error {
+func (s *store) eachIn(ctx context.Context, v view, from, until int64, q Query, to visitor, found *Found) error {
 	w, err := s.records.walk(v)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -101,7 +117,12 @@ func (s *store) eachIn(ctx context.Context, v view, from, to int64, q Query, yie
 	anchors := len(s.anchors.known)
 	s.mu.Unlock()
 	var rec Record
+	var m Minute
 	all := emptySpan
+	wanted := func(at time.Time) bool {
+		ns := at.UnixNano()
+		return at.IsZero() && q.Undated || !at.IsZero() && ns >= from && ns < until
+	}
 	for n := 0; ; n++ {
 		if n%look == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -122,17 +143,20 @@ func (s *store) eachIn(ctx context.Context, v view, from, to int64, q Query, yie
 				continue
 			}
 			all.add(!rec.Time.IsZero(), rec.Time.UnixNano())
-			if q.Target != "" && rec.Target.ID != q.Target {
-				continue
-			}
-			if rec.Time.IsZero() && !q.Undated {
-				continue
-			}
-			if at := rec.Time.UnixNano(); !rec.Time.IsZero() && (at < from || at >= to) {
+			if to.record == nil || q.Target != "" && rec.Target.ID != q.Target || !wanted(rec.Time) {
 				continue
 			}
 			found.Records++
-			if err := yield(&rec); err != nil {
+			if err := to.record(&rec); err != nil {
+				return err
+			}
+		case kindMinute:
+			s.readMinute(w, e, &m)
+			all.widen(!m.Time.IsZero(), m.Time.UnixNano())
+			if to.minute == nil || !wanted(m.Time) {
+				continue
+			}
+			if err := to.minute(&m); err != nil {
 				return err
 			}
 		}
@@ -147,7 +171,7 @@ func (s *store) read(w *walker, e []byte, slot int, rec *Record) bool {
 	}
 	rec.Target, rec.Segment, rec.Slot, rec.Session = *t, w.h.Segment, slot, w.session
 	if rec.Time.IsZero() {
-		s.date(rec)
+		rec.Time, rec.DatedLater = s.date(rec.Session, rec.Mono)
 	}
 	return true
 }

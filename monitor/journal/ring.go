@@ -41,10 +41,11 @@ type ring struct {
 	buf    []byte // entries from slot base on, of which the first flushed bytes lie on the card
 	base   int    // the first slot of a block
 	onCard int    // bytes of buf
-	// waiting are the slots of the records that are not flushed.
-	waiting []int
-	begun   bool   // this session has its entry there
-	ended   uint64 // the session that wrote there last
+	// waiting are the slots of the records that are not flushed, minutes those of
+	// minutes.
+	waiting, minutes []int
+	begun            bool   // this session has its entry there
+	ended            uint64 // the session that wrote there last
 }
 
 // segment is one file in use.
@@ -178,13 +179,16 @@ func summarize(w *walker) span {
 			s.used = w.pos
 			return s
 		}
-		if e[4] == kindExchange {
+		switch e[4] {
+		case kindExchange:
 			s.add(dated(e))
+		case kindMinute:
+			s.widen(dated(e))
 		}
 	}
 }
 
-// dated says whether a record has a date, and which.
+// dated says whether a record or a minute has a date, and which.
 func dated(e []byte) (bool, int64) {
 	le := binary.LittleEndian
 	return le.Uint16(e[54:])&flagDated != 0, int64(le.Uint64(e[8:]))
@@ -234,11 +238,15 @@ func (r *ring) add(kind byte, t *Target, n int, fill func(entry []byte, index ui
 	e[4] = kind
 	fill(e, index)
 	seal(r.salt(), r.base+at/slotSize, e)
-	if kind == kindExchange {
-		r.mu.Lock()
-		r.segs[len(r.segs)-1].span.add(dated(e))
-		r.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch s := r.segs[len(r.segs)-1]; kind {
+	case kindExchange:
+		s.span.add(dated(e))
 		r.waiting = append(r.waiting, r.base+at/slotSize)
+	case kindMinute:
+		s.span.widen(dated(e))
+		r.minutes = append(r.minutes, r.base+at/slotSize)
 	}
 	return nil
 }

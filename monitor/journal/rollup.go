@@ -128,12 +128,12 @@ func (h *hours) roll(utc int64) error {
 	// It may lie ahead where the time was wrong when the last one was done.
 	h.next = max(min(h.next, over), over-maxHours, 0)
 	for h.next < over {
-		list, err := h.of(h.next)
+		list, reference, err := h.of(h.next)
 		if err != nil {
 			return err
 		}
-		if len(list) > 0 {
-			if err := h.write(list); err != nil {
+		if len(list) > 0 || reference != nil {
+			if err := h.write(list, reference); err != nil {
 				return err
 			}
 			h.next++
@@ -146,18 +146,22 @@ func (h *hours) roll(utc int64) error {
 	return nil
 }
 
-// after is the next hour behind n of which there are records, or over.
+// after is the next hour behind n of which there are records or minutes, or over.
 func (h *hours) after(n, over int64) (next int64, err error) {
 	next = over
 	q := Query{From: time.Unix(0, (n+1)*hour), To: time.Unix(0, over*hour)}
-	_, err = h.s.each(context.Background(), q, func(rec *Record) error {
-		next = min(next, rec.Time.UnixNano()/hour)
+	take := func(at time.Time) error {
+		next = min(next, at.UnixNano()/hour)
 		return nil
+	}
+	_, err = h.s.pass(context.Background(), q, visitor{
+		record: func(rec *Record) error { return take(rec.Time) },
+		minute: func(m *Minute) error { return take(m.Time) },
 	})
 	return next, err
 }
 
-func (h *hours) write(list []*Rollup) error {
+func (h *hours) write(list []*Rollup, reference *ReferenceHour) error {
 	for _, r := range list {
 		if err := h.s.rollups.add(kindRollup, &r.Target, rollupSlots, r.put); err != nil {
 			return err
@@ -168,17 +172,27 @@ func (h *hours) write(list []*Rollup) error {
 			}
 		}
 	}
+	if reference != nil {
+		if err := h.s.rollups.add(kindReferenceHour, nil, 1, reference.put); err != nil {
+			return err
+		}
+	}
 	return h.s.rollups.add(kindHourEnd, nil, 1, func(e []byte, _ uint16) {
 		binary.LittleEndian.PutUint32(e[8:], uint32(h.next))
 	})
 }
 
-// of makes the roll-ups of one hour, in the order of their targets' ids.
-func (h *hours) of(n int64) ([]*Rollup, error) {
+// of makes the roll-ups of one hour, in the order of their targets' ids, and the
+// reference's, nil where there are no minutes.
+func (h *hours) of(n int64) ([]*Rollup, *ReferenceHour, error) {
 	begin := time.Unix(0, n*hour).UTC()
 	q := Query{From: begin, To: begin.Add(time.Hour)}
 	byID := map[string]*Rollup{}
-	_, err := h.s.each(context.Background(), q, func(rec *Record) error {
+	own := newSumming(begin)
+	_, err := h.s.pass(context.Background(), q, visitor{minute: func(m *Minute) error {
+		own.add(m)
+		return nil
+	}, record: func(rec *Record) error {
 		r := byID[rec.Target.ID]
 		if r == nil {
 			if len(byID) == maxRolled {
@@ -189,12 +203,15 @@ func (h *hours) of(n int64) ([]*Rollup, error) {
 		}
 		r.add(rec)
 		return nil
-	})
+	}})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	list := slices.SortedFunc(maps.Values(byID), func(a, b *Rollup) int { return cmp.Compare(a.Target.ID, b.Target.ID) })
-	return list, h.medians(q, list)
+	if own.Minutes == 0 {
+		return list, nil, h.medians(q, list)
+	}
+	return list, own.hour(), h.medians(q, list)
 }
 
 // medians fills them in, of as many targets at a time as there is room for.
@@ -279,11 +296,19 @@ func median(v []int64) int64 {
 // Rollups passes those of whole hours to yield, the oldest first; of the query
 // Undated means nothing. A roll-up is valid until yield returns.
 func (j *Journal) Rollups(ctx context.Context, q Query, yield func(*Rollup) error) error {
+	var list []Rollup // of an hour whose end has not come
+	return j.walkRollups(func(w *walker) (err error) {
+		list, err = rollupsIn(ctx, w, q, list, yield)
+		return err
+	})
+}
+
+// walkRollups has visit read the segments of roll-ups, the oldest first.
+func (j *Journal) walkRollups(visit func(*walker) error) error {
 	s := j.store.Load()
 	if s == nil {
 		return ErrNotOpen
 	}
-	var list []Rollup // of an hour whose end has not come
 	for _, v := range s.rollups.views() {
 		w, err := s.rollups.walk(v)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -292,7 +317,7 @@ func (j *Journal) Rollups(ctx context.Context, q Query, yield func(*Rollup) erro
 		if err != nil {
 			return err
 		}
-		list, err = rollupsIn(ctx, w, q, list, yield)
+		err = visit(w)
 		w.close()
 		if err != nil {
 			return err
@@ -322,8 +347,7 @@ func rollupsIn(ctx context.Context, w *walker, q Query, list []Rollup, yield fun
 			}
 			for i := range list {
 				r := &list[i]
-				if q.Target != "" && r.Target.ID != q.Target ||
-					!q.From.IsZero() && r.Hour.Before(q.From) || !q.To.IsZero() && !r.Hour.Before(q.To) {
+				if q.Target != "" && r.Target.ID != q.Target || !q.covers(r.Hour) {
 					continue
 				}
 				if err := yield(r); err != nil {

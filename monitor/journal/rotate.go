@@ -1,6 +1,9 @@
 package journal
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // flush writes what there is and returns when it outlasts a power cut; without all
 // only whole blocks, since a block costs the card the same whatever is new in it.
@@ -25,11 +28,10 @@ func (r *ring) flush(all bool) error {
 	r.written += uint64((n - from + blockSize - 1) / blockSize * blockSize)
 	r.mu.Unlock()
 	r.onCard = n
-	done := 0
-	for done < len(r.waiting) && r.waiting[done] < r.base+n/slotSize {
-		done++
+	for _, list := range [...]*[]int{&r.waiting, &r.minutes} {
+		done, _ := slices.BinarySearch(*list, r.base+n/slotSize)
+		*list = append((*list)[:0], (*list)[done:]...)
 	}
-	r.waiting = append(r.waiting[:0], r.waiting[done:]...)
 	if whole := n / blockSize * blockSize; whole > 0 {
 		r.base += whole / slotSize
 		r.onCard -= whole
@@ -167,10 +169,10 @@ func (r *ring) close() error {
 }
 
 // abandon gives up the segment that is written, where it cannot be: the next entry
-// begins another. It returns the records that are not flushed.
-func (r *ring) abandon() (list []Record) {
+// begins another. It returns the records and minutes that are not flushed.
+func (r *ring) abandon() (list []Record, minutes []Minute) {
 	if r.file == nil {
-		return nil
+		return nil, nil
 	}
 	targets := map[uint16]Target{}
 	for t, index := range r.table {
@@ -181,11 +183,16 @@ func (r *ring) abandon() (list []Record) {
 		rec.Target = targets[rec.get(r.buf[(slot-r.base)*slotSize:])]
 		list = append(list, rec)
 	}
+	for _, slot := range r.minutes {
+		var m Minute
+		m.get(r.buf[(slot-r.base)*slotSize:])
+		minutes = append(minutes, m)
+	}
 	r.file.Close() // what it says does not matter any more
 	r.mu.Lock()
 	r.segs[len(r.segs)-1].records -= uint32(len(list))
 	r.mu.Unlock()
-	r.file, r.table, r.buf, r.waiting = nil, nil, r.buf[:0], r.waiting[:0]
+	r.file, r.table, r.buf, r.waiting, r.minutes = nil, nil, r.buf[:0], r.waiting[:0], r.minutes[:0]
 	r.base, r.onCard = 0, 0
-	return list
+	return list, minutes
 }

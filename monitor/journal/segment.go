@@ -39,6 +39,11 @@ var emptySpan = span{used: 1, first: math.MaxInt64, last: math.MinInt64}
 // add takes a record into account.
 func (s *span) add(dated bool, at int64) {
 	s.records++
+	s.widen(dated, at)
+}
+
+// widen takes into account when something was.
+func (s *span) widen(dated bool, at int64) {
 	if !dated {
 		s.undated = true
 		return

@@ -28,6 +28,7 @@ type store struct {
 	undated   bool         // this session has written records without a date
 	anchored  bool
 	left      int // the slot of a record that the last flush left; 0: none
+	waited    int // flushes that left minutes
 }
 
 // openStore opens what lies in a directory that may hold anything. problems are
@@ -91,17 +92,21 @@ func (s *store) addGap(n uint64) error {
 }
 
 // flush brings to the card what has waited long enough: whole blocks, and a block
-// that is not if something in it was left by the flush before.
+// that is not if a record in it was left by the flush before, or minutes
+// have waited for records to go with.
 func (s *store) flush(all bool) error {
 	defer func() { s.unflushed.Store(int64(len(s.records.waiting))) }()
 	r := s.records
 	if err := r.flush(all); err != nil {
 		return err
 	}
-	if len(r.waiting) > 0 && r.waiting[0] == s.left {
+	if len(r.waiting) > 0 && r.waiting[0] == s.left || s.waited >= minutesWait {
 		if err := r.flush(true); err != nil {
 			return err
 		}
+	}
+	if s.waited++; len(r.minutes) == 0 {
+		s.waited = 0
 	}
 	s.left = 0
 	if len(r.waiting) > 0 {
@@ -127,14 +132,15 @@ func (s *store) anchor(mono, utc int64) error {
 	return nil
 }
 
-// date dates a record that has none, if its session is anchored.
-func (s *store) date(rec *Record) {
+// date dates what has no date, if its session is anchored.
+func (s *store) date(session uint64, mono int64) (at time.Time, ok bool) {
 	s.mu.Lock()
-	a, ok := s.anchors.known[rec.Session]
+	a, ok := s.anchors.known[session]
 	s.mu.Unlock()
 	if ok {
-		rec.Time, rec.DatedLater = time.Unix(0, a.utc-(a.mono-rec.Mono)).UTC(), true
+		at = time.Unix(0, a.utc-(a.mono-mono)).UTC()
 	}
+	return at, ok
 }
 
 // drop is called before the oldest segment is used anew.

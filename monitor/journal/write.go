@@ -47,6 +47,7 @@ type writer struct {
 	told   string
 	list   [batch]Record
 	have   []Record // taken, and not in the store's buffer yet
+	own    []Minute // likewise
 	gap    uint64   // exchanges to be noted as missing
 	hours  hours
 }
@@ -120,7 +121,16 @@ func (w *writer) gather(all bool) error {
 	j.mu.Lock()
 	w.gap += j.missed
 	j.missed = 0
+	if len(w.own) == 0 {
+		w.own, j.minutes = j.minutes, nil
+	}
 	j.mu.Unlock()
+	for len(w.own) > 0 {
+		if err := w.s.addMinute(&w.own[0]); err != nil {
+			return err
+		}
+		w.own = w.own[1:]
+	}
 	if w.gap > 0 {
 		if err := w.s.addGap(w.gap); err != nil {
 			return err
@@ -143,9 +153,9 @@ func (w *writer) flush(gathered error) error {
 		err = w.s.flush(false)
 	}
 	if w.tooOften(0, err) {
-		again := w.s.records.abandon()
+		again, own := w.s.records.abandon()
 		w.j.count(func(c *Counts) { c.Records -= uint64(len(again)) })
-		w.have = append(again, w.have...)
+		w.have, w.own = append(again, w.have...), append(own, w.own...)
 	}
 	if err != nil || !ref.Known {
 		return err
