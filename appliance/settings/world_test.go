@@ -34,6 +34,7 @@ type stand struct {
 	restarts int
 	resets   int
 	antenna  []byte
+	identity []byte
 	refuses  error // why it does not restart
 	manager  *network.Manager
 	asked    []string
@@ -75,6 +76,11 @@ func (s *stand) Restart() error {
 func (s *stand) Antenna() []byte { return s.antenna }
 func (s *stand) SetAntenna(b []byte) error {
 	s.antenna = b
+	return s.refuses
+}
+func (s *stand) Identity() []byte { return s.identity }
+func (s *stand) SetIdentity(b []byte) error {
+	s.identity = b
 	return s.refuses
 }
 func (s *stand) Reset() error {
