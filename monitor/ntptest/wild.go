@@ -1,7 +1,6 @@
 package ntptest
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -140,59 +139,4 @@ func (q *Question) note(err error) {
 	if err != nil {
 		q.Errors = append(q.Errors, err)
 	}
-}
-
-// ICMP sends an ICMP message, of a type and code, about the request to who sent
-// it; with port, about one to another port than the server's. It quotes so many
-// bytes of the request's NTP packet. IPv4 alone, and as root alone: an error is
-// in q.Errors.
-func (q *Question) ICMP(typ, code uint8, port uint16, quote int) {
-	to := q.server.addr
-	if port == 0 {
-		port = to.Port()
-	}
-	from := q.From.Addr().Unmap()
-	if !from.Is4() {
-		q.note(errors.New("ntptest: icmp is for ipv4 alone"))
-		return
-	}
-	c, err := net.ListenPacket("ip4:icmp", to.Addr().String())
-	if err != nil {
-		q.note(err)
-		return
-	}
-	defer c.Close()
-	be := binary.BigEndian
-	const icmpHeader, ipHeader, udpHeader, udp = 8, 20, 8, 17
-	quote = min(max(quote, 0), packetSize)
-	b := make([]byte, icmpHeader+ipHeader+udpHeader+quote)
-	b[0], b[1] = typ, code
-	ip := b[icmpHeader:]
-	ip[0], ip[8], ip[9] = 4<<4|ipHeader/4, 64, udp
-	be.PutUint16(ip[2:], ipHeader+udpHeader+packetSize)
-	copy(ip[12:], from.AsSlice())
-	copy(ip[16:], to.Addr().AsSlice())
-	be.PutUint16(ip[10:], checksum(ip[:ipHeader]))
-	be.PutUint16(ip[ipHeader:], q.From.Port())
-	be.PutUint16(ip[ipHeader+2:], port)
-	be.PutUint16(ip[ipHeader+4:], udpHeader+packetSize)
-	copy(ip[ipHeader+udpHeader:], q.Request[:quote])
-	be.PutUint16(b[2:], checksum(b))
-	_, err = c.WriteTo(b, &net.IPAddr{IP: from.AsSlice()})
-	q.note(err)
-}
-
-// checksum is RFC 1071's.
-func checksum(b []byte) uint16 {
-	var sum uint32
-	for i := 0; i+1 < len(b); i += 2 {
-		sum += uint32(binary.BigEndian.Uint16(b[i:]))
-	}
-	if len(b)%2 == 1 {
-		sum += uint32(b[len(b)-1]) << 8
-	}
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	return ^uint16(sum)
 }

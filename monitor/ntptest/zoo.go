@@ -256,13 +256,26 @@ func trailingKinds() []Kind {
 
 // unreachableKinds have ICMP messages for an answer.
 func unreachableKinds() []Kind {
-	message := func(name, outcome, finding string, typ, code uint8) Kind {
-		return Kind{Name: name, Outcome: outcome, Finding: finding, Queue: true, Root: true,
-			Answer: func(q *Question) { q.ICMP(typ, code, 0, packetSize) }}
+	const host6 = "::1"
+	quoting := func(name, host, outcome, finding string, typ, code uint8, quote int) Kind {
+		return Kind{Name: name, Host: host, Outcome: outcome, Finding: finding, Queue: true, Root: true,
+			Answer: func(q *Question) { q.ICMP(typ, code, 0, quote) }}
 	}
-	closed6 := Kind{Name: "port closed over ipv6", Closed: true, Host: "::1", Outcome: "refused", Finding: "icmp_port"}
+	message := func(name, outcome, finding string, typ, code uint8) Kind {
+		return quoting(name, "", outcome, finding, typ, code, packetSize)
+	}
+	message6 := func(name, outcome, finding string, typ, code uint8) Kind {
+		return quoting(name+" over ipv6", host6, outcome, finding, typ, code, packetSize)
+	}
+	another := func(name, host string, typ, code uint8) Kind {
+		return Kind{Name: name, Host: host, Outcome: "ok", Finding: "ok", Root: true,
+			Answer: func(q *Question) {
+				q.ICMP(typ, code, 1, packetSize)
+				q.Send(q.Right)
+			}}
+	}
 	return []Kind{
-		{Name: "port closed", Closed: true, Outcome: "refused", Finding: "icmp_port"}, closed6,
+		{Name: "port closed", Closed: true, Outcome: "refused", Finding: "icmp_port"},
 		message("net unreachable", "unreachable", "icmp_net", 3, 0),
 		message("host unreachable", "unreachable", "icmp_host", 3, 1),
 		message("host isolated", "unreachable", "icmp_host", 3, 8),
@@ -270,13 +283,17 @@ func unreachableKinds() []Kind {
 		message("port unreachable", "refused", "icmp_port", 3, 3),
 		message("forbidden on the way", "unreachable", "icmp_admin", 3, 13),
 		message("too far", "unreachable", "ttl_exceeded", 11, 0),
-		{Name: "host unreachable, with no more quoted than has to be", Outcome: "unreachable", Finding: "icmp_host", Queue: true, Root: true,
-			Answer: func(q *Question) { q.ICMP(3, 1, 0, 0) }},
-		{Name: "an icmp message about another port before the reply", Outcome: "ok", Finding: "ok", Root: true,
-			Answer: func(q *Question) {
-				q.ICMP(3, 3, 1, packetSize)
-				q.Send(q.Right)
-			}},
+		quoting("host unreachable, with no more quoted than has to be", "", "unreachable", "icmp_host", 3, 1, 0),
+		another("an icmp message about another port before the reply", "", 3, 3),
+
+		{Name: "port closed over ipv6", Host: host6, Closed: true, Outcome: "refused", Finding: "icmp_port"},
+		message6("no route", "unreachable", "icmp_net", 1, 0),
+		message6("forbidden on the way", "unreachable", "icmp_admin", 1, 1),
+		message6("host unreachable", "unreachable", "icmp_host", 1, 3),
+		message6("port unreachable", "refused", "icmp_port", 1, 4),
+		message6("too far", "unreachable", "ttl_exceeded", 3, 0),
+		quoting("host unreachable over ipv6, with no NTP quoted", host6, "unreachable", "icmp_host", 1, 3, 0),
+		another("an icmp message about another port before the reply, over ipv6", host6, 1, 4),
 	}
 }
 
