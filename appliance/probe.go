@@ -7,14 +7,16 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 
 	"github.com/truechimer/truechimer/appliance/byhand"
+	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/monitor/probe"
 )
 
 const probeUsage = `What NTP servers answer, told in full:
 
-  appliance probe HOST[:PORT]... [--count N] [--json] [--watch]
+  appliance probe HOST[:PORT]... [--count N] [--json] [--watch] [--hardware-timestamps INTERFACE]
 
 Hosts are names, of which the first IPv4 and the first IPv6 address are asked, or
 addresses: 192.0.2.1, 192.0.2.1:1123, 2001:db8::1, [2001:db8::1]:1123, fe80::1%eth0.
@@ -44,6 +46,14 @@ func runProbe(ctx context.Context, args []string, out, messages io.Writer) error
 	flags.IntVar(&o.Count, "count", byhand.DefaultCount, "how many requests each address gets, at least 2 s apart")
 	flags.BoolVar(&o.JSON, "json", false, "print one JSON object for each request")
 	flags.BoolVar(&o.Watch, "watch", false, "go on until interrupted")
+	var cards []string
+	flags.Func("hardware-timestamps", "have the network card of an `INTERFACE` stamp packets; may be given again for others", func(s string) error {
+		if !config.IsInterface(s) || len(cards) >= config.MaxHardware || slices.Contains(cards, s) {
+			return fmt.Errorf("write the names of %d interfaces at the most, once each", config.MaxHardware)
+		}
+		cards = append(cards, s)
+		return nil
+	})
 	var words []string
 	for rest := args; ; rest = flags.Args()[1:] {
 		if err := flags.Parse(rest); err != nil {
@@ -64,8 +74,11 @@ func runProbe(ctx context.Context, args []string, out, messages io.Writer) error
 	if o.Hosts, err = byhand.ParseHosts(words); err != nil {
 		return usageError{err}
 	}
-	p := probe.New()
+	p := probe.New(probe.HardwareStamps(cards...))
 	defer p.Close()
+	for _, s := range p.HardwareProblems() {
+		fmt.Fprintf(messages, "%s; the kernel's serve\n", s)
+	}
 	o.Prober = p
 	return byhand.Run(ctx, o, out)
 }

@@ -34,6 +34,9 @@ func TestProbeCommand(t *testing.T) {
 		{"none of a count", []string{good, "--count", "0"}, 2, "write 1 to"},
 		{"no count", []string{good, "--count", "many"}, 2, "invalid value"},
 		{"a flag that is none", []string{"--loud", good}, 2, "-loud"},
+		{"a card that does not stamp", []string{good, "--count", "1", "--hardware-timestamps", "lo"}, 0, "no time stamps of lo: it does not stamp packets; the kernel's serve"},
+		{"a card that is none", []string{good, "--hardware-timestamps", "a/b"}, 2, "the names of 4 interfaces"},
+		{"a card twice", []string{good, "--hardware-timestamps", "lo", "--hardware-timestamps", "lo"}, 2, "once each"},
 		{"help", []string{"-h"}, 0, "HOST[:PORT]"},
 	} {
 		exit, said := appliance(t, append([]string{"probe"}, tt.args...)...)

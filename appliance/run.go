@@ -38,7 +38,7 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 		// Only a station's own clock is steered.
 		kernel = discipline.Observe(kernel)
 	}
-	prober := probe.New()
+	prober := probe.New(probe.HardwareStamps(conf.Hardware...))
 	defer prober.Close()
 	s := newStation(p, conf, kernel, prober, notices, log)
 	server, err := s.server()
@@ -46,11 +46,14 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 		return err
 	}
 	var outside []part
+	if len(conf.Hardware) > 0 {
+		outside = append(outside, part{"network cards' stamps", func(ctx context.Context) error { return s.watchCards(ctx, prober.HardwareProblems) }})
+	}
 	if p.station {
 		debug.SetGCPercent(collectAt)
 		s.updater = newUpdater(s, thisMachine())
 		// Elsewhere neither the network nor the machine's host is the station's.
-		outside = []part{
+		outside = append(outside, []part{
 			{partNetwork, s.network()},
 			{"list of sockets", func(ctx context.Context) error { return logOpenSockets(ctx, log) }},
 			{"link to the host", func(context.Context) error { return serveHost(server, log) }},
@@ -60,7 +63,7 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 			{"reset button", func(ctx context.Context) error {
 				return s.watchButton(ctx, newHardware(conf, p.board).pulseLines(), openButton, pulse.Where)
 			}},
-		}
+		}...)
 	}
 	return s.run(ctx, server, src, outside...)
 }

@@ -199,7 +199,7 @@ func counters(c gpspps.Counters, t *tally) status.Counters {
 func probed(c probe.Counters) status.Probe {
 	return status.Probe{
 		Exchanges: c.Exchanges, Strays: c.Strays, Unstamped: c.NoStamp, Voided: c.Stepped, Panics: c.Panics,
-		Late: c.Late, Duplicates: c.Duplicates, Foreign: c.Foreign, Dropped: c.Dropped,
+		Late: c.Late, Duplicates: c.Duplicates, Foreign: c.Foreign, Dropped: c.Dropped, Doubted: c.Doubted,
 	}
 }
 

@@ -107,8 +107,8 @@ func TestEveryCountIsCarried(t *testing.T) {
 	if got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if got, want := probed(probe.Counters{Exchanges: 1, Strays: 2, NoStamp: 3, Stepped: 4, Panics: 5, Late: 6, Duplicates: 7, Foreign: 8, Dropped: 9}),
-		(status.Probe{Exchanges: 1, Strays: 2, Unstamped: 3, Voided: 4, Panics: 5, Late: 6, Duplicates: 7, Foreign: 8, Dropped: 9}); !reflect.DeepEqual(got, want) {
+	if got, want := probed(probe.Counters{Exchanges: 1, Strays: 2, NoStamp: 3, Stepped: 4, Panics: 5, Late: 6, Duplicates: 7, Foreign: 8, Dropped: 9, Doubted: 10}),
+		(status.Probe{Exchanges: 1, Strays: 2, Unstamped: 3, Voided: 4, Panics: 5, Late: 6, Duplicates: 7, Foreign: 8, Dropped: 9, Doubted: 10}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }

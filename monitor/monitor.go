@@ -78,6 +78,21 @@ const (
 	OutcomeInternal       Outcome = "internal"       // a panic in the protocol code, caught: the station's fault
 )
 
+// StampSource says in a word who made T1 and T4, by the fields Kernel and Card of an
+// exchange: "hw", the network card both; "mixed", the card one and the kernel the
+// other; "kernel", that both; or "user", this program one of them at the least.
+func StampSource(kernel bool, card uint8) string {
+	switch {
+	case !kernel:
+		return "user"
+	case card == 0:
+		return "kernel"
+	case card == 1:
+		return "mixed"
+	}
+	return "hw"
+}
+
 // Exchange is one request and what came back.
 type Exchange struct {
 	Target  string // Target.ID
@@ -96,7 +111,10 @@ type Exchange struct {
 	Diff int64
 	// StampError is the half-width of what T1 and T4 may be wrong by, seconds.
 	StampError float64
-	Kernel     bool // T1 and T4 are both kernel stamps
+	Kernel     bool // T1 and T4 are both kernel stamps, or Card's
+	// Card is how many of T1 and T4 the network card stamped, in the kernel's place;
+	// then Kernel.
+	Card uint8
 
 	Leap    uint8
 	Stratum uint8
@@ -129,7 +147,7 @@ type Exchange struct {
 	// Before is the exchange before this one, measured anew with what an
 	// interleaved reply tells: its T3 is when the reply left by the server's
 	// kernel or hardware, not by its process. Only stamps, Mono, Diff,
-	// StampError, Kernel and Interleaved are set in it. Nil where there is none
+	// StampError, Kernel, Card and Interleaved are set in it. Nil where there is none
 	// or where it is in doubt.
 	Before *Exchange
 	// Wire is what was sent and what came, where that is a proper reply. The

@@ -179,3 +179,11 @@ func TestLookupFindingOfAMonitor(t *testing.T) {
 		})
 	}
 }
+
+func TestStampSource(t *testing.T) {
+	for want, x := range map[string]Exchange{"user": {}, "kernel": {Kernel: true}, "mixed": {Kernel: true, Card: 1}, "hw": {Kernel: true, Card: 2}} {
+		if got := StampSource(x.Kernel, x.Card); got != want {
+			t.Errorf("%v, %d: %s, want %s", x.Kernel, x.Card, got, want)
+		}
+	}
+}

@@ -158,12 +158,7 @@ func mode(x *monitor.Exchange) string {
 	return modeBasic
 }
 
-func stamps(x *monitor.Exchange) string {
-	if x.Kernel {
-		return "kernel"
-	}
-	return "user"
-}
+func stamps(x *monitor.Exchange) string { return monitor.StampSource(x.Kernel, x.Card) }
 
 func ptr[T any](v T) *T { return &v }
 

@@ -90,7 +90,9 @@ type Config struct {
 	// heard; empty: none.
 	Reference string
 	PTP       *PTP // a hardware clock to take the time from instead; nil: none
-	Receiver  Receiver
+	// Hardware names the interfaces whose network cards' time stamps are wanted.
+	Hardware []string
+	Receiver Receiver
 	// ResetButton is the line of a button that has the station forget what it knows,
 	// a name for pulse.Open; empty: there is none. For stations only.
 	ResetButton string

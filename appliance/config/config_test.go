@@ -78,6 +78,7 @@ func TestParseFull(t *testing.T) {
 			{Name: "2001:db8::8", Host: "2001:db8::8", Port: 123, Limit: 0.25, Interval: 64 * time.Second},
 		},
 		Reference: "cellar",
+		Hardware:  []string{"enp3s0", "eth1.12"},
 	}
 	notepad := append([]byte("\xef\xbb\xbf"), bytes.ReplaceAll(data, []byte("\n"), []byte("\r\n"))...)
 	for name, data := range map[string][]byte{"as it is": data, "saved by Notepad": notepad} {
@@ -240,6 +241,7 @@ func TestDefaultFile(t *testing.T) {
 		Web:         Web{Listen: "127.0.0.1:8080", Secure: "127.0.0.1:8443"},
 		PTP:         &PTP{Device: "/dev/ptp0", Bound: 100e-6, Ahead: 37 * time.Second},
 		Assignments: &Assignments{URL: "https://lists.example.net/attic.json", Interval: 15 * time.Minute, Token: NewSecret("the-token")},
+		Hardware:    []string{"eth0"},
 		Servers: []monitor.Server{
 			{Name: "cellar", Host: "ntp.example.net", Port: 123, Limit: 0.025, Interval: 64 * time.Second},
 			{Name: "192.0.2.7:123", Host: "192.0.2.7", Port: 123, Limit: 0.005, Interval: 64 * time.Second},

@@ -29,7 +29,7 @@ func (r *reader) atValue(path string, w wrong) {
 
 func (r *reader) config(doc map[string]any) Config {
 	c := Default()
-	r.known("", "outside of the blocks", doc, "name", "timezone", "station", "receiver", "server", "wifi", "network", "update", "web", "ptp", "assignments", "admin", "reset")
+	r.known("", "outside of the blocks", doc, "name", "timezone", "station", "receiver", "server", "wifi", "network", "update", "web", "ptp", "assignments", "admin", "reset", "probe")
 	c.Reset = r.flag(doc, "", "reset")
 	if s, ok := r.text(doc, "", "name"); ok {
 		r.atValue("name", checkName(s))
@@ -67,6 +67,9 @@ func (r *reader) config(doc map[string]any) Config {
 			r.atValue("web.secure", checkListen("secure", s))
 			c.Web.Secure = s
 		}
+	}
+	if t := r.table(doc, "probe"); t != nil {
+		c.Hardware = r.hardware(t)
 	}
 	if t := r.table(doc, "admin"); t != nil {
 		c.Admin = r.admin(t)
@@ -286,6 +289,8 @@ func (r *reader) known(path, where string, t map[string]any, keys ...string) {
 			w.instead = "write it below a line [assignments]"
 		case path == "" && slices.Contains([]string{"password_hash", "claim_code"}, k):
 			w.instead = "write it below a line [admin]"
+		case path == "" && k == hardwareKey:
+			w.instead = "write it below a line [probe]"
 		case path == "" && k == "assignment":
 			w.instead = "write [assignments]"
 		case path == "" && k == "wlan":

@@ -64,6 +64,8 @@ func Render(c Config) []byte {
 			w.duration("ahead", p.Ahead)
 		}
 	}
+	w.block("[probe]")
+	w.texts(hardwareKey, c.Hardware)
 	w.block("[update]")
 	w.flag("enabled", c.Update.Enabled, true)
 	w.text("channel", c.Update.Channel)

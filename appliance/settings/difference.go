@@ -118,6 +118,7 @@ func describe(c config.Config) (list []setting) {
 	if p := c.PTP; p != nil {
 		add("PTP clock", fmt.Sprintf("%s, within %s, %s ahead", p.Device, spell(time.Duration(p.Bound*1e9)), spell(p.Ahead)))
 	}
+	add("Time stamps by network cards", strings.Join(c.Hardware, ", "))
 	add("Updates", map[bool]string{true: "on", false: "off"}[c.Update.Enabled])
 	add("Update channel", c.Update.Channel)
 	add("Update hosts", strings.Join(c.Update.URLs, ", "))

@@ -166,6 +166,7 @@ type Probe struct {
 	Duplicates uint64 `json:"duplicates"` // replies to what had its reply
 	Foreign    uint64 `json:"foreign"`    // packets from where nothing was expected
 	Dropped    uint64 `json:"dropped"`    // packets lost here, for lack of room in a socket's buffer
+	Doubted    uint64 `json:"doubted"`    // time stamps of network cards that were wanted and did not come or were not believed
 }
 
 // Outcome is how often something became of an exchange.

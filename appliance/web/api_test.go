@@ -46,7 +46,7 @@ var (
 	leapFields       = []string{"change", "at", "receiver", "servers", "ordered"}
 	assignmentFields = []string{"source", "state", "url", "servers", "refused", "age_s", "next_s", "failure"}
 	counterFields    = []string{"fixes", "fixes_invalid", "fixes_implausible", "checksum", "noise_bytes", "pulses", "pulses_used", "pulses_doubled", "pulses_missing", "pulses_unnumbered", "pulses_lost", "votes", "vetoes"}
-	probeFields      = []string{"exchanges", "strays", "unstamped", "voided", "panics", "outcomes", "late", "duplicates", "foreign", "dropped"}
+	probeFields      = []string{"exchanges", "strays", "unstamped", "voided", "panics", "outcomes", "late", "duplicates", "foreign", "dropped", "doubted"}
 	serverFields     = []string{"id", "name", "address", "family", "name_fault", "verdict", "assured", "provisional", "reason", "offset_s", "uncertainty_s", "bound_s", "limit_s", "rtt_s", "stratum", "score", "loss", "last", "path",
 		"latest", "jitter_s", "sent", "received", "reach", "family_gap_s", "claims", "warnings"}
 	pathFields    = []string{"at", "end", "summary", "inside", "port_path", "packets", "took_s", "hops"}

@@ -53,6 +53,7 @@ func probeCounts(c status.Probe) []fact {
 		{"Replies that came twice", "", c.Duplicates, true},
 		{"Foreign packets", "from where nothing was expected, left out", c.Foreign, true},
 		{"Lost in the station", "packets that found its buffer full", c.Dropped, true},
+		{"Doubted stamps", "of a network card; the kernel's were taken", c.Doubted, true},
 		{"Faults of this program", "replies that it could not bear; caught, not held against the server", c.Panics, true},
 	})
 }
@@ -108,6 +109,7 @@ var (
 	duplicateTotal = describe("ntp_probe_duplicate_replies_total", "Replies to an exchange that had its reply.")
 	foreignTotal   = describe("ntp_probe_foreign_packets_total", "Packets from where nothing was expected.")
 	droppedTotal   = describe("ntp_probe_dropped_packets_total", "Packets that the station lost because a socket's buffer was full.")
+	doubtedTotal   = describe("ntp_probe_doubted_stamps_total", "Time stamps of network cards that were wanted and did not come or were not believed.")
 
 	journalTotal   = describe("journal_records_total", "Exchanges by what became of their record: kept, dropped since the card would not take it in time, or late: the final verdict came after the provisional one was kept, which is counted as kept, too.", "result")
 	journalWritten = describe("journal_written_bytes_total", "Bytes that the file system was given for the journal of exchanges, whole blocks.")
@@ -118,7 +120,7 @@ var (
 var counterDescs = []*prometheus.Desc{
 	fixesTotal, damageTotal, noiseTotal, edgesTotal, pulsesTotal, votesTotal, vetoesTotal,
 	resultsTotal, exchangesTotal, straysTotal, unstampedTotal, voidedTotal, panicsTotal,
-	lateTotal, duplicateTotal, foreignTotal, droppedTotal,
+	lateTotal, duplicateTotal, foreignTotal, droppedTotal, doubtedTotal,
 	journalTotal, journalWritten, journalSize, journalWaiting,
 }
 
@@ -168,4 +170,5 @@ func collectCounters(ch chan<- prometheus.Metric, c status.Counters, p status.Pr
 	add(duplicateTotal, p.Duplicates)
 	add(foreignTotal, p.Foreign)
 	add(droppedTotal, p.Dropped)
+	add(doubtedTotal, p.Doubted)
 }

@@ -34,8 +34,8 @@ func TestCountsShowFaultsThatWere(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	want = "Requests 1, Stray packets 2, Without kernel stamps 3, Void 4, " +
-		"Late replies 6, Replies that came twice 7, Foreign packets 8, Lost in the station 9, Faults of this program 5"
-	if got := names(probeCounts(status.Probe{Exchanges: 1, Strays: 2, Unstamped: 3, Voided: 4, Panics: 5, Late: 6, Duplicates: 7, Foreign: 8, Dropped: 9})); got != want {
+		"Late replies 6, Replies that came twice 7, Foreign packets 8, Lost in the station 9, Doubted stamps 10, Faults of this program 5"
+	if got := names(probeCounts(status.Probe{Exchanges: 1, Strays: 2, Unstamped: 3, Voided: 4, Panics: 5, Late: 6, Duplicates: 7, Foreign: 8, Dropped: 9, Doubted: 10})); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -125,7 +125,7 @@ func TestMetricNames(t *testing.T) {
 		"gnss_fixes_total": 3, "gnss_sentences_dropped_total": 1, "gnss_noise_bytes_total": 1, "pps_edges_total": 1, "pps_pulses_total": 5,
 		"reference_votes_total": 1, "reference_vetoes_total": 1,
 		"ntp_probe_exchanges_total": 1, "ntp_probe_stray_packets_total": 1, "ntp_probe_unstamped_total": 1, "ntp_probe_voided_total": 1, "ntp_probe_panics_total": 1,
-		"ntp_probe_late_replies_total": 1, "ntp_probe_duplicate_replies_total": 1, "ntp_probe_foreign_packets_total": 1, "ntp_probe_dropped_packets_total": 1,
+		"ntp_probe_late_replies_total": 1, "ntp_probe_duplicate_replies_total": 1, "ntp_probe_foreign_packets_total": 1, "ntp_probe_dropped_packets_total": 1, "ntp_probe_doubted_stamps_total": 1,
 	} {
 		if samples[name] != want {
 			t.Errorf("%s has %d samples, want %d", name, samples[name], want)
@@ -142,7 +142,7 @@ func TestMetricsOfNothing(t *testing.T) {
 	allowed := map[string]bool{
 		"ntp_probe_exchanges_total": true, "ntp_probe_stray_packets_total": true, "ntp_probe_unstamped_total": true, "ntp_probe_voided_total": true,
 		"ntp_probe_late_replies_total": true, "ntp_probe_duplicate_replies_total": true, "ntp_probe_foreign_packets_total": true,
-		"ntp_probe_dropped_packets_total": true, "ntp_probe_panics_total": true, "reference_votes_total": true, "reference_vetoes_total": true,
+		"ntp_probe_dropped_packets_total": true, "ntp_probe_doubted_stamps_total": true, "ntp_probe_panics_total": true, "reference_votes_total": true, "reference_vetoes_total": true,
 		"ntp_probe_verdict": true, "ntp_probe_limit_seconds": true, "reference_state": true, "reference_source": true, "station_build_info": true,
 		// That there are none of a kind is known, too.
 		"ntp_probe_servers": true, "ntp_probe_servers_left_out": true,

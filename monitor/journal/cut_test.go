@@ -36,14 +36,17 @@ var samples = func() (list [2000]Record) {
 }()
 
 func makeSample(i int) Record {
-	n := i % 7
+	n, card := i%7, uint8(0)
+	if i > 4 && i%2 == 0 {
+		card = uint8(i / 2 % 3)
+	}
 	return Record{
 		Target: Target{
 			ID: fmt.Sprintf("server %d, named at some length so that more than one slot is needed", n), Name: fmt.Sprint("s", n),
 			Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}), 123), Limit: 0.025,
 		},
 		Time:    day.Add(time.Duration(i) * time.Second),
-		Outcome: monitor.OutcomeOK, Verdict: monitor.OK, Measured: true, Timed: true, Kernel: i%2 == 0,
+		Outcome: monitor.OutcomeOK, Verdict: monitor.OK, Measured: true, Timed: true, Kernel: i%2 == 0, Card: card,
 		Offset: int64(i), Delay: int64(i * 3), Bound: float64(float32(i) / 1e6), Uncertainty: float64(float32(i) / 1e7), StampError: 0.25,
 		Stratum: uint8(1 + i%15), RefID: uint32(i * 77), RootDelay: float64(i%1000) / 65536, RootDispersion: 0.5,
 		Reference: Reference{Known: true, Usable: true, Uncertainty: 0.125, Source: "gps+pps", State: "locked"},

@@ -49,7 +49,7 @@ type row struct {
 	Bound       *int64  `json:"err_bound_ns"` // half-width that holds the offset whatever the path did
 	Uncertainty *int64  `json:"uncertainty_ns"`
 	Limit       *int64  `json:"limit_ns"`
-	Stamps      *string `json:"ts_src"`    // kernel or user
+	Stamps      *string `json:"ts_src"`    // see monitor.StampSource
 	StampError  *int64  `json:"ts_err_ns"` // half-width
 	RefOK       bool    `json:"ref_ok"`    // the station's reference was good enough to judge with
 	RefSource   string  `json:"ref_source"`
@@ -148,10 +148,7 @@ func newRow(station string, rec *Record) row {
 		r.RefError = whole(rec.Reference.Uncertainty)
 	}
 	if isReply(rec.Outcome) {
-		leap, stratum, stamps := int(rec.Leap), int(rec.Stratum), "user"
-		if rec.Kernel {
-			stamps = "kernel"
-		}
+		leap, stratum, stamps := int(rec.Leap), int(rec.Stratum), monitor.StampSource(rec.Kernel, rec.Card)
 		r.Leap, r.Stratum, r.Stamps, r.StampError = &leap, &stratum, &stamps, whole(rec.StampError)
 		r.RootDelay, r.RootDisp = whole(rec.RootDelay), whole(rec.RootDispersion)
 		r.RootDist = whole(rec.RootDelay/2 + rec.RootDispersion)

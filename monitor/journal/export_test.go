@@ -164,3 +164,12 @@ func BenchmarkExport(b *testing.B) {
 		})
 	}
 }
+
+func TestStampsOfCards(t *testing.T) {
+	for want, card := range map[string]uint8{"kernel": 0, "mixed": 1, "hw": 2} {
+		rec := makeSample(2)
+		if rec.Card = card; *newRow("", &rec).Stamps != want {
+			t.Errorf("%d stamps of the card are %s, want %s", card, *newRow("", &rec).Stamps, want)
+		}
+	}
+}

@@ -48,11 +48,12 @@ type Record struct {
 	Outcome     monitor.Outcome
 	Verdict     monitor.Verdict // on the target, this exchange and those before it considered
 	Assured     bool
-	Provisional bool // the final verdict had not come when the record was written
-	Measured    bool // Offset, Bound and Uncertainty are known
-	Timed       bool // Delay is known
-	Kernel      bool // both stamps are the kernel's
-	Rejected    bool // see monitor.Exchange
+	Provisional bool  // the final verdict had not come when the record was written
+	Measured    bool  // Offset, Bound and Uncertainty are known
+	Timed       bool  // Delay is known
+	Kernel      bool  // both stamps are the kernel's, or Card's
+	Card        uint8 // how many of them the network card made; see monitor.Exchange
+	Rejected    bool  // see monitor.Exchange
 
 	Offset      int64 // server minus true time, ns
 	Delay       int64 // round trip without the server's own processing, ns; MaxDelay: that or more
@@ -86,6 +87,8 @@ const (
 	flagRejected
 	flagKnown
 	flagUsable
+	flagCard  // the network card made one of the stamps
+	flagCards // or both
 )
 
 // record makes a record of what a sink is given.
@@ -101,7 +104,7 @@ func record(x *monitor.Exchange, r *monitor.Result, ref Reference) Record {
 	if isReply(x.Outcome) {
 		rec.Leap, rec.Stratum, rec.Kiss, rec.RefID = x.Leap, x.Stratum, x.Kiss != "", x.RefID
 		rec.RootDelay, rec.RootDispersion = x.RootDelay, x.RootDispersion
-		rec.Kernel, rec.Rejected, rec.StampError = x.Kernel, x.Rejected, x.StampError
+		rec.Kernel, rec.Card, rec.Rejected, rec.StampError = x.Kernel, x.Card, x.Rejected, x.StampError
 	}
 	// What else a result tells may be of an earlier exchange: a request without a
 	// reply leaves the measurement before it in force.
@@ -139,6 +142,7 @@ func (r *Record) put(b []byte, target uint16) {
 		{!r.Time.IsZero(), flagDated}, {r.Provisional, flagProvisional}, {r.Assured, flagAssured},
 		{r.Measured, flagMeasured}, {r.Timed, flagTimed}, {r.Kernel, flagKernel}, {r.Kiss, flagKiss},
 		{r.Rejected, flagRejected}, {r.Reference.Known, flagKnown}, {r.Reference.Usable, flagUsable},
+		{r.Card == 1, flagCard}, {r.Card >= 2, flagCards},
 	} {
 		if f.is {
 			flags |= f.bit
@@ -182,6 +186,12 @@ func (r *Record) get(b []byte) (target uint16) {
 			Known: has(flagKnown), Usable: has(flagUsable), Uncertainty: getFloat(b[56:]),
 			Source: word(sources, b[52]), State: word(states, b[53]),
 		},
+	}
+	switch {
+	case has(flagCards):
+		r.Card = 2
+	case has(flagCard):
+		r.Card = 1
 	}
 	at := int64(le.Uint64(b[8:]))
 	if has(flagDated) {

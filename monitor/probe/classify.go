@@ -11,7 +11,7 @@ import (
 // and fills in what it tells. x.Mono and x.Diff are the caller's.
 func classify(x *monitor.Exchange, b []byte, st stamps) {
 	x.T1, x.T4 = st.t1, st.t4
-	x.Kernel, x.StampError = st.kernel, st.err
+	x.Kernel, x.Card, x.StampError = st.kernel, st.card, st.err
 	if len(b) < packetSize {
 		set(x, monitor.OutcomeInvalid, monitor.FindingShort, "a reply of %d bytes, %d are needed", len(b), packetSize)
 		return

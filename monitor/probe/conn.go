@@ -46,6 +46,7 @@ type stamps struct {
 	t1, t4 int64
 	err    float64 // half-width of what they may be wrong by, seconds
 	kernel bool    // both are the kernel's
+	card   uint8   // how many of them a network card made in the kernel's place
 	wanted bool    // the kernel was asked
 	ttl    uint8   // of the reply as it arrived, 0 if not known
 }

@@ -37,18 +37,19 @@ type flight struct {
 	read          int64 // user-space stamp after the receive call
 	ttl           uint8
 	hops          uint8 // how many the request may go, 0 for all; it is a trace's otherwise
+	over          bool  // waits for nothing but its transmit stamp
+	finished      bool
+	id            uint32
+	card          *cardStamps // nil: none are wanted
 
-	on       *port // socket it was sent from
-	id       uint32
-	tries    int
-	dropped  uint32 // packets the socket had lost when it was sent
-	over     bool   // waits for nothing but its transmit stamp
-	finished bool
-	in       *line   // list it is in
-	prev     *flight // neighbours there
-	next     *flight
-	newer    *flight // neighbours among those to the same server
-	older    *flight
+	on      *port // socket it was sent from
+	tries   int
+	dropped uint32  // packets the socket had lost when it was sent
+	in      *line   // list it is in
+	prev    *flight // neighbours there
+	next    *flight
+	newer   *flight // neighbours among those to the same server
+	older   *flight
 }
 
 // line is a list of flights in the order of their deadlines, which is that of

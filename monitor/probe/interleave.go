@@ -47,6 +47,7 @@ type past struct {
 	receive        uint64 // t2 as the server wrote it
 	mono, diff     int64
 	stampError     float64
+	card           uint8
 }
 
 // partner is one server.
@@ -119,7 +120,7 @@ func (p *partners) learn(x *monitor.Exchange, c *conn) {
 	}
 	q.past = past{
 		t1: x.T1, t2: x.T2, t3: x.T3, t4: x.T4, receive: binary.BigEndian.Uint64(c.raw[offReceive:]),
-		mono: x.Mono, diff: x.Diff, stampError: x.StampError,
+		mono: x.Mono, diff: x.Diff, stampError: x.StampError, card: x.Card,
 	}
 	if x.Interleaved {
 		q.t3 = 0
@@ -167,7 +168,7 @@ func (was *past) anew(transmit uint64, x *monitor.Exchange) *monitor.Exchange {
 	return &monitor.Exchange{
 		Target: x.Target, Addr: x.Addr, Outcome: monitor.OutcomeOK,
 		T1: was.t1, T2: was.t2, T3: t3, T4: was.t4, Mono: was.mono, Diff: was.diff,
-		StampError: was.stampError, Kernel: true, Interleaved: true,
+		StampError: was.stampError, Kernel: true, Card: was.card, Interleaved: true,
 	}
 }
 

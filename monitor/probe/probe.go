@@ -46,7 +46,10 @@ type Prober struct {
 	dial    dialer
 	shared  io.Closer // what the exchanges share, nil if nothing
 	beside  dialer    // for a trace's other port; nil: dialPlain
-	count   counters
+
+	hardware []string        // interfaces whose stamps are wanted
+	problems func() []string // with them; nil: there are none
+	count    counters
 
 	basic    bool
 	partners *partners // servers that interleaved mode may be had with, nil for none
@@ -62,6 +65,7 @@ type Counters struct {
 	NoStamp   uint64 // exchanges that asked for kernel stamps and had at most one of the two
 	Stepped   uint64 // exchanges void because the station's clock was stepped
 	Panics    uint64 // panics in the protocol code, caught
+	Doubted   uint64 // stamps of network cards that were wanted and did not come or were not believed
 
 	// Seen by the shared sockets only, on Linux.
 	Late       uint64 // replies within a minute of the end of an exchange that had none
@@ -71,8 +75,8 @@ type Counters struct {
 }
 
 type counters struct {
-	exchanges, strays, noStamp, stepped, panics atomic.Uint64
-	late, duplicates, foreign, dropped          atomic.Uint64
+	exchanges, strays, noStamp, stepped, panics, doubted atomic.Uint64
+	late, duplicates, foreign, dropped                   atomic.Uint64
 }
 
 // Option changes how a Prober works.
@@ -98,6 +102,13 @@ func Plain() Option { return func(p *Prober) { p.dial = dialPlain } }
 // Basic keeps to basic mode: interleaved mode is never asked for.
 func Basic() Option { return func(p *Prober) { p.basic = true } }
 
+// HardwareStamps has the network cards of some interfaces stamp packets, on Linux,
+// where that can be had and the stamps can be true. What cannot, HardwareProblems
+// tells, and the kernel's stamps serve.
+func HardwareStamps(interfaces ...string) Option {
+	return func(p *Prober) { p.hardware = interfaces }
+}
+
 // New returns a Prober: with kernel time stamps on Linux, with user-space
 // stamps elsewhere.
 func New(opts ...Option) *Prober {
@@ -120,6 +131,18 @@ func (p *Prober) Close() error {
 	return p.shared.Close()
 }
 
+// HardwareProblems is why the stamps of interfaces that were asked for cannot be had
+// at present, a sentence for each, without a full stop.
+func (p *Prober) HardwareProblems() []string {
+	switch {
+	case len(p.hardware) == 0:
+		return nil
+	case p.problems == nil:
+		return []string{"no time stamps of network cards: they are taken on Linux, with kernel stamps"}
+	}
+	return p.problems()
+}
+
 // Counters returns what has been seen so far.
 func (p *Prober) Counters() Counters {
 	return Counters{
@@ -128,6 +151,7 @@ func (p *Prober) Counters() Counters {
 		NoStamp:   p.count.noStamp.Load(),
 		Stepped:   p.count.stepped.Load(),
 		Panics:    p.count.panics.Load(),
+		Doubted:   p.count.doubted.Load(),
 
 		Late:       p.count.late.Load(),
 		Duplicates: p.count.duplicates.Load(),
@@ -212,6 +236,9 @@ func (p *Prober) query(ctx context.Context, t monitor.Target, c *conn) (err erro
 	if err != nil {
 		c.st = c.w.stamps(c.got)
 		return err
+	}
+	if len(p.hardware) > 0 {
+		c.st = c.w.stamps(true) // the card's, which take longer than the one who reads has
 	}
 	return c.refusal
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -61,7 +62,7 @@ func TestKernelStamps(t *testing.T) {
 }
 
 func TestSocketOptions(t *testing.T) {
-	k, err := openSystem()
+	k, err := openSystem(false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,13 +108,13 @@ func TestRefusedBy(t *testing.T) {
 
 // Where the kernel numbers the stamps, what it refuses to send shifts none.
 func TestCountedStamps(t *testing.T) {
-	k, err := openSystem()
+	k, err := openSystem(false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	k.number = false
 	p := &Prober{timeout: DefaultTimeout, clock: SystemClock()}
-	tr := newTransport(k, p.clock, p.timeout, &p.count)
+	tr := newTransport(k, nil, p.clock, p.timeout, &p.count)
 	p.dial, p.shared = tr.dial, tr
 	defer p.Close()
 	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
@@ -343,13 +344,20 @@ func FuzzControlMessages(f *testing.F) {
 	for _, s := range []string{"", stamp4, stamp6, icmp4, icmp6, stamp4[:100], icmp6[:60], stamp4 + icmp4} {
 		f.Add(unhex(f, s))
 	}
+	for _, list := range cardMessages() {
+		f.Add(slices.Concat(list...))
+	}
 	f.Fuzz(func(t *testing.T, oob []byte) {
 		var d datagram
 		parseReceived(oob, &d)
-		for _, ns := range []int64{d.stamp, parseQueued(oob).stamp} {
+		q := parseQueued(oob)
+		for _, ns := range []int64{d.stamp, d.raw, q.stamp, q.raw, q.heard} {
 			if ns < 0 || ns > (1<<33+1)*1e9 {
 				t.Errorf("stamp %d", ns)
 			}
+		}
+		if q.err != nil && (q.stamp != 0 || q.raw != 0) {
+			t.Errorf("%+v, %+v", d, q)
 		}
 	})
 }

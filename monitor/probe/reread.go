@@ -13,7 +13,7 @@ const modeClient = 3
 // Reread fills in an exchange again from what was on the wire, by the same rules
 // by which it was first read: that the reply carries the request's cookie, its
 // mode, version and stratum, and T2 and T3. The station's own part, T1, T4,
-// Mono, Diff, StampError, Kernel, TTL and Addr, is left as the caller gave it,
+// Mono, Diff, StampError, Kernel, Card, TTL and Addr, is left as the caller gave it,
 // and so is Validated, which is the protocol library's word.
 //
 // The error says why the packets are no exchange that a verdict on the server's
@@ -34,7 +34,7 @@ func Reread(x *monitor.Exchange, w monitor.Wire) error {
 	if x.Interleaved = s.inter; s.inter {
 		raw = basic(raw)
 	}
-	classify(x, raw[:], stamps{t1: x.T1, t4: x.T4, err: x.StampError, kernel: x.Kernel, ttl: x.TTL})
+	classify(x, raw[:], stamps{t1: x.T1, t4: x.T4, err: x.StampError, kernel: x.Kernel, card: x.Card, ttl: x.TTL})
 	if x.Outcome != monitor.OutcomeOK {
 		return fmt.Errorf("the reply is none to judge a server's time by: %s", x.Detail)
 	}

@@ -22,10 +22,11 @@ func TestReread(t *testing.T) {
 	if first.Outcome != monitor.OutcomeOK || first.Wire == nil || bytes.Equal(first.Wire.Request[40:], make([]byte, 8)) {
 		t.Fatalf("%+v", first)
 	}
+	first.Card = 2 // as if it had been one
 	again := func(x monitor.Exchange, w monitor.Wire) (monitor.Exchange, error) {
 		out := monitor.Exchange{
 			Target: x.Target, Addr: x.Addr, T1: x.T1, T4: x.T4, Mono: x.Mono, Diff: x.Diff,
-			StampError: x.StampError, Kernel: x.Kernel, TTL: x.TTL,
+			StampError: x.StampError, Kernel: x.Kernel, Card: x.Card, TTL: x.TTL,
 		}
 		out.Validated = x.Validated
 		err := Reread(&out, w)

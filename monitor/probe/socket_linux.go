@@ -15,6 +15,12 @@ import (
 const stampFlags = unix.SOF_TIMESTAMPING_SOFTWARE | unix.SOF_TIMESTAMPING_RX_SOFTWARE |
 	unix.SOF_TIMESTAMPING_TX_SOFTWARE | unix.SOF_TIMESTAMPING_OPT_ID | unix.SOF_TIMESTAMPING_OPT_TSONLY
 
+// cardFlags ask for the network card's stamps as well. A transmit stamp then comes
+// with the packet, not alone, since else it would not say which interface made it.
+const cardFlags = stampFlags&^unix.SOF_TIMESTAMPING_OPT_TSONLY | unix.SOF_TIMESTAMPING_RAW_HARDWARE |
+	unix.SOF_TIMESTAMPING_RX_HARDWARE | unix.SOF_TIMESTAMPING_TX_HARDWARE | unix.SOF_TIMESTAMPING_OPT_TX_SWHW |
+	unix.SOF_TIMESTAMPING_OPT_PKTINFO | unix.SOF_TIMESTAMPING_OPT_CMSG
+
 // receiveRoom is the socket's buffer, bytes: for some thousand packets, and for
 // the transmit stamps, which are charged to it, too.
 const receiveRoom = 2 << 20
@@ -23,18 +29,23 @@ const receiveRoom = 2 << 20
 type system struct {
 	event  int     // an eventfd, made readable to wake the loop
 	number bool    // it lets us number stamps
+	flags  int     // what stamps are asked for
 	bufs   buffers // of whichever socket is being read or written
 	errs   buffers // of whichever error queue is being read, perhaps meanwhile
 	polled []unix.PollFd
 }
 
-func openSystem() (*system, error) {
+// openSystem opens the kernel; with card set, the network cards' stamps are wanted.
+func openSystem(card bool) (*system, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, os.NewSyscallError("eventfd", err)
 	}
 	calm()
-	s := &system{event: fd, number: numbersPackets()}
+	s := &system{event: fd, number: numbersPackets(), flags: stampFlags}
+	if card {
+		s.flags = cardFlags
+	}
 	s.bufs.init()
 	s.errs.init()
 	return s, nil
@@ -91,7 +102,14 @@ func (s *system) open(v6 bool) (socket, error) {
 	}
 	// Without these it still works, only with less known of it.
 	option(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
-	option(unix.SOL_SOCKET, unix.SO_TIMESTAMPING_NEW, stampFlags)
+	option(unix.SOL_SOCKET, unix.SO_TIMESTAMPING_NEW, s.flags)
+	if s.flags == cardFlags { // for the interface of transmit stamps
+		if v6 {
+			option(level, unix.IPV6_RECVPKTINFO, 1)
+		} else {
+			option(level, unix.IP_PKTINFO, 1)
+		}
+	}
 	if !option(unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveRoom) {
 		option(unix.SOL_SOCKET, unix.SO_RCVBUF, receiveRoom)
 	}
@@ -145,7 +163,7 @@ type buffers struct {
 }
 
 // oobSize holds the stamps, an extended error with an IPv6 address, the hop
-// limit and the count of lost packets.
+// limit, the interface and the count of lost packets.
 const oobSize = 256
 
 func (b *buffers) init() {
@@ -169,8 +187,8 @@ func (u *udp) counts() bool { return !u.number }
 
 // recount has the kernel count from 0 again, as turning OPT_ID on does.
 func (u *udp) recount() {
-	unix.SetsockoptInt(u.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPING_NEW, stampFlags&^unix.SOF_TIMESTAMPING_OPT_ID)
-	unix.SetsockoptInt(u.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPING_NEW, stampFlags)
+	unix.SetsockoptInt(u.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPING_NEW, u.sys.flags&^unix.SOF_TIMESTAMPING_OPT_ID)
+	unix.SetsockoptInt(u.fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPING_NEW, u.sys.flags)
 }
 
 func (u *udp) send(list []*flight) (int, error) {

@@ -33,3 +33,10 @@ func kernelStamps(before, after, tx, rx, read int64) stamps {
 	}
 	return s
 }
+
+// kernelStamps are those of a flight whose reply has come.
+func (f *flight) kernelStamps() stamps {
+	s := kernelStamps(f.before, f.after, f.tx, f.rx, f.read)
+	s.ttl = f.ttl
+	return s
+}

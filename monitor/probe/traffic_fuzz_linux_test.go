@@ -24,6 +24,11 @@ func FuzzTraffic(f *testing.F) {
 		s := &antenna{air: &air{news: make(chan struct{}, 1)}}
 		p := &port{sock: s, stamped: map[uint32]*flight{}}
 		now := time.Unix(1e9, 0)
+		// A card's stamps are wanted where the third byte says so.
+		if len(plan) > 2 && plan[2]&1 == 1 {
+			tr.cards = newCards([]string{"eth0"}, (&simCard{clock: steady(0, 0)}).open, tr.clock, &count)
+			defer tr.cards.close()
+		}
 		var flights []*flight
 		places := []endpoint{endpointOf(one.Addr, 0), endpointOf(two.Addr, 0), endpointOf(six.Addr, 0), {}}
 		for i := range 6 {
@@ -32,6 +37,9 @@ func FuzzTraffic(f *testing.F) {
 			fl.request[offTransmit+7] = byte(i + 1)
 			if i%2 == 0 {
 				fl.second = uint64(i + 101)
+			}
+			if tr.cards != nil && i != 3 { // which is a trace's
+				fl.card = tr.cards.begin()
 			}
 			p.stamped[fl.id] = fl
 			tr.sky.add(fl)
@@ -48,17 +56,21 @@ func FuzzTraffic(f *testing.F) {
 			}
 			switch what & 3 {
 			case 0, 1:
-				tr.arrived(p, &datagram{from: from, data: b[:min(len(b), readSize)], dropped: id}, 1e18, now)
+				tr.arrived(p, &datagram{from: from, data: b[:min(len(b), readSize)], dropped: id, raw: int64(id), on: cardIndex}, 1e18, now)
 			case 2:
 				tr.report(p, &queued{to: from, quoted: b, err: refusedBy("192.0.2.1")})
 			case 3:
-				tr.report(p, &queued{stamp: 1e18, id: id % 8})
+				q := queued{stamp: 1e18, id: id % 8, on: int32(id>>3&1) + cardIndex - 1}
+				if what>>4&1 == 1 {
+					q.stamp, q.raw = 0, 1e18
+				}
+				tr.report(p, &q)
 			}
 			now = now.Add(time.Duration(what) * time.Millisecond)
 			tr.expire(now)
 		}
 		tr.expire(now.Add(time.Hour))
-		tr.expire(now.Add(time.Hour + txWait))
+		tr.expire(now.Add(time.Hour + cardWait))
 		for i, fl := range flights {
 			select {
 			case <-fl.done:
@@ -77,6 +89,9 @@ func FuzzTraffic(f *testing.F) {
 		}
 		var x monitor.Exchange
 		for _, fl := range flights {
+			if fl.got && fl.card != nil {
+				tr.cards.settle(fl)
+			}
 			if fl.got {
 				classify(&x, fl.header(), kernelStamps(fl.before, fl.after, fl.tx, fl.rx, fl.read))
 			}

@@ -164,16 +164,8 @@ func (t *transport) readErrors(p *port) (all int) {
 }
 
 func (t *transport) report(p *port, q *queued) {
-	if q.stamp != 0 {
-		f := p.stamped[q.id]
-		if f == nil {
-			return
-		}
-		delete(p.stamped, q.id)
-		f.tx = q.stamp
-		if f.over {
-			t.end(f, nil)
-		}
+	if q.stamp != 0 || q.raw != 0 {
+		t.left(p, q)
 		return
 	}
 	if q.err == nil || len(q.quoted) < packetSize && t.ofTrace(p, q) {
@@ -183,6 +175,30 @@ func (t *transport) report(p *port, q *queued) {
 		f.rx = q.heard
 		t.end(f, q.err)
 	}
+}
+
+// left takes a transmit stamp: the first by the kernel counts, and the first by a
+// card where that is wanted.
+func (t *transport) left(p *port, q *queued) {
+	f := p.stamped[q.id]
+	if f == nil {
+		return
+	}
+	if f.tx == 0 {
+		f.tx = q.stamp
+	}
+	if f.card != nil && !t.cards.take(f, q) || f.tx == 0 {
+		return
+	}
+	delete(p.stamped, q.id)
+	if f.over {
+		t.end(f, nil)
+	}
+}
+
+// untold says whether a transmit stamp of a flight is yet to come.
+func (p *port) untold(f *flight) bool {
+	return (f.tx == 0 || f.card != nil) && p.stamped[f.id] == f
 }
 
 func (t *transport) readPackets(p *port, now time.Time) (all int) {
@@ -238,16 +254,23 @@ func (t *transport) arrived(p *port, d *datagram, read int64, now time.Time) {
 		return
 	}
 	f.rx, f.ttl = d.stamp, d.ttl
-	if f.tx == 0 {
+	wait := txWait
+	if f.card != nil {
+		f.card.rx, f.card.rxOn, f.card.length = d.raw, d.on, int(d.length)
+	}
+	if t.cards != nil {
+		wait = cardWait // the same for all, whose deadlines are in order so
+	}
+	if p.untold(f) {
 		t.readErrors(p)
 	}
-	if f.tx != 0 || p.stamped[f.id] != f {
+	if !p.untold(f) {
 		t.end(f, nil)
 		return
 	}
 	f.over = true
 	f.leave()
-	f.deadline = now.Add(txWait)
+	f.deadline = now.Add(wait)
 	t.sky.stamping.push(f)
 }
 

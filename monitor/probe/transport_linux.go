@@ -23,6 +23,7 @@ type transport struct {
 	clock   Clock
 	timeout time.Duration
 	count   *counters
+	cards   *cards // whose stamps are wanted; nil: nobody's
 	ended   chan struct{}
 
 	mu        sync.Mutex
@@ -75,26 +76,38 @@ type datagram struct {
 	from    endpoint
 	data    []byte // the first readSize bytes of it
 	stamp   int64  // the kernel's receive stamp, ns since the Unix epoch; 0 if none
+	raw     int64  // the network card's, ns by its own clock; 0 if none
+	on      int32  // interface that made raw; 0 if not known
+	length  uint16 // of the frame that it stamped, bytes
 	ttl     uint8  // 0 if not known
 	dropped uint32 // packets that the socket has lost so far for lack of room
 }
 
 // share has the Prober's exchanges carried by one transport.
 func (p *Prober) share() {
-	k, err := openSystem()
+	k, err := openSystem(len(p.hardware) > 0)
 	if err != nil {
 		p.dial = func(context.Context, monitor.Target, Clock, time.Duration) (wire, error) { return nil, err }
 		return
 	}
-	t := newTransport(k, p.clock, p.timeout, &p.count)
+	var c *cards
+	if len(p.hardware) > 0 {
+		c = newCards(p.hardware, openSystemCard, p.clock, &p.count)
+		p.problems = c.problems
+	}
+	p.carry(newTransport(k, c, p.clock, p.timeout, &p.count))
+}
+
+// carry has a transport carry the exchanges.
+func (p *Prober) carry(t *transport) {
 	p.dial, p.shared = t.dial, t
 	if !p.basic {
 		p.partners = newPartners()
 	}
 }
 
-func newTransport(k kernel, clock Clock, timeout time.Duration, count *counters) *transport {
-	t := &transport{kernel: k, clock: clock, timeout: timeout, count: count, ended: make(chan struct{}), sky: newSky()}
+func newTransport(k kernel, c *cards, clock Clock, timeout time.Duration, count *counters) *transport {
+	t := &transport{kernel: k, cards: c, clock: clock, timeout: timeout, count: count, ended: make(chan struct{}), sky: newSky()}
 	go t.run()
 	return t
 }
@@ -119,6 +132,9 @@ func (t *transport) dial(ctx context.Context, to monitor.Target, _ Clock, _ time
 	}
 	s := &seat{t: t, ctx: ctx, flight: flight{to: endpointOf(addr, scope), done: make(chan struct{})}}
 	s.f = &s.flight
+	if t.cards != nil {
+		s.f.card = t.cards.begin()
+	}
 	return s, nil
 }
 
@@ -148,6 +164,9 @@ func (s *seat) receive(v *sieve) error {
 		<-s.f.done
 	}
 	*v = s.f.sieve
+	if s.f.card != nil && s.f.got {
+		s.t.cards.settle(s.f)
+	}
 	return s.f.err
 }
 
@@ -156,9 +175,10 @@ func (s *seat) stamps(replied bool) stamps {
 	if !replied {
 		return stamps{t1: f.before, t4: f.read, wanted: true}
 	}
-	st := kernelStamps(f.before, f.after, f.tx, f.rx, f.read)
-	st.ttl = f.ttl
-	return st
+	if f.card != nil && f.card.settled {
+		return f.card.st
+	}
+	return f.kernelStamps()
 }
 
 func (s *seat) close() {}
@@ -196,6 +216,9 @@ func (t *transport) Close() error {
 	t.closed = true
 	t.rouse()
 	<-t.ended
+	if t.cards != nil {
+		t.cards.close()
+	}
 	return nil
 }
 

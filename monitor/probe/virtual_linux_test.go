@@ -243,7 +243,7 @@ func inTheAir(t *testing.T, sent func(*antenna, *flight), f func(t *testing.T, p
 
 func overAir(a *air, c *bubbleClock) *Prober {
 	p := &Prober{timeout: DefaultTimeout, clock: c}
-	tr := newTransport(a, c, p.timeout, &p.count)
+	tr := newTransport(a, nil, c, p.timeout, &p.count)
 	p.dial, p.shared, p.partners = tr.dial, tr, newPartners()
 	return p
 }
