@@ -55,8 +55,8 @@ screenshots: ## the pictures in docs/
 corpus: ## what is decoded of gpsd's test logs against what gpsd made of them: make corpus DIR=...
 	TRUECHIMER_CORPUS='$(abspath $(DIR))' go test -count=1 -v -tags corpus -run TestCorpus ./appliance
 
-soak: ## bad slots on each loader, half an hour; updates, bad releases and power cuts, two hours
-	go test -timeout 4h -count=1 -tags soak -v -run 'TestTrials|TestCommit|TestUpdate|TestBadUpdates' ./image
+soak: ## bad slots on each loader, half an hour; updates, bad releases and power cuts, two hours; the page and the display of booted ones
+	go test -timeout 4h -count=1 -tags soak -v -run 'TestTrials|TestCommit|TestUpdate|TestBadUpdates|TestPage|TestScreen' ./image
 
 soak-reference: ## 30 simulated days of honest receivers, three kinds of pulse: minutes
 	go test -timeout 60m -count=1 -tags soak -v -run TestHonestDays ./gpspps

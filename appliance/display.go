@@ -47,4 +47,6 @@ var stateTexts = map[led.Pattern]string{
 	led.Holdover:  "Its receiver is silent; it keeps the time by itself.",
 	led.Fault:     "Something is wrong: its page says what.",
 	led.Updating:  "It is being updated: leave the power on.",
+	led.Held:      "Its reset button is held down: go on for ten seconds to have it forget everything.",
+	led.LetGo:     "Let go of the reset button now, and it forgets everything. Hold it on, and nothing happens.",
 }

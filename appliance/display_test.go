@@ -27,7 +27,7 @@ func TestView(t *testing.T) {
 		}
 		live(t, w, p, 5*time.Minute)
 	})
-	for _, l := range []led.Pattern{led.Locked, led.Acquiring, led.Holdover, led.Fault, led.Updating} {
+	for _, l := range []led.Pattern{led.Locked, led.Acquiring, led.Holdover, led.Fault, led.Updating, led.Held, led.LetGo} {
 		if stateTexts[l] == "" {
 			t.Errorf("the display has no words for %s", l)
 		}

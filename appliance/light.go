@@ -26,6 +26,9 @@ func (s *station) showLight(ctx context.Context) error {
 // pattern is what the LED shows. It is asked several times a second, so it looks at
 // few things.
 func (s *station) pattern() led.Pattern {
+	if held, ok := s.held.Load().(led.Pattern); ok && held != "" {
+		return held
+	}
 	mono, _, err := s.kernel.Now()
 	if err != nil || s.platform.safe || s.alive() != nil {
 		return led.Fault

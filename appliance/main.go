@@ -90,7 +90,7 @@ func logic(ctx context.Context, args []string) error {
 		p.listen = *addr
 	}
 	p.journal, p.keep = *journal, *keep
-	if !p.station && !*sim { // its servers are others each time
+	if !p.station {
 		p.settings = *keep
 	}
 	p.secureAt(*addr, *secure)

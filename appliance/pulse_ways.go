@@ -37,6 +37,13 @@ func (h hardware) ways(in *inbox) []string {
 	return ways
 }
 
+// pulseLines are the lines of GPIO chips on which a pulse is listened to, or looked for
+// when it is missed.
+func (h hardware) pulseLines() []string {
+	lines := append(h.ways(&inbox{}), h.otherLines()...)
+	return slices.DeleteFunc(lines, func(way string) bool { return way == config.DCD || strings.HasPrefix(way, "/dev/") })
+}
+
 // rank is how many more pulses than the best way another one has to give until it
 // is chosen: where the same pulse comes on several, it is to be the best.
 func rank(way string) int {

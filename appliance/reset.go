@@ -128,7 +128,10 @@ func (p *platform) resetIfAsked(file []byte) (notice string) {
 }
 
 // Reset implements settings.Station.
-func (c changed) Reset() error {
+func (c changed) Reset() error { return c.forget("on its page") }
+
+// forget has the station forget what it knows when it starts anew, which is now.
+func (c changed) forget(asked string) error {
 	dir := c.s.platform.keeps()
 	if dir == "" {
 		return errors.New("nothing is kept here that could be forgotten: start the station anew")
@@ -144,6 +147,6 @@ func (c changed) Reset() error {
 	if err := r.write(dir); err != nil {
 		return fmt.Errorf("nothing was done, since the card cannot be written: %w", err)
 	}
-	c.s.log.Warn("the station is reset, as was asked for on its page")
+	c.s.log.Warn("the station is reset, as was asked for " + asked)
 	return c.Restart()
 }

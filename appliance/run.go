@@ -17,6 +17,7 @@ import (
 	"github.com/truechimer/truechimer/appliance/web"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
+	"github.com/truechimer/truechimer/gpspps/pulse"
 	"github.com/truechimer/truechimer/monitor"
 	"github.com/truechimer/truechimer/monitor/probe"
 )
@@ -59,6 +60,9 @@ func run(ctx context.Context, p *platform, conf config.Config, notices []string,
 			{partUpdater, s.updater.run},
 			{"display", s.showScreen},
 			{"light", s.showLight},
+			{"reset button", func(ctx context.Context) error {
+				return s.watchButton(ctx, newHardware(conf, p.board).pulseLines(), openButton, pulse.Where)
+			}},
 		}...)
 	}
 	return s.run(ctx, server, src, outside...)

@@ -86,6 +86,14 @@ func (c changed) Restart() error {
 		return err
 	}
 	time.AfterFunc(answerOut, func() {
+		if u := c.s.updater; u != nil && c.s.becomes.Load() {
+			// Who the station is comes from init.
+			c.s.log.Info("the machine restarts, to be the station of a backup")
+			if err := u.machine.restart(""); err != nil {
+				c.s.notes.set("restart", fmt.Sprintf("The station could not restart (%v): switch it off and on.", err))
+			}
+			return
+		}
 		select {
 		case c.s.anew <- struct{}{}:
 		default: // it is to start anew already

@@ -4,7 +4,11 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
@@ -24,7 +28,11 @@ func runSimulated(ctx context.Context, p *platform, log *slog.Logger) error {
 		return err
 	}
 	defer servers.Close()
-	conf, err := config.Parse("simulation", servers.Config("127.0.0.1"))
+	made, err := config.Parse("simulation", servers.Config("127.0.0.1"))
+	if err != nil {
+		return err
+	}
+	conf, notices, err := p.simulatedConfig(made)
 	if err != nil {
 		return err
 	}
@@ -33,7 +41,32 @@ func runSimulated(ctx context.Context, p *platform, log *slog.Logger) error {
 		return err
 	}
 	p.name = "simulation"
-	return run(ctx, p, conf, []string{"A simulation: receiver, pulse and servers are made up on this machine."}, simulated{kernel}, log)
+	notices = append([]string{"A simulation: receiver, pulse and servers are made up on this machine."}, notices...)
+	return run(ctx, p, conf, notices, simulated{kernel}, log)
+}
+
+// simulatedConfig is what is kept of the settings that were made on the page; with
+// nothing kept, what was made up. The servers that are made up are at other ports each
+// time: they are known by their names.
+func (p *platform) simulatedConfig(made config.Config) (config.Config, []string, error) {
+	if p.keeps() == "" {
+		return made, nil, nil
+	}
+	conf, notices, err := p.loadConfig("")
+	if err != nil {
+		return made, notices, err
+	}
+	if _, err := os.Stat(filepath.Join(p.keeps(), config.KeptName)); errors.Is(err, fs.ErrNotExist) {
+		return made, notices, nil
+	}
+	for i, s := range conf.Servers {
+		for _, m := range made.Servers {
+			if m.Name == s.Name && m.Host == s.Host {
+				conf.Servers[i].Port = m.Port
+			}
+		}
+	}
+	return conf, notices, nil
 }
 
 // simulated is a receiver and its pulse inside this process.

@@ -5,18 +5,22 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/gpspps"
 	"github.com/truechimer/truechimer/gpspps/discipline"
+	"github.com/truechimer/truechimer/monitor"
 )
 
 // busy is a clock on a machine that now and then does not run this process for
@@ -157,6 +161,56 @@ func TestSimulation(t *testing.T) {
 		t.Errorf("logged: %q", l)
 	}
 }
+
+// TestSimulationKeeps: what was changed on the page is there the next time, and the
+// servers that are made up are where they are then; a reset forgets it.
+func TestSimulationKeeps(t *testing.T) {
+	p := &platform{settings: t.TempDir(), build: oldestDate}
+	made := func(port string) config.Config {
+		c, err := config.Parse("simulation", []byte("[[server]]\nname = \"right-1\"\naddress = \"127.0.0.1:"+port+"\"\n[[server]]\nname = \"dead\"\naddress = \"127.0.0.1:"+port+"1\"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	start := func(port string) *station {
+		t.Helper()
+		conf, notices, err := p.simulatedConfig(made(port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return newStation(p, conf, stopped{}, stillProber{}, notices, slog.New(slog.DiscardHandler))
+	}
+	if c := start("1001").settings.Now(); !reflect.DeepEqual(c, made("1001")) {
+		t.Errorf("at first: %+v", c)
+	}
+	if err := start("1002").settings.Put("a change", func(c *config.Config) error {
+		c.Name = "attic"
+		c.Servers = append(c.Servers[:1:1], monitor.Server{Name: "mine", Host: "127.0.0.1", Port: 1123, Limit: 0.025, Interval: time.Minute})
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s := start("1003")
+	got := s.settings.Now()
+	if got.Name != "attic" || len(got.Servers) != 2 || got.Servers[0].Port != 1003 || got.Servers[0].Name != "right-1" || got.Servers[1].Port != 1123 {
+		t.Errorf("the next time: %+v", got)
+	}
+	if err := (changed{s}).Reset(); err != nil {
+		t.Fatal(err)
+	}
+	<-s.anew
+	if s := start("1004"); !reflect.DeepEqual(s.settings.Now(), made("1004")) || !strings.Contains(strings.Join(s.notes.list(), ""), "was reset") {
+		t.Errorf("after a reset: %+v, notices %q", s.settings.Now(), s.notes.list())
+	}
+	p.settings = ""
+	if c := start("1005").settings.Now(); !reflect.DeepEqual(c, made("1005")) {
+		t.Errorf("without a directory: %+v", c)
+	}
+}
+
+// stillProber has no exchanges.
+type stillProber struct{ prober }
 
 // goroutines counts those of this program.
 func goroutines() int {

@@ -32,7 +32,9 @@ type station struct {
 	conf       config.Config
 	inForce    atomic.Pointer[config.Config] // with what was changed on the page since and takes no restart
 	settings   *settings.Store
+	held       atomic.Value  // led.Pattern, of the button for a reset; empty: nobody holds it
 	anew       chan struct{} // has the program started anew
+	becomes    atomic.Bool   // another station, by its identity, when the machine restarts
 	antennaSet atomic.Bool   // where it is was restored, for the next start
 	ref        *gpspps.Reference
 	inbox      *inbox

@@ -195,7 +195,7 @@ func (u *updater) options(d devices, found offered) (update.Options, error) {
 		Control: control, Pointers: bootctl.Pointers(p.board), Boot: d.boot, State: state,
 		RootActive: d.active, RootInactive: d.inactive,
 		Store: store, Root: from.root, OwnRoot: from.own,
-		Health: &vitals{s: u.s}, Restart: u.machine.restart, Clock: stationClock{u.s}, Notice: u.s.notes.set, Log: u.s.log,
+		Settled: u.removeSpent, Health: &vitals{s: u.s}, Restart: u.machine.restart, Clock: stationClock{u.s}, Notice: u.s.notes.set, Log: u.s.log,
 	}
 	if w := conf.Window; w != nil {
 		o.Window = &update.Window{From: w.From, To: w.To}

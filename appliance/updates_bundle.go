@@ -155,7 +155,11 @@ func (b *bundled) Refresh(ctx context.Context, t update.Trust) (update.Trusted, 
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err == nil:
-		b.say(fmt.Sprintf("Releases are taken from the bundle %s %s. It may be deleted when the version in it runs.", b.name, b.where))
+		then := "It may be deleted when the version in it runs."
+		if b.where == onPage {
+			then = "It is removed when the version in it runs."
+		}
+		b.say(fmt.Sprintf("Releases are taken from the bundle %s %s. %s", b.name, b.where, then))
 		return got, nil
 	}
 	b.say(b.refused(err))

@@ -1,16 +1,19 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/truechimer/truechimer/appliance/durable"
 	"github.com/truechimer/truechimer/appliance/status"
 	"github.com/truechimer/truechimer/appliance/update"
 	"github.com/truechimer/truechimer/appliance/update/bundle"
+	"github.com/truechimer/truechimer/image/artifact"
 )
 
 const (
@@ -54,6 +57,46 @@ func (u *updater) uploaded() offered {
 		o.files, o.note = nil, o.refused(err)
 	}
 	return o
+}
+
+// removeSpent removes a bundle that was uploaded when the version in it runs and is the
+// one to boot: there is nothing more to be had of it.
+func (u *updater) removeSpent() {
+	if !u.taking.TryLock() {
+		return // another one is being written, which takes its place
+	}
+	defer u.taking.Unlock()
+	o := u.uploaded()
+	defer o.end()
+	if o.files == nil || versionOffered(o.files) != u.s.version {
+		return
+	}
+	if err := durable.Remove(u.uploadPath()); err != nil {
+		u.s.log.Warn("removing the bundle that was uploaded", "error", err)
+		return
+	}
+	u.s.log.Info("the bundle that was uploaded is removed: its version runs", "version", u.s.version)
+	u.goAnew()
+}
+
+// versionOffered is the version that a bundle says it has; empty: it does not say, or names
+// several. Nothing of it is verified.
+func versionOffered(b *bundle.Bundle) (version string) {
+	for name := range b.Names() {
+		if !strings.HasSuffix(name, ".manifest.json") {
+			continue
+		}
+		text, err := b.Get(context.Background(), name, artifact.MaxManifest)
+		if err != nil {
+			return ""
+		}
+		m, err := artifact.Parse(text)
+		if err != nil || version != "" && version != m.Version {
+			return ""
+		}
+		version = m.Version
+	}
+	return version
 }
 
 // updates is the updater as the page works it. It implements settings.Updates.
@@ -114,7 +157,8 @@ func (a updates) Take(r io.Reader) error {
 		return errors.New("there is no room for it on the card")
 	}
 	temp := a.u.uploadPath() + ".part" // what a power cut leaves of it is written over
-	if err := writeBundle(temp, r, most); err != nil {
+	err = writeBundle(temp, r, most, a.u.s.version)
+	if err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
 	if err := os.Rename(temp, a.u.uploadPath()); err != nil {
@@ -127,8 +171,9 @@ func (a updates) Take(r io.Reader) error {
 	return nil
 }
 
-// writeBundle writes a file of at most so many bytes and looks whether it is a bundle.
-func writeBundle(path string, r io.Reader, most int64) error {
+// writeBundle writes a file of at most so many bytes and looks whether it is a bundle of
+// another version than the one that runs.
+func writeBundle(path string, r io.Reader, most int64, runs string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -141,8 +186,12 @@ func writeBundle(path string, r io.Reader, most int64) error {
 	case n > most:
 		return fmt.Errorf("the file has more than %d MB, which is all there is room for", most>>20)
 	}
-	if _, err := bundle.Open(f, n); err != nil {
+	b, err := bundle.Open(f, n)
+	if err != nil {
 		return errors.New("this file is no bundle of a release, or is damaged: its name ends in " + bundle.Ending)
+	}
+	if version := versionOffered(b); version == runs {
+		return fmt.Errorf("there is nothing to be had of this file: version %s, which is in it, runs already", version)
 	}
 	return f.Sync()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,11 +12,12 @@ import (
 	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
+	"github.com/truechimer/truechimer/image/bootfs"
 )
 
 // TestUpload: a station without any host takes the release in a bundle that is
 // uploaded on the page while it runs, and not what is no bundle; the bundle stays for
-// its trial, until it is removed.
+// its trial, and is gone once its version is the one to boot, or when it is removed.
 func TestUpload(t *testing.T) {
 	text := bundleOf(t, offering(t, epoch, "1.3.0"))
 	p := withBundle(t, false, map[string]string{})
@@ -53,14 +55,36 @@ func TestUpload(t *testing.T) {
 			t.Errorf("what is no bundle took the place of one: %v", err)
 		}
 	})
+	if _, err := os.Stat(filepath.Join(p.perm, uploadName)); err != nil {
+		t.Error("it is gone before its version is the one to boot")
+	}
 	p.slot = "b"
-	boot("1.3.0", "idle", taken, func(updates) {})
 	boot("1.3.0", "off", "", func(u updates) {
-		if err := u.Remove(); err != nil || u.Uploaded() {
-			t.Error(err)
+		if u.Uploaded() {
+			t.Error("it stays")
+		}
+		if err := u.Take(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), "runs already") || u.Uploaded() {
+			t.Errorf("the version that runs: %v", err)
 		}
 	})
-	if err := writeBundle(filepath.Join(t.TempDir(), "x"), strings.NewReader(text), int64(len(text))-1); err == nil || !strings.Contains(err.Error(), "room") {
+	if at := committed(t, p); at != bootfs.SlotB {
+		t.Errorf("slot %s is committed", at)
+	}
+	older := bundleOf(t, offering(t, epoch, "1.1.0"))
+	boot("1.3.0", "off", "", func(u updates) {
+		if err := u.Take(strings.NewReader(older)); err != nil || !u.Uploaded() {
+			t.Errorf("of another version: %v", err)
+		}
+		time.AfterFunc(5*time.Minute, func() {
+			if !u.Uploaded() {
+				t.Error("one of another version is gone")
+			}
+			if err := u.Remove(); err != nil || u.Uploaded() {
+				t.Error(err)
+			}
+		})
+	})
+	if err := writeBundle(filepath.Join(t.TempDir(), "x"), strings.NewReader(text), int64(len(text))-1, "1.2.0"); err == nil || !strings.Contains(err.Error(), "room") {
 		t.Errorf("one that is too large: %v", err)
 	}
 	p.volatile = true

@@ -60,6 +60,12 @@ type bench struct {
 // startBench builds a board's image with the testbed's servers assigned and boots it.
 func startBench(t *testing.T, b boards.Board, commands ...string) *bench {
 	t.Helper()
+	return startBenchOf(t, b, buildOptions{Log: t.Logf}, commands...)
+}
+
+// startBenchOf does the same with what else the image is to be.
+func startBenchOf(t *testing.T, b boards.Board, o buildOptions, commands ...string) *bench {
+	t.Helper()
 	needQEMU(t, b)
 	dir, err := os.MkdirTemp("", "tc") // t.TempDir's names are too long for sockets
 	if err != nil {
@@ -78,7 +84,8 @@ func startBench(t *testing.T, b boards.Board, commands ...string) *bench {
 	for _, c := range commands {
 		s.do(c)
 	}
-	if s.image, err = build(t.Context(), buildOptions{Board: b.Name, Dir: dir, Config: s.bed.config(), Log: t.Logf}); err != nil {
+	o.Board, o.Dir, o.Config = b.Name, dir, s.bed.config()
+	if s.image, err = build(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Truncate(s.image, cardSize(b)); err != nil {

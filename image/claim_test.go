@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -62,19 +63,34 @@ var formToken = regexp.MustCompile(`name="token" value="([^"]+)"`)
 // send fills in the form at a path, and returns where that led.
 func (o *owner) send(path string, fields url.Values) string {
 	o.t.Helper()
-	at, body := o.read(o.Get(o.base + path))
-	m := formToken.FindStringSubmatch(body)
-	if at != path || m == nil {
-		o.t.Fatalf("%s led to %s, which has no form:\n%s", path, at, body)
-	}
-	fields.Set("token", m[1])
-	at, _ = o.read(o.PostForm(o.base+path, fields))
+	at, _ := o.fill(path, fields)
 	return at
 }
 
+// fill is send, and returns what is to be read there, too.
+func (o *owner) fill(path string, fields url.Values) (at, body string) {
+	o.t.Helper()
+	at, body = o.read(o.Get(o.base + path))
+	if at != path {
+		o.t.Fatalf("%s led to %s:\n%s", path, at, body)
+	}
+	fields.Set("token", o.find(formToken, body))
+	return o.read(o.PostForm(o.base+path, fields))
+}
+
+// find is what an expression has in brackets.
+func (o *owner) find(what *regexp.Regexp, body string) string {
+	o.t.Helper()
+	m := what.FindStringSubmatch(body)
+	if m == nil {
+		o.t.Fatalf("there is no %s:\n%s", what, body)
+	}
+	return html.UnescapeString(m[1])
+}
+
 // claim has the station claimed by its first visitor, and its password, which is
-// lost at once, set anew with the claim code.
-func (s *bench) claim() {
+// lost at once, set anew with the claim code. It returns who is logged in then.
+func (s *bench) claim() *owner {
 	s.t.Helper()
 	first := newOwner(s.t, s.secure)
 	if _, text := first.read(first.Get(s.url + "/claim")); !strings.Contains(text, "Your browser will warn you") {
@@ -99,7 +115,14 @@ func (s *bench) claim() {
 	if at, _ := first.read(first.Get(s.secure + "/account")); at != "/login" {
 		s.t.Errorf("who knew the lost password is at %s", at)
 	}
-	if at := first.send("/login", url.Values{"password": {"a blue attic door"}}); at != "/account" {
-		s.t.Errorf("the new password led to %s", at)
+	first.login()
+	return first
+}
+
+// login is with the password that claim has set.
+func (o *owner) login() {
+	o.t.Helper()
+	if at := o.send("/login", url.Values{"password": {"a blue attic door"}}); at != "/account" {
+		o.t.Errorf("the password led to %s", at)
 	}
 }

@@ -31,6 +31,7 @@ type machineOptions struct {
 	Firmware firmware
 	Tryboot  bool   // a Raspberry Pi's firmware was asked to try the other slot
 	NIC      string // a PC's network card; empty: virtio-net-pci
+	Display  bool   // a PC has one
 	USB      bool   // there is a USB controller, "usb", for what is plugged in later (virtual machines only)
 }
 

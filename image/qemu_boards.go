@@ -181,6 +181,9 @@ func pcArgs(o machineOptions) ([]string, error) {
 	if o.HTTP != "" {
 		args = append(args, "-device", cmp.Or(o.NIC, "virtio-net-pci")+",netdev=n0,romfile=")
 	}
+	if o.Display {
+		args = append(args, "-device", "VGA")
+	}
 	return args, nil
 }
 

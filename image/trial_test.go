@@ -34,6 +34,7 @@ type pair struct {
 	flag    pifirmware.Flag // of a Raspberry Pi's firmware, which the test stands in for
 	usb     bool            // sticks can be plugged in
 	nic     string          // the network card; empty: the usual one
+	display bool            // a PC has one
 	rtc     string          // what the clock starts at; empty: as machineOptions has it
 }
 
@@ -80,7 +81,7 @@ func (p *pair) boot() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.options = machineOptions{Board: p.board, Firmware: fw, Image: p.image, Dir: p.dir, HTTP: freePort(p.t), USB: p.usb, NIC: p.nic, RTC: p.rtc}
+	p.options = machineOptions{Board: p.board, Firmware: fw, Image: p.image, Dir: p.dir, HTTP: freePort(p.t), Display: p.display, USB: p.usb, NIC: p.nic, RTC: p.rtc}
 	p.start()
 	p.t.Cleanup(func() {
 		p.machine.stop()

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -137,26 +136,9 @@ func (u *updated) stick() string {
 // plug plugs a stick in; what it returns pulls it out again.
 func (p *pair) plug(path string) (unplug func()) {
 	p.t.Helper()
-	do := func(commands ...string) {
-		p.t.Helper()
-		c, err := net.Dial("unix", filepath.Join(p.dir, "qmp"))
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		defer c.Close()
-		m, err := newMonitor(c)
-		for _, command := range commands {
-			if err == nil {
-				_, err = m.ask(command)
-			}
-		}
-		if err != nil {
-			p.t.Fatal(err)
-		}
-	}
-	do(fmt.Sprintf(`{"execute":"blockdev-add","arguments":{"driver":"raw","node-name":"stick","file":{"driver":"file","filename":%q}}}`, path),
+	p.ask(fmt.Sprintf(`{"execute":"blockdev-add","arguments":{"driver":"raw","node-name":"stick","file":{"driver":"file","filename":%q}}}`, path),
 		`{"execute":"device_add","arguments":{"driver":"usb-storage","bus":"usb.0","id":"stick0","drive":"stick"}}`)
-	return func() { do(`{"execute":"device_del","arguments":{"id":"stick0"}}`) }
+	return func() { p.ask(`{"execute":"device_del","arguments":{"id":"stick0"}}`) }
 }
 
 // TestBadUpdates: whatever is wrong with a release, the old version is back by

@@ -23,11 +23,20 @@ import (
 	"github.com/truechimer/truechimer/appliance/durable"
 )
 
+// CertificateName is the file in Options.Dir with the certificate and its key.
+const CertificateName = "certificate"
+
 const (
-	certificateName = "certificate"
 	certificateHead = "truechimer certificate 1"
 	certificateMost = 16 << 10 // bytes; ours have two
 )
+
+// CheckCertificate says whether a file that may hold anything is one of CertificateName.
+// Its errors show nothing of it.
+func CheckCertificate(b []byte) error {
+	_, _, err := parseCertificate(b)
+	return err
+}
 
 // A certificate is valid from long before a station's clock could be set to, until
 // long after: a clock that is years off neither makes it invalid nor has it made
@@ -64,7 +73,7 @@ func (c *certificate) load(o Options) {
 	if o.Dir == "" {
 		return
 	}
-	b, err := durable.ReadBounded(filepath.Join(o.Dir, certificateName), certificateMost)
+	b, err := durable.ReadBounded(filepath.Join(o.Dir, CertificateName), certificateMost)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
@@ -145,7 +154,7 @@ func (a *Access) renew(now time.Time) error {
 	}
 	body, err := pemOf(c.key, made.Leaf)
 	if err == nil {
-		err = keep(a.options.Dir, certificateName, durable.Summed(certificateHead, body))
+		err = keep(a.options.Dir, CertificateName, durable.Summed(certificateHead, body))
 	}
 	text := ""
 	if err != nil {

@@ -109,7 +109,7 @@ func TestCertificate(t *testing.T) {
 	if c.IsCA || c.KeyUsage != x509.KeyUsageDigitalSignature || c.PublicKeyAlgorithm != x509.ECDSA || c.SerialNumber.BitLen() < 64 {
 		t.Errorf("%+v", c)
 	}
-	info, err := os.Stat(filepath.Join(o.Dir, certificateName))
+	info, err := os.Stat(filepath.Join(o.Dir, CertificateName))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
@@ -268,10 +268,10 @@ func TestCertificateIsCut(t *testing.T) {
 		a := open(t, o)
 		renewed(t, a, build)
 		prints[i] = a.Fingerprint()
-		files[i], _ = os.ReadFile(filepath.Join(o.Dir, certificateName))
+		files[i], _ = os.ReadFile(filepath.Join(o.Dir, CertificateName))
 	}
 	o.Dir = t.TempDir()
-	path := filepath.Join(o.Dir, certificateName)
+	path := filepath.Join(o.Dir, CertificateName)
 	os.WriteFile(path, files[0], 0o600)
 	for n := 0; n <= len(files[1]); n += 7 {
 		os.WriteFile(path+".new", files[1][:n], 0o600)
@@ -331,7 +331,7 @@ func FuzzCertificate(f *testing.F) {
 	o := newWorld(f).options()
 	o.Dir = f.TempDir()
 	renewed(f, open(f, o), build)
-	good, _ := os.ReadFile(filepath.Join(o.Dir, certificateName))
+	good, _ := os.ReadFile(filepath.Join(o.Dir, CertificateName))
 	f.Add(good)
 	f.Add(good[bytes.IndexByte(good, '\n')+1:])
 	f.Add([]byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"))

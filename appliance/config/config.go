@@ -93,7 +93,10 @@ type Config struct {
 	// Hardware names the interfaces whose network cards' time stamps are wanted.
 	Hardware []string
 	Receiver Receiver
-	Update   Update // for stations only
+	// ResetButton is the line of a button that has the station forget what it knows,
+	// a name for pulse.Open; empty: there is none. For stations only.
+	ResetButton string
+	Update      Update // for stations only
 	// Assignments is a list of servers that somebody else keeps; nil: there is none.
 	Assignments *Assignments
 	Web         Web

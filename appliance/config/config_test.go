@@ -236,6 +236,7 @@ func TestDefaultFile(t *testing.T) {
 			DNS:       []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}, VLAN: 12,
 		},
 		Receiver:    Receiver{Hat: "adafruit", Device: "/dev/ttyAMA0", Baud: 9600, Pulse: "GPIO18", Configure: true, CableDelay: 50},
+		ResetButton: "GPIO5",
 		Update:      Update{Enabled: true, Channel: "stable", URLs: []string{"https://updates.example.net/truechimer"}, Window: &Window{2 * time.Hour, 5 * time.Hour}},
 		Web:         Web{Listen: "127.0.0.1:8080", Secure: "127.0.0.1:8443"},
 		PTP:         &PTP{Device: "/dev/ptp0", Bound: 100e-6, Ahead: 37 * time.Second},

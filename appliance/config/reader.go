@@ -29,7 +29,7 @@ func (r *reader) atValue(path string, w wrong) {
 
 func (r *reader) config(doc map[string]any) Config {
 	c := Default()
-	r.known("", "outside of the blocks", doc, "name", "timezone", "receiver", "server", "wifi", "network", "update", "web", "ptp", "assignments", "admin", "reset", "probe")
+	r.known("", "outside of the blocks", doc, "name", "timezone", "station", "receiver", "server", "wifi", "network", "update", "web", "ptp", "assignments", "admin", "reset", "probe")
 	c.Reset = r.flag(doc, "", "reset")
 	if s, ok := r.text(doc, "", "name"); ok {
 		r.atValue("name", checkName(s))
@@ -44,6 +44,9 @@ func (r *reader) config(doc map[string]any) Config {
 	}
 	if t := r.table(doc, "receiver"); t != nil {
 		c.Receiver = r.receiver(t)
+	}
+	if t := r.table(doc, "station"); t != nil {
+		c.ResetButton = r.resetButton(t, c.Receiver)
 	}
 	if t := r.table(doc, "network"); t != nil {
 		c.Network = r.network(t)
@@ -142,6 +145,20 @@ func (r *reader) receiver(t map[string]any) Receiver {
 		r.atValue("receiver.cable_delay_ns", wrong{"cable_delay_ns is " + kind(n), "write a whole number without quotation marks: cable_delay_ns = 50"})
 	}
 	return c
+}
+
+func (r *reader) resetButton(t map[string]any, receiver Receiver) string {
+	r.known("station", "in [station]", t, "reset_button")
+	s, ok := r.text(t, "station", "reset_button")
+	if !ok {
+		return ""
+	}
+	w := checkLine("reset_button", s)
+	if w == (wrong{}) && s == receiver.Pulse {
+		w = wrong{"reset_button " + quoted(s) + " is the line of the pulse", "connect the button to another line, and write that"}
+	}
+	r.atValue("station.reset_button", w)
+	return s
 }
 
 // receiverKeys are those of [receiver].
@@ -291,7 +308,7 @@ var example = map[string]string{
 	"hat": "adafruit", "device": "auto", "pps": "GPIO18", "antenna": antennaFixed, "listen": "127.0.0.1:8080", "secure": "127.0.0.1:8443",
 	"timezone": "Europe/Berlin", "hostname": "attic", "ssid": "our network", "country": "DE",
 	"channel": "stable", "url": "https://updates.example.net/truechimer",
-	"window": "02:00-05:00", "bound": "100us", "ahead": "37s",
+	"window": "02:00-05:00", "reset_button": "GPIO5", "bound": "100us", "ahead": "37s",
 }
 
 // text gets a text, and reports a value of another kind.

@@ -27,6 +27,8 @@ func Render(c Config) []byte {
 		w.text("country", c.Wifi.Country)
 		w.flag("hidden", c.Wifi.Hidden, false)
 	}
+	w.block("[station]")
+	w.text("reset_button", c.ResetButton)
 	w.network(c.Network)
 	w.receiver(c.Receiver)
 	for _, s := range c.Servers {

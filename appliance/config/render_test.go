@@ -54,6 +54,7 @@ func TestRenderOdd(t *testing.T) {
 		"addresses":             "[network]\naddress = ['192.0.2.7/24', '2001:db8::7/64']\ngateway = ['192.0.2.1', 'fe80::1']\ndns = '192.0.2.1'\nvlan = 7\nmdns = false\n",
 		"a list":                "[assignments]\nurl = 'https://lists.example.net/a.json'\ninterval = '1h'\ntoken = 'abc='\n",
 		"a clock":               "[ptp]\ndevice = '/dev/ptp1'\nbound = '150ns'\nahead = '37s'\n",
+		"a button":              "[station]\nreset_button = 'gpiochip1:5'\n[receiver]\npps = 'GPIO5'\n",
 		"a receiver":            "[receiver]\nhat = 'usb'\ndevice = '/dev/ttyUSB0'\nbaud = 9600\npps = 'gpiochip0:3'\nconfigure = false\nantenna = 'moving'\ncable_delay_ns = 20\n",
 	} {
 		c, err := Parse("f", []byte(text))

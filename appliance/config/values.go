@@ -85,9 +85,23 @@ func checkBaud(n int64) wrong {
 	return wrong{fmt.Sprintf("baud %d is no speed of a receiver", n), "write one of " + strings.Join(s, ", ") + ", or 0 to have it found"}
 }
 
+// isLine says whether s may be a line of a GPIO chip, or a word such as Auto.
+func isLine(s string) bool {
+	if strings.HasPrefix(s, "gpiochip") {
+		return chipLine.MatchString(s)
+	}
+	return len(s) <= maxName && pinName.MatchString(s)
+}
+
+func checkLine(key, s string) wrong {
+	if isLine(s) && !slices.Contains([]string{Auto, Off, DCD}, s) {
+		return wrong{}
+	}
+	return wrong{key + " " + quoted(s) + " is no line of a GPIO chip", `write a name such as "GPIO5", or a chip and a line such as "gpiochip0:5"`}
+}
+
 func checkPulse(s string) wrong {
-	if strings.HasPrefix(s, "gpiochip") && chipLine.MatchString(s) || ppsDevice.MatchString(s) ||
-		!strings.HasPrefix(s, "gpiochip") && len(s) <= maxName && pinName.MatchString(s) {
+	if isLine(s) || ppsDevice.MatchString(s) {
 		return wrong{}
 	}
 	return wrong{"pps " + quoted(s) + " is no line", `write "auto", "off", a name such as "GPIO18", a chip and a line such as "gpiochip0:18", "/dev/pps0" or "dcd"`}

@@ -7,6 +7,11 @@
 //	fault      blinks fast, twice a second
 //	updating   long and short, by turns
 //
+// and, while somebody holds the button for a factory reset,
+//
+//	held       a short blink a second
+//	let go     three short blinks, and a pause
+//
 // The LED is one of Linux's LED class (Documentation/leds/leds-class.rst): a
 // directory with the files trigger and brightness.
 package led
@@ -31,6 +36,8 @@ const (
 	Holdover  Pattern = "holdover"
 	Fault     Pattern = "fault"
 	Updating  Pattern = "updating"
+	Held      Pattern = "held"
+	LetGo     Pattern = "let go"
 )
 
 // step is how long the LED is on or off.
@@ -53,6 +60,8 @@ var patterns = map[Pattern][]step{
 	Holdover:  {{true, blink}, {false, blink}, {true, blink}, {false, pause}},
 	Fault:     {{true, blink}, {false, blink}},
 	Updating:  {{true, time.Second}, {false, blink}, {true, blink}, {false, blink}},
+	Held:      {{true, blink}, {false, time.Second - blink}},
+	LetGo:     {{true, blink}, {false, blink}, {true, blink}, {false, blink}, {true, blink}, {false, pause}},
 }
 
 // Dir is where Linux has its LEDs.

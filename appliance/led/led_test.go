@@ -48,6 +48,8 @@ func TestPatterns(t *testing.T) {
 		Holdover:  "#.#.....#.#.....#.#.....",
 		Fault:     "#.#.#.#.#.#.#.#.#.#.#.#.",
 		Updating:  "####.#.####.#.####.#.###",
+		Held:      "#...#...#...#...#...#...",
+		LetGo:     "#.#.#.....#.#.#.....#.#.",
 		"unheard": "#.#.#.#.#.#.#.#.#.#.#.#.",
 	} {
 		dir := fake(t, "none timer [mmc0] heartbeat\n")

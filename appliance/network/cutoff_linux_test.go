@@ -37,6 +37,8 @@ func (still) Reset() error                               { return errors.New("it
 func (still) Antenna() []byte                            { return nil }
 func (still) SetAntenna([]byte) error                    { return nil }
 func (still) Moved() error                               { return nil }
+func (still) Identity() []byte                           { return nil }
+func (still) SetIdentity([]byte) error                   { return nil }
 func (still) Updates() settings.Updates                  { return nil }
 func (still) Ask(context.Context, string, uint16) string { return "" }
 func (s still) Network() settings.Network                { return s.m }

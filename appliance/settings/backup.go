@@ -29,6 +29,9 @@ type Backup struct {
 	Password string `json:"password,omitempty"`
 	// Antenna is the file with where it was surveyed to be; nil: it was not.
 	Antenna []byte `json:"antenna,omitempty"`
+	// Identity is what makes the station the one that it is, see Station; nil: it was
+	// not asked for.
+	Identity []byte `json:"identity,omitempty"`
 }
 
 const (

@@ -18,6 +18,8 @@ type Owner interface {
 	PasswordHash() string
 	// Restore sets the password of a backup for who knows the one in force.
 	Restore(r *http.Request, current, hash string) error
+	// Confirm says whether somebody knows the password in force.
+	Confirm(r *http.Request, current string) error
 }
 
 const (
@@ -30,9 +32,10 @@ func (p *Pages) backup(w http.ResponseWriter, r *http.Request) {
 	show := func(code int, problems []string) {
 		_, left := bare(p.o.Store.Now())
 		p.show(w, r, code, "backup", view{Title: "Backup and restore", Problems: problems, Data: struct {
-			Restore string
-			Left    []string
-		}{pathRestore + "?" + access.Field + "=" + url.QueryEscape(access.Token(r)), left}})
+			Restore  string
+			Left     []string
+			Identity bool
+		}{pathRestore + "?" + access.Field + "=" + url.QueryEscape(access.Token(r)), left, p.o.Station.Identity() != nil}})
 	}
 	if !posted(r) {
 		show(http.StatusOK, nil)
@@ -51,7 +54,11 @@ func (p *Pages) backup(w http.ResponseWriter, r *http.Request) {
 		}
 		defer p.sealing.Unlock()
 		var err error
-		b, err = Backup{Made: at.UTC(), Settings: string(config.Render(c)), Password: p.o.Owner.PasswordHash(), Antenna: p.o.Station.Antenna()}.seal(r.PostForm.Get("passphrase"))
+		all := Backup{Made: at.UTC(), Settings: string(config.Render(c)), Password: p.o.Owner.PasswordHash(), Antenna: p.o.Station.Antenna()}
+		if r.PostForm.Get("identity") != "" {
+			all.Identity = p.o.Station.Identity()
+		}
+		b, err = all.seal(r.PostForm.Get("passphrase"))
 		if err != nil {
 			show(http.StatusUnprocessableEntity, problems(err))
 			return
@@ -96,12 +103,18 @@ func (p *Pages) restore(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	again := func(_ int, problems []string) { fail(errors.New(problems[0])) }
-	p.proposeDraft(w, r, draft{what: "a backup restored", password: b.Password, antenna: b.Antenna}, b.into, again)
+	p.proposeDraft(w, r, draft{what: "a backup restored", password: b.Password, antenna: b.Antenna, identity: b.Identity}, b.into, again)
 }
 
 // restoreRest gives back what is no setting, as far as it was asked for. Only then are
 // the settings changed.
 func (p *Pages) restoreRest(r *http.Request, d draft) (restart bool, err error) {
+	become := r.PostForm.Get("with-identity") != "" && d.identity != nil
+	if become {
+		if err := p.o.Owner.Confirm(r, r.PostForm.Get("current")); err != nil {
+			return false, err
+		}
+	}
 	if r.PostForm.Get("with-password") != "" && d.password != "" {
 		if err := p.o.Owner.Restore(r, r.PostForm.Get("current"), d.password); err != nil {
 			return false, err
@@ -111,7 +124,13 @@ func (p *Pages) restoreRest(r *http.Request, d draft) (restart bool, err error) 
 		if err := p.o.Station.SetAntenna(d.antenna); err != nil {
 			return false, err
 		}
-		return true, nil
+		restart = true
 	}
-	return false, nil
+	if become {
+		if err := p.o.Station.SetIdentity(d.identity); err != nil {
+			return false, err
+		}
+		restart = true
+	}
+	return restart, nil
 }

@@ -89,6 +89,57 @@ func TestBackup(t *testing.T) {
 	}
 }
 
+// TestBackupOfIdentity: it is in a backup where that was asked for, and taken from it
+// where that is.
+func TestBackupOfIdentity(t *testing.T) {
+	w := newWorld(t, t.TempDir(), parse(t, "name = 'attic'\n")).login()
+	if got := w.get(pathBackup).body; strings.Contains(got, `name="identity"`) {
+		t.Error("it is offered where there is none")
+	}
+	w.station.identity = []byte("who it is")
+	if got := w.get(pathBackup).body; !strings.Contains(got, `name="identity"`) {
+		t.Errorf("it is not offered: %s", text(got))
+	}
+	without := w.post(pathBackup, pathBackup, "do", "sealed", "passphrase", phrase).body
+	with := w.post(pathBackup, pathBackup, "do", "sealed", "passphrase", phrase, "identity", "yes").body
+	if got := w.post(pathBackup, pathBackup, "do", "plain", "identity", "yes").body; strings.Contains(got, "who it is") {
+		t.Error("it is in the clear")
+	}
+	for _, c := range []struct {
+		file     string
+		own      string // of the other station; empty: it keeps none
+		asked    bool
+		offered  bool
+		identity string
+		restarts int
+	}{
+		{with, "another", true, true, "who it is", 1}, {with, "another", false, true, "another", 0},
+		{without, "another", true, false, "another", 0}, {with, "", false, false, "", 0},
+	} {
+		other := newWorld(t, t.TempDir(), config.Default()).login()
+		if c.own != "" {
+			other.station.identity = []byte(c.own)
+		}
+		id, page := other.draft(other.upload(pathBackup, pathRestore, "backup", c.file, "passphrase", phrase))
+		if strings.Contains(page, `name="with-identity"`) != c.offered || strings.Contains(page, "who it is") {
+			t.Errorf("%+v: %s", c, text(page))
+		}
+		fields := []string{"draft", id}
+		if c.asked {
+			fields = append(fields, "with-identity", "yes")
+			// A session that somebody left open is not enough.
+			if got := other.post(pathChange+"?draft="+id, pathChange, append(fields, "current", "guessed it is")...); c.offered && (got.code != 422 || string(other.station.identity) != c.own) {
+				t.Errorf("%+v without the password: %d %s", c, got.code, text(got.body))
+			}
+			fields = append(fields, "current", word)
+		}
+		other.post(pathChange+"?draft="+id, pathChange, fields...)
+		if got := string(other.station.identity); got != c.identity || other.station.restarts != c.restarts || other.store.Now().Name != "attic" {
+			t.Errorf("it is %q, was restarted %d times, want %q, %d", got, other.station.restarts, c.identity, c.restarts)
+		}
+	}
+}
+
 // TestRestorePassword takes the password in force.
 func TestRestorePassword(t *testing.T) {
 	w := newWorld(t, t.TempDir(), config.Default()).login()

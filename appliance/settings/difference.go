@@ -61,6 +61,7 @@ func describe(c config.Config) (list []setting) {
 	}
 	add("Name", c.Name)
 	add("Time zone", c.Timezone)
+	add("Button for a factory reset", c.ResetButton)
 	for _, s := range c.Servers {
 		text := config.SpellAddress(s.Host, s.Port) + ", may be off by " + spell(limitOf(s))
 		if s.Interval != config.DefaultInterval && s.Interval > 0 {

@@ -22,13 +22,15 @@ type draft struct {
 	next   config.Config
 	made   time.Time
 	asked  []string // what servers that are new in it answered
-	// What else a backup has: the hash of a password, and where the antenna is.
+	// What else a backup has: the hash of a password, where the antenna is, and who the
+	// station is.
 	password string
 	antenna  []byte
+	identity []byte
 }
 
 // more says whether it is about more than settings.
-func (d draft) more() bool { return d.password != "" || d.antenna != nil }
+func (d draft) more() bool { return d.password != "" || d.antenna != nil || d.identity != nil }
 
 const (
 	draftsMost = 8
@@ -140,10 +142,12 @@ func (p *Pages) change(w http.ResponseWriter, r *http.Request) {
 		Lasting     bool
 		Password    bool
 		Antenna     bool
+		Identity    bool
 	}{
 		d.id, Differences(now, d.next), d.asked, restarts(p.started, d.next),
 		tries, at, p.o.Store.Lasting(),
 		d.password != "" && d.password != p.o.Owner.PasswordHash(), d.antenna != nil,
+		d.identity != nil && p.o.Station.Identity() != nil,
 	}})
 }
 

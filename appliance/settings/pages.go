@@ -44,6 +44,11 @@ type Station interface {
 	SetAntenna([]byte) error
 	// Moved has the reference forget where a fixed antenna was surveyed to be.
 	Moved() error
+	// Identity is what makes the station the one that it is, with its keys; nil: that
+	// is not kept here. SetIdentity makes it another one with the next Restart, which
+	// then is the machine's.
+	Identity() []byte
+	SetIdentity([]byte) error
 	// Network is how the network is changed; nil where it is not the station's own.
 	Network() Network
 	// Updates are the station's own; nil where it has none.

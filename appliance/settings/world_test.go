@@ -35,6 +35,7 @@ type stand struct {
 	resets   int
 	antenna  []byte
 	moved    int
+	identity []byte
 	refuses  error // why it does not restart
 	manager  *network.Manager
 	asked    []string
@@ -82,6 +83,11 @@ func (s *stand) Moved() error {
 	if s.refuses == nil {
 		s.moved++
 	}
+	return s.refuses
+}
+func (s *stand) Identity() []byte { return s.identity }
+func (s *stand) SetIdentity(b []byte) error {
+	s.identity = b
 	return s.refuses
 }
 func (s *stand) Reset() error {

@@ -109,6 +109,9 @@ func (e *Engine) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
+	if e.o.Settled != nil {
+		e.o.Settled()
+	}
 	if e.o.Hold != "" {
 		e.s.set(func(s *Status) { s.State, s.Summary, s.Next = StateOff, e.o.Hold, time.Time{} })
 		for e.idle(ctx, e.o.Policy.Poll) {

@@ -85,6 +85,9 @@ type Options struct {
 	// returns at once, before the restart.
 	Restart func(argument string) error
 	Clock   Clock
+	// Settled is called by Run once the system that runs is the one to boot from now
+	// on: nothing that was under way when it began is. nil: nobody wants to know.
+	Settled func()
 	// Notice tells people of something until it is told anew; an empty text ends
 	// it. nil: nobody is told.
 	Notice func(topic, text string)

@@ -195,10 +195,15 @@ func (l *line) In(pull gpio.Pull, edge gpio.Edge) error {
 }
 
 // Read implements gpio.PinIn; an error reads as gpio.Low, as the interface
-// has no room for it.
+// has no room for it, and Err says that there was one.
 func (l *line) Read() gpio.Level {
 	v := lineValues{mask: 1}
 	if err := l.control(ioctlGetValues, unsafe.Pointer(&v)); err != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.err == nil {
+			l.err = err
+		}
 		return gpio.Low
 	}
 	return v.bits&1 != 0

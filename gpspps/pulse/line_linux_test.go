@@ -22,6 +22,7 @@ type kernel struct {
 	request  lineRequest
 	config   lineConfig
 	high     bool
+	gone     bool  // the chip
 	rises    int64 // CLOCK_MONOTONIC from which on the line is high; 0 never
 	refuse   error
 	consumer string
@@ -60,6 +61,9 @@ func (k *kernel) ioctl(_ uintptr, request uintptr, arg unsafe.Pointer) error {
 	case ioctlSetConfig:
 		k.config = *(*lineConfig)(arg)
 	case ioctlGetValues:
+		if k.gone {
+			return unix.ENODEV
+		}
 		v := (*lineValues)(arg)
 		v.bits = 0
 		if k.high || k.rises != 0 && new(clock).mono() >= k.rises {
@@ -133,6 +137,41 @@ func TestOpenRequestsTheLine(t *testing.T) {
 		if l.Name() != name || l.Number() != int(offset) || !strings.Contains(l.String(), "gpiochip0") {
 			t.Errorf("got %s, %d, %s", l.Name(), l.Number(), l)
 		}
+	}
+}
+
+// TestReadFails: what cannot be read is no level, and stays so.
+func TestReadFails(t *testing.T) {
+	k := newKernel(t)
+	k.high = true
+	l := k.mustOpen("GPIO18")
+	if l.Read() != gpio.High || l.Err() != nil {
+		t.Errorf("it reads as %v, %v", l.Read(), l.Err())
+	}
+	k.gone = true
+	if l.Read() != gpio.Low || !errors.Is(l.Err(), unix.ENODEV) {
+		t.Errorf("of a chip that is gone: %v, %v", l.Read(), l.Err())
+	}
+}
+
+// TestWhere: the names of one line stand for the same, those of others do not.
+func TestWhere(t *testing.T) {
+	k := newKernel(t)
+	if err := os.Symlink(k.dir+"/gpiochip0", k.dir+"/gpiochip4"); err != nil {
+		t.Fatal(err)
+	}
+	s := system{dev: k.dir, names: inDir{named{"GPIO18": 3}, k.dir}}
+	want, err := s.where("GPIO18")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, same := range map[string]bool{"gpiochip0:3": true, "gpiochip4:3": true, "gpiochip0:4": false, "gpiochip1:3": false} {
+		if got, err := s.where(name); err != nil || (got == want) != same {
+			t.Errorf("%s is %q, %v; GPIO18 is %q", name, got, err, want)
+		}
+	}
+	if _, err := s.where("GPIO5"); err == nil {
+		t.Error("a line that is not there is somewhere")
 	}
 }
 

@@ -32,15 +32,35 @@ const (
 //
 // Errors say which names there are and what to write instead.
 func Open(name string) (Edges, error) {
-	const dev = "/dev"
-	if strings.HasPrefix(name, dev+"/") {
+	if strings.HasPrefix(name, "/dev/") {
 		return openPPS(name)
 	}
+	return open(name, thisMachine())
+}
+
+// Where is the line of a GPIO chip that a name stands for: the same text for all names
+// of one line.
+func Where(name string) (string, error) { return thisMachine().where(name) }
+
+func (s system) where(name string) (string, error) {
+	path, offset, err := s.find(name)
+	if err != nil {
+		return "", err
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	return fmt.Sprintf("line %d of %s", offset, path), nil
+}
+
+// thisMachine has its devices in /dev.
+func thisMachine() system {
+	const dev = "/dev"
 	s := system{dev: dev, names: periph{}, ioctl: ioctl, fast: rawIoctl}
 	if aliased(dev) {
 		s.names = chipNames{dev, ioctl}
 	}
-	return open(name, s)
+	return s
 }
 
 // system is what Open needs from the machine.

@@ -12,6 +12,9 @@ import (
 // and PPS devices.
 func Open(name string) (Edges, error) { return nil, unsupported(name) }
 
+// Where fails, too.
+func Where(name string) (string, error) { return "", unsupported(name) }
+
 // OpenCarrier fails, too.
 func OpenCarrier(path string, _ syscall.RawConn) (Edges, error) { return nil, unsupported(path) }
 

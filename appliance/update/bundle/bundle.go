@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
+	"maps"
 	"path"
 	"time"
 )
@@ -149,6 +151,9 @@ func (b *Bundle) Range(ctx context.Context, name string, from, length int64) (io
 	}
 	return io.NopCloser(io.NewSectionReader(b.r, s.offset+from, length)), nil
 }
+
+// Names are those of all files, in no order.
+func (b *Bundle) Names() iter.Seq[string] { return maps.Keys(b.files) }
 
 // Has says whether there is a file of that name.
 func (b *Bundle) Has(name string) bool { _, ok := b.files[name]; return ok }
