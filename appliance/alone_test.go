@@ -38,12 +38,12 @@ func TestPulseAlone(t *testing.T) {
 			summary: "Locked to the pulse within 21 µs; 2 of 3 servers are right, attic is off by +75 ms."},
 		"no network": {file: aloneFile + "reference = true\n", lack: lack{unlinked: true}, source: "none", state: "numbering",
 			reason:  "pulses not numbered yet: nobody says which second they mark",
-			summary: "Checking the time of the pulse: pulses not numbered yet: nobody says which second they mark; no server can be judged until then."},
+			summary: "Checking the time of the pulse: nobody says yet which second it is; no server can be judged until then."},
 		"no pulse": {file: aloneFile + others, lack: lack{pulseless: true}, source: "quorum", state: "locked",
 			reason:  "2 of 3 servers agree; pulse: no pulse",
-			summary: "Waiting for the pulse: no pulse; meanwhile servers are judged by each other: "},
+			summary: "Waiting for the pulse: the pulse (PPS) does not come; meanwhile servers are judged by each other: "},
 		"nothing": {file: aloneFile + "reference = true\n", lack: lack{pulseless: true, unlinked: true}, source: "none", state: "cold",
-			reason: "no pulse", summary: "Waiting for the pulse: no pulse; "},
+			reason: "no pulse", summary: "Waiting for the pulse: the pulse (PPS) does not come; "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &platform{station: true, perm: t.TempDir(), bootDevice: card(t, []byte(c.file))}

@@ -173,6 +173,12 @@ func (o *owner) upload(name string) {
 // forgot looks at what a reset has left in /perm of a card that was taken out.
 func (s *bench) forgot() {
 	s.t.Helper()
+	// By itself: e2fsck does not get over replaying a journal at an offset.
+	perm := filepath.Join(s.t.TempDir(), "perm")
+	const block = 1 << 20
+	if out, err := exec.Command("dd", "if="+s.image, "of="+perm, fmt.Sprintf("bs=%d", block), fmt.Sprintf("skip=%d", disk.PermStart/block), "conv=sparse").CombinedOutput(); err != nil {
+		s.t.Fatalf("dd: %v: %s", err, out)
+	}
 	run := func(program string, args ...string) string {
 		s.t.Helper()
 		out, err := exec.Command(program, args...).Output()
@@ -182,7 +188,6 @@ func (s *bench) forgot() {
 		}
 		return string(out)
 	}
-	perm := fmt.Sprintf("%s?offset=%d", s.image, disk.PermStart)
 	run("e2fsck", "-fy", perm)
 	var names []string
 	for _, line := range strings.Split(run("debugfs", "-R", "ls -p /truechimer", perm), "\n") {
