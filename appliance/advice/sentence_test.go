@@ -87,7 +87,7 @@ func TestSummary(t *testing.T) {
 		{"cold, plain faults are known all the same", status.Reference{Source: "none", State: "cold"}, verdicts("not_judged", "unreachable", "not_judged"),
 			"Waiting for the receiver; beta does not answer, 2 are not judged yet."},
 		{"numbering", status.Reference{Source: "none", State: "numbering", Reason: "leap seconds unconfirmed"}, unjudged,
-			"Checking the time of the receiver: which second it is, is not sure yet; no server can be judged until then."},
+			"Checking the time of the receiver: it is not sure yet which second it is; no server can be judged until then."},
 		{"quorum while waiting", with(quorum, func(r *status.Reference) { r.Reason = "3 of 3 servers agree; receiver: no pulse on GPIO18." }), verdicts("ok", "ok", "off"),
 			"Waiting for the receiver: the pulse (PPS) does not come; meanwhile servers are judged by each other: 2 of 3 are right, gamma is off by +80 ms."},
 		{"quorum while waiting, all right", with(quorum, func(r *status.Reference) { r.Reason = "3 of 3 servers agree; receiver: no fix, no pulse" }), ok3,

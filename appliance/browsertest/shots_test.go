@@ -43,11 +43,11 @@ func TestScreenshots(t *testing.T) {
 		path, scheme  string
 		width, height int64
 	}{
-		"page.png":         {"/?refresh=off", light, deskWidth, deskHeight},
-		"page-dark.png":    {"/?refresh=off", dark, deskWidth, deskHeight},
-		"page-phone.png":   {"/?refresh=off", light, phoneWidth, phoneHeight},
-		"details.png":      {"/details?refresh=off", light, deskWidth, detailsHeight},
-		"servers-dark.png": {"/details?refresh=off#servers", dark, deskWidth, deskHeight},
+		"page.png":         {"/", light, deskWidth, deskHeight},
+		"page-dark.png":    {"/", dark, deskWidth, deskHeight},
+		"page-phone.png":   {"/", light, phoneWidth, phoneHeight},
+		"details.png":      {"/details", light, deskWidth, detailsHeight},
+		"servers-dark.png": {"/details#servers", dark, deskWidth, deskHeight},
 	} {
 		b.shoot(name, s.plain+c.path, c.scheme, c.width, c.height)
 	}

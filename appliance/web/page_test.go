@@ -205,7 +205,7 @@ func TestPageStandsStillWhenAsked(t *testing.T) {
 	if got := body(t, fetch(h, "GET", "/")); !strings.Contains(got, refresh) || !strings.Contains(got, `href="/?refresh=off"`) {
 		t.Error("the page does not renew itself, or cannot be stopped")
 	}
-	if got := body(t, fetch(h, "GET", "/?refresh=off")); strings.Contains(got, "http-equiv") || !strings.Contains(got, "Resume updates") {
+	if got := body(t, fetch(h, "GET", "/?refresh=off")); strings.Contains(got, "http-equiv") || !strings.Contains(got, ">Resume</a>") {
 		t.Error("the page does not stand still")
 	}
 }

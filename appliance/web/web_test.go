@@ -110,7 +110,7 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/", 200, "text/html; charset=utf-8", "<h1>Locked to GPS"},
 		{"HEAD", "/", 200, "text/html; charset=utf-8", ""},
 		{"GET", "/details", 200, "text/html; charset=utf-8", "<h1>Locked to GPS"},
-		{"GET", "/?refresh=off", 200, "text/html; charset=utf-8", "Resume updates"},
+		{"GET", "/?refresh=off", 200, "text/html; charset=utf-8", ">Resume</a>"},
 		{"GET", "/api/v1/status", 200, "application/json", `"schema": 1`},
 		{"HEAD", "/api/v1/status", 200, "application/json", ""},
 		{"GET", "/metrics", 200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores", "reference_state"},
