@@ -41,10 +41,7 @@ func (f *found) missPulse(elsewhere string) {
 
 // tell is what of it goes into the status. f.mu is held.
 func (f *found) tell(out *status.Receiver) {
-	out.Trouble, out.PulseElsewhere = known(f.trouble), known(f.elsewhere)
-	if f.missing {
-		out.PulseMissing = &f.missing
-	}
+	out.Trouble, out.PulseElsewhere, out.PulseMissing = known(f.trouble), known(f.elsewhere), known(f.missing)
 	if f.device == "" {
 		return
 	}

@@ -44,7 +44,6 @@ func TestAnswers(t *testing.T) {
 				t.Error("no hours of the reference")
 			}
 			api.Begin(web.EventsPath, 200)
-			time.Sleep(time.Minute) // that nobody listens any more is found when it is looked next
 			var list web.ProofList
 			if err := json.Unmarshal(api.Get("/api/v1/proofs", 200), &list); err != nil || len(list.Proofs) == 0 {
 				t.Fatalf("%d proofs, %v", len(list.Proofs), err)

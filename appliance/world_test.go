@@ -377,5 +377,7 @@ func live(t *testing.T, w *world, p *platform, d time.Duration) (status.Status, 
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+	// Some end by themselves: net/http's dialling, and the look at what is shown live.
+	time.Sleep(time.Minute)
 	return out, &j
 }
