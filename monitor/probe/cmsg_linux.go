@@ -76,7 +76,7 @@ func parseQueued(oob []byte) (q queued) {
 			if len(data) < 16 {
 				return
 			}
-			origin = data[4]
+			origin, q.err = data[4], nil // of several the last counts
 			switch origin {
 			case unix.SO_EE_ORIGIN_TIMESTAMPING:
 				if binary.NativeEndian.Uint32(data[8:]) == unix.SCM_TSTAMP_SND {

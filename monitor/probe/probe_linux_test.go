@@ -341,7 +341,7 @@ func TestParseQueued(t *testing.T) {
 }
 
 func FuzzControlMessages(f *testing.F) {
-	for _, s := range []string{"", stamp4, stamp6, icmp4, icmp6, stamp4[:100], icmp6[:60], stamp4 + icmp4} {
+	for _, s := range []string{"", stamp4, stamp6, icmp4, icmp6, stamp4[:100], icmp6[:60], stamp4 + icmp4, icmp4 + stamp4} {
 		f.Add(unhex(f, s))
 	}
 	for _, list := range cardMessages() {
