@@ -28,7 +28,8 @@ type store struct {
 	undated   bool         // this session has written records without a date
 	anchored  bool
 	left      int // the slot of a record that the last flush left; 0: none
-	waited    int // flushes that left minutes
+	minute    int // the slot of the oldest minute that the last flush left; 0: none
+	waited    int // how many flushes have left that minute
 }
 
 // openStore opens what lies in a directory that may hold anything. problems are
@@ -105,14 +106,22 @@ func (s *store) flush(all bool) error {
 			return err
 		}
 	}
-	if s.waited++; len(r.minutes) == 0 {
-		s.waited = 0
+	s.left = first(r.waiting)
+	if m := first(r.minutes); m == 0 || m != s.minute {
+		s.minute, s.waited = m, 0
 	}
-	s.left = 0
-	if len(r.waiting) > 0 {
-		s.left = r.waiting[0]
+	if s.minute != 0 {
+		s.waited++
 	}
 	return nil
+}
+
+// first is the first of some slots; 0, which is no entry's: there is none.
+func first(slots []int) int {
+	if len(slots) == 0 {
+		return 0
+	}
+	return slots[0]
 }
 
 // anchor keeps what the monotonic clock shows at a true time, once, if there are
