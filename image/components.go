@@ -20,8 +20,8 @@ import (
 const licenceDir = "usr/share/licences/"
 
 // components lists what is in an image, from the image itself: what its
-// programs say they were linked from, the modules whose files the board takes,
-// and others that are given. Each has its licence texts, or that is an error.
+// programs say they were linked from, what this module has of others, the modules
+// whose files the board takes, and others that are given. Each has its licence texts, or that is an error.
 // The order is that of kinds and names.
 func (i *inspected) components(ctx context.Context, b boards.Board, others ...release.Component) ([]release.Component, error) {
 	found := make(map[string]release.Component)
@@ -30,6 +30,9 @@ func (i *inspected) components(ctx context.Context, b boards.Board, others ...re
 	}
 	if err := i.linked(found); err != nil {
 		return nil, err
+	}
+	for _, v := range vendoredParts {
+		found[v.Name] = v.Component
 	}
 	taken := make(map[string][]string)
 	if b.Kernel.Module != "" {

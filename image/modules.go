@@ -90,11 +90,10 @@ func licences(ctx context.Context, programs, others []string) (map[string]string
 			want[m.Path] = true
 		}
 	}
-	own, err := goTool(ctx, nil, "list", "-m", "-f", "{{.Path}} {{.Dir}}")
+	ownPath, ownDir, err := mainModule(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ownPath, ownDir, _ := strings.Cut(strings.TrimSpace(string(own)), " ")
 	delete(want, ownPath) // it is not in the module cache
 	var paths []string
 	for m := range want {
@@ -120,10 +119,17 @@ func licences(ctx context.Context, programs, others []string) (map[string]string
 			return nil, fmt.Errorf("module %s has no licence file: it must not be shipped", path)
 		}
 		for _, t := range texts {
-			files["usr/share/licences/"+path+"/"+filepath.Base(t)] = t
+			files[licenceDir+path+"/"+filepath.Base(t)] = t
 		}
 	}
 	return files, nil
+}
+
+// mainModule is the one in whose directory all this runs.
+func mainModule(ctx context.Context) (path, dir string, err error) {
+	out, err := goTool(ctx, nil, "list", "-m", "-f", "{{.Path}} {{.Dir}}")
+	path, dir, _ = strings.Cut(strings.TrimSpace(string(out)), " ")
+	return path, dir, err
 }
 
 // licenceTexts are the files of a module's root that hold its licence, not

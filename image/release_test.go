@@ -34,6 +34,7 @@ func TestComponents(t *testing.T) {
 		"github.com/beevik/ntp":      {"root:/user/appliance"},
 		"github.com/gokrazy/gokrazy": {"root:/gokrazy/init", "root:/gokrazy/randomd"},
 		boards.VMArm64.Kernel.Module: {"boot:/a", "root:/lib"},
+		"uplot":                      {"root:/user/appliance"},
 	} {
 		if got := have[name].Files; !slices.Equal(got, files) {
 			t.Errorf("%s is in %q, want %q", name, got, files)

@@ -86,6 +86,11 @@ func rootEntries(ctx context.Context, p *parts, bin string) ([]squash.Entry, err
 	if err != nil {
 		return nil, err
 	}
+	more, err := vendoredLicences(ctx)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(texts, more)
 	for path, from := range texts {
 		if err := t.file(path, from, 0o644); err != nil {
 			return nil, err
@@ -94,7 +99,7 @@ func rootEntries(ctx context.Context, p *parts, bin string) ([]squash.Entry, err
 	if err := packageLicences(t, p.from); err != nil {
 		return nil, err
 	}
-	t.text("usr/share/licences/README", "The licences of everything in this image, by Go module and Debian package.\n")
+	t.text("usr/share/licences/README", "The licences of everything in this image, by Go module, Debian package, and npm package.\n")
 	if err := moduleEntries(t, b, p.kernel); err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ const (
 	envStation  = "TRUECHIMER_BROWSERTEST_STATION"
 	envChromium = "TRUECHIMER_BROWSERTEST_CHROMIUM"
 	envAxe      = "TRUECHIMER_BROWSERTEST_AXE"
+	envUPlot    = "TRUECHIMER_BROWSERTEST_UPLOT"
 )
 
 // needRoot is why CI must not leave out what is tested in namespaces.
@@ -61,7 +62,11 @@ func prepareAndRun(m *testing.M) error {
 	if err != nil {
 		return errors.New("there is no chromium; install it with: apt-get install chromium")
 	}
-	axe, err := fetchAxe()
+	axe, err := axeCore.fetch()
+	if err != nil {
+		return err
+	}
+	plots, err := uplot.fetch()
 	if err != nil {
 		return err
 	}
@@ -76,7 +81,7 @@ func prepareAndRun(m *testing.M) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	for name, value := range map[string]string{envStation: program, envChromium: chromium, envAxe: axe} {
+	for name, value := range map[string]string{envStation: program, envChromium: chromium, envAxe: axe, envUPlot: plots} {
 		if err := os.Setenv(name, value); err != nil {
 			return err
 		}

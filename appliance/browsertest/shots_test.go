@@ -21,6 +21,7 @@ const (
 	phoneWidth, phoneHeight = 360, 740
 	deskWidth, deskHeight   = 1000, 960
 	detailsHeight           = 1500
+	pastHeight              = 1340
 	settingsWidth           = 760
 	settingsHeight          = 1120
 	maxShot                 = 150 << 10 // bytes of a picture
@@ -51,6 +52,18 @@ func TestScreenshots(t *testing.T) {
 	} {
 		b.shoot(name, s.plain+c.path, c.scheme, c.width, c.height)
 	}
+}
+
+// TestScreenshotsOfPast writes those of how the reference was.
+func TestScreenshotsOfPast(t *testing.T) {
+	if *shots == "" {
+		t.Skip("-shots DIR writes them")
+	}
+	s := startStation(t, nil, "-sim", "-journal", withPast(t))
+	b := open(t)
+	b.visit(s.plain + "/details")
+	b.says(patience, "How it was")
+	b.shoot("reference.png", s.plain+"/reference?span=week", light, deskWidth, pastHeight)
 }
 
 // TestScreenshotsOfNetwork writes those of the pages on which a device's network is

@@ -26,9 +26,11 @@ type History interface {
 	Latest(ctx context.Context, q journal.Query, n int) ([]journal.Record, error)
 	// Rollups passes hours to yield, the oldest first.
 	Rollups(ctx context.Context, q journal.Query, yield func(*journal.Rollup) error) error
+	// Minutes and ReferenceHours pass what the station's own reference was like.
+	Minutes(ctx context.Context, q journal.Query, yield func(*journal.Minute) error) (journal.Found, error)
+	ReferenceHours(ctx context.Context, q journal.Query, yield func(*journal.ReferenceHour) error) error
 	ExportRollups(ctx context.Context, w io.Writer, station string, f journal.Format, q journal.Query) error
-	// ExportMinutes and ExportReferenceHours write what the station's own reference
-	// was like.
+	// ExportMinutes and ExportReferenceHours write the same.
 	ExportMinutes(ctx context.Context, w io.Writer, station string, f journal.Format, q journal.Query) error
 	ExportReferenceHours(ctx context.Context, w io.Writer, station string, f journal.Format, q journal.Query) error
 }

@@ -13,7 +13,9 @@ import (
 // linePlot is a line over time or over an interval. Coordinates are as in plot; Height
 // is that of its box.
 type linePlot struct {
-	Line, Dots         string
+	Line, Second, Dots string
+	Band               string // what is behind the lines
+	Shades             []shade
 	YTicks, XTicks     []tick
 	Top, Height, Below int
 	Full               int // pixels

@@ -125,7 +125,7 @@ func drawOffsets(points []offsetPoint, from, to time.Time, limit float64) *offse
 	p.Good, p.Warn, p.Bad, p.Other = byTone[toneGood].path(), byTone[toneWarn].path(), byTone[toneBad].path(), byTone[toneWait].path()
 	p.drawScore(points, x)
 	p.offsetTicks(b, y)
-	p.timeTicks(from, to, x)
+	p.XTicks = timeTicks(from, to, x)
 	return p
 }
 
@@ -199,7 +199,7 @@ func (p *offsetPlot) offsetTicks(b bend, y func(float64) float64) {
 }
 
 // timeTicks stand at whole hours, days or months of UTC.
-func (p *offsetPlot) timeTicks(from, to time.Time, x func(time.Time) float64) {
+func timeTicks(from, to time.Time, x func(time.Time) float64) (ticks []tick) {
 	const day = 24 * time.Hour
 	span := to.Sub(from)
 	first, layout := time.Date(from.Year(), from.Month()+1, 1, 0, 0, 0, 0, time.UTC), "Jan 2006"
@@ -209,7 +209,7 @@ func (p *offsetPlot) timeTicks(from, to time.Time, x func(time.Time) float64) {
 		layout     string
 	}{
 		{2 * time.Minute, 30 * time.Second, "15:04:05"}, {10 * time.Minute, 2 * time.Minute, "15:04"}, {time.Hour, 15 * time.Minute, "15:04"},
-		{2 * time.Hour, 30 * time.Minute, "15:04"}, {8 * time.Hour, 2 * time.Hour, "15:04"}, {26 * time.Hour, 6 * time.Hour, "15:04"},
+		{2 * time.Hour, 30 * time.Minute, "15:04"}, {8 * time.Hour, 2 * time.Hour, "15:04"}, {14 * time.Hour, 3 * time.Hour, "15:04"}, {26 * time.Hour, 6 * time.Hour, "15:04"},
 		{8 * day, 2 * day, "2 Jan"}, {40 * day, 7 * day, "2 Jan"},
 	} {
 		if span <= s.most {
@@ -223,6 +223,7 @@ func (p *offsetPlot) timeTicks(from, to time.Time, x func(time.Time) float64) {
 		if at < 4 || at > 96 {
 			continue
 		}
-		p.XTicks = append(p.XTicks, tick{At: short(at), Label: t.UTC().Format(layout), Anchor: "middle"})
+		ticks = append(ticks, tick{At: short(at), Label: t.UTC().Format(layout), Anchor: "middle"})
 	}
+	return ticks
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +38,11 @@ type page struct {
 	assets   map[string]http.Handler
 	reading  chan struct{} // pages that read the card
 	live     string        // of the script that shows values as they change
+	across   string        // of the one that looks closer at a part of a picture
+	history  string        // of the one that draws the reference's past, with
+	uplot    string        // uPlot, and
+	// uplotSheet is that one's style sheet.
+	uplotSheet string
 }
 
 func newPage(o Options) (*page, error) {
@@ -53,12 +59,16 @@ func newPage(o Options) (*page, error) {
 		{&p.icon, "icon.svg", "image/svg+xml"},
 		{&p.live, "live.js", "text/javascript; charset=utf-8"},
 		{&p.time, "time.js", "text/javascript; charset=utf-8"},
+		{&p.across, "across.js", "text/javascript; charset=utf-8"},
+		{&p.history, "history.js", "text/javascript; charset=utf-8"},
+		{&p.uplot, "uplot/uPlot.iife.min.js", "text/javascript; charset=utf-8"},
+		{&p.uplotSheet, "uplot/uPlot.min.css", "text/css; charset=utf-8"},
 	} {
 		content, err := assets.ReadFile("assets/" + a.file)
 		if err != nil {
 			return nil, fmt.Errorf("web: %w", err)
 		}
-		*a.to = Address(a.file, content)
+		*a.to = Address(path.Base(a.file), content)
 		p.assets[*a.to] = Asset(content, a.kind)
 	}
 	return p, nil
@@ -71,8 +81,11 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.arrange(&v, raw, s, r.URL.Query())
 	v.About, v.Trees = newAboutRef(s, p.minutes()), newStepViews(s.Trees)
 	v.About.Files = p.referenceFiles(s.Time)
+	if p.options.History != nil {
+		v.Reference.History = HistoryPath
+	}
 	v.Device = deviceFacts(s, p.options.Build)
-	v.Style, v.Icon = p.style, p.icon
+	v.Styles, v.Icon = []string{p.style}, p.icon
 	v.Scripts = []string{p.live, p.time}
 	if p.options.Lines != nil {
 		v.Logs = LogPath
@@ -87,36 +100,37 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // view is all that the template sets: text that is ready to be read.
 type view struct {
-	Style, Icon string
-	Scripts     []string
-	Logs        string // address of the log; empty: none is kept
-	Manage      string // address of what changes the station; empty: nothing here does
-	Here        string // the page's own address
-	Detailed    bool   // it is DetailsPath
-	Refresh     int    // seconds; 0 stands still
-	Paused      bool
-	Title       string
-	Name        string
-	Time        *moment
-	Unproven    bool // Time is what a clock says that nothing vouches for
-	Tone        tone
-	Summary     string
-	First       firstView
-	Notices     []string
-	Reference   referenceView
-	About       aboutRef
-	Trees       []stepView
-	Device      []fact
-	Sources     string // where the servers come from; empty: from truechimer.toml alone
-	Servers     []serverView
-	Unshown     int // servers that have no row, since there are too many
-	Sorts       []sorting
-	Sorted      bool // as the reader asked
-	Probe       []fact
-	Network     *networkView
-	Update      *updateView // nil: there is no updater
-	Marks       []mark      // the shapes in use
-	Footer      []fact
+	Icon      string
+	Styles    []string
+	Scripts   []string
+	Logs      string // address of the log; empty: none is kept
+	Manage    string // address of what changes the station; empty: nothing here does
+	Here      string // the page's own address
+	Detailed  bool   // it is DetailsPath
+	Refresh   int    // seconds; 0 stands still
+	Paused    bool
+	Title     string
+	Name      string
+	Time      *moment
+	Unproven  bool // Time is what a clock says that nothing vouches for
+	Tone      tone
+	Summary   string
+	First     firstView
+	Notices   []string
+	Reference referenceView
+	About     aboutRef
+	Trees     []stepView
+	Device    []fact
+	Sources   string // where the servers come from; empty: from truechimer.toml alone
+	Servers   []serverView
+	Unshown   int // servers that have no row, since there are too many
+	Sorts     []sorting
+	Sorted    bool // as the reader asked
+	Probe     []fact
+	Network   *networkView
+	Update    *updateView // nil: there is no updater
+	Marks     []mark      // the shapes in use
+	Footer    []fact
 }
 
 // fact is a name and what it is.
@@ -224,6 +238,8 @@ type referenceView struct {
 	Receiver string
 	Plot     *plot
 	Counts   []fact
+	// History is the address of what it was like; empty: nothing is kept.
+	History string
 }
 
 var stateViews = map[gpspps.State]struct {

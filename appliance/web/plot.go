@@ -268,14 +268,14 @@ func drawShades(points []point, gap float64) []shade {
 			shades = append(shades, shade{State: state, Label: label})
 			at = len(shades) - 1
 		}
-		shades[at].add(from, max(to, from+plotWidth/plotColumns))
+		shades[at].add(from, max(to, from+plotWidth/plotColumns), plotHeight)
 	}
 	return shades
 }
 
-func (s *shade) add(from, to float64) {
+func (s *shade) add(from, to float64, height int) {
 	const enough = 0.14 * plotWidth // a label on a phone is this wide
-	s.Path += fmt.Sprintf("M%s 0H%sV%dH%sZ", short(from), short(to), plotHeight, short(from))
+	s.Path += fmt.Sprintf("M%s 0H%sV%dH%sZ", short(from), short(to), height, short(from))
 	if w := to - from; w > s.widest {
 		s.widest = w
 		if w >= enough {

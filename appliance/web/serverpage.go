@@ -32,18 +32,6 @@ const (
 	serverRefresh = 60
 )
 
-// spanOf is a stretch of time that is plotted.
-type spanOf struct {
-	key, name string
-	long      time.Duration
-	hours     bool // of hours, not of exchanges
-}
-
-var spans = []spanOf{
-	{"hours", "6 hours", 6 * time.Hour, false}, {"day", "A day", 24 * time.Hour, false},
-	{"week", "A week", 7 * 24 * time.Hour, true}, {"month", "30 days", 30 * 24 * time.Hour, true}, {"year", "A year", 366 * 24 * time.Hour, true},
-}
-
 // serverAddress is the address of a server's page; empty where its id would be
 // taken for a folder.
 func serverAddress(id string) string {
@@ -64,6 +52,8 @@ type onServer struct {
 	frame
 	Server  serverView
 	Spans   []link
+	Ways    []link
+	Period  period
 	Plot    *offsetPlot
 	Hours   bool // the plot is of hours
 	Nothing string
@@ -76,7 +66,8 @@ type onServer struct {
 
 // frame is what every page of the station begins with.
 type frame struct {
-	Style, Icon string
+	Icon        string
+	Styles      []string
 	Scripts     []string
 	Back        string // where the table of servers is
 	Refresh     int
@@ -91,7 +82,7 @@ func (p *page) frame(s status.Status, title string) frame {
 		name = "truechimer"
 	}
 	return frame{
-		Style: p.style, Icon: p.icon, Title: title + " – " + name, Name: name,
+		Styles: []string{p.style}, Icon: p.icon, Title: title + " – " + name, Name: name,
 		Time: newMoment(s.Time, "2006-01-02 15:04:05"), Marks: marks, Back: DetailsPath, Scripts: []string{p.live},
 	}
 }
@@ -120,19 +111,16 @@ func (p *page) oneServer(w http.ResponseWriter, r *http.Request) {
 		sentence(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	span := spans[1]
-	for _, one := range spans {
-		if one.key == r.URL.Query().Get("span") {
-			span = one
-		}
-	}
-	for _, one := range spans {
-		v.Spans = append(v.Spans, link{one.name, v.Home + "?span=" + one.key, one.key == span.key})
+	st, key := periodOf(r.URL.Query(), s.Time)
+	v.Period, v.Spans, v.Ways = st, spanLinks(v.Home, key), st.ways(v.Home, s.Time)
+	v.Scripts = append(v.Scripts, p.across)
+	if key == "" && before.IsZero() {
+		before = st.to // its rows are listed
 	}
 	if before.IsZero() {
 		v.Refresh = serverRefresh
 	}
-	p.history(r.Context(), &v, raw.Servers[at].ID, server.Limit, span, s, before)
+	p.past(r.Context(), &v, raw.Servers[at].ID, server.Limit, s, before)
 	if p.options.Exchanges != nil {
 		target := "target=" + url.QueryEscape(raw.Servers[at].ID)
 		since := "&from=" + strconv.FormatInt(s.Time.Add(-journal.KeepRecords).Unix(), 10)
@@ -171,45 +159,30 @@ func instantNS(s string) (time.Time, error) {
 	return time.Unix(0, n).UTC(), nil
 }
 
-// history fills in what was, from the journal or, where there is none, from memory.
-func (p *page) history(ctx context.Context, v *onServer, id string, limit float64, span spanOf, s status.Status, before time.Time) {
-	now := s.Time
-	from := now.Add(-span.long)
+// past fills in what was, from the journal or, where there is none, from memory.
+func (p *page) past(ctx context.Context, v *onServer, id string, limit float64, s status.Status, before time.Time) {
+	now, st := s.Time, v.Period
 	h := p.options.History
 	if h == nil {
 		v.Nothing = "This station keeps no exchanges: only the last ones, in memory, are plotted."
 		points := p.recent(id, now)
-		v.Spans, v.Plot = nil, drawOffsets(points, beginning(points, from, now), now, limit)
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, readLongest)
-	defer cancel()
-	select {
-	case p.reading <- struct{}{}:
-		defer func() { <-p.reading }()
-	case <-ctx.Done():
-		v.Nothing = "Others are reading what was kept; try again in a moment."
+		v.Spans, v.Ways, v.Plot = nil, nil, drawOffsets(points, beginning(points, now.Add(-24*time.Hour), now), now, limit)
 		return
 	}
 	began := now.Add(-time.Duration(s.Station.Uptime * float64(time.Second)))
-	points, records, err := readHistory(ctx, h, id, span, from, now, began)
-	v.Hours = span.hours
-	if err == nil {
-		v.Plot = drawOffsets(points, beginning(points, from, now), now, limit)
-		var rows []journal.Record
-		if rows, err = rowsBefore(ctx, h, id, records, now, before); err == nil {
-			v.list(rows, before)
+	v.Hours = st.hours()
+	var rows []journal.Record
+	v.Nothing = p.read(ctx, "The exchanges", func(ctx context.Context) error {
+		points, records, err := readHistory(ctx, h, id, st, began)
+		if err == nil {
+			v.Period.from = beginning(points, st.from, st.to)
+			v.Plot = drawOffsets(points, v.Period.from, st.to, limit)
+			rows, err = rowsBefore(ctx, h, id, records, now, before)
 		}
-	}
-	switch {
-	case err == nil:
-	case errors.Is(err, journal.ErrNotOpen):
-		v.Nothing = "The journal of exchanges is not open; the station's page says why if that lasts."
-	case ctx.Err() != nil:
-		v.Nothing = "The card took too long to read; try again, or take the files below."
-	default:
-		p.options.Log.Error("cannot read exchanges", "err", err)
-		v.Nothing = "The exchanges could not be read; the station's log says why."
+		return err
+	})
+	if v.Nothing == "" {
+		v.list(rows, before)
 	}
 }
 
@@ -227,20 +200,21 @@ func beginning(points []offsetPoint, from, now time.Time) time.Time {
 
 // readHistory reads what is plotted, and the exchanges if these are. began is when the
 // station's run did.
-func readHistory(ctx context.Context, h History, id string, span spanOf, from, now, began time.Time) (points []offsetPoint, records []journal.Record, err error) {
-	if span.hours {
-		err = h.Rollups(ctx, journal.Query{From: from, To: now, Target: id}, func(r *journal.Rollup) error {
+func readHistory(ctx context.Context, h History, id string, st period, began time.Time) (points []offsetPoint, records []journal.Record, err error) {
+	q := journal.Query{From: st.from, To: st.to, Target: id}
+	if st.hours() {
+		err = h.Rollups(ctx, q, func(r *journal.Rollup) error {
 			points = append(points, hourPoint(r))
 			return nil
 		})
 		return points, nil, err
 	}
-	records, err = h.Latest(ctx, journal.Query{From: from, To: now, Target: id}, journal.MostLatest)
+	records, err = h.Latest(ctx, q, journal.MostLatest)
 	if err != nil {
 		return nil, nil, err
 	}
 	var score monitor.Rescore
-	if n := len(records); n > 0 && n < journal.MostLatest && began.After(from) && records[0].Session == records[n-1].Session {
+	if n := len(records); n > 0 && n < journal.MostLatest && began.After(st.from) && records[0].Session == records[n-1].Session {
 		score.FromZero()
 	}
 	for i := range records {

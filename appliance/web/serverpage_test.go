@@ -260,18 +260,27 @@ func fullStation() Options {
 func TestPageSizes(t *testing.T) {
 	const most = 150_000
 	h := handler(t, fullStation())
-	for _, target := range []string{"/", DetailsPath, "/servers/alpha", "/servers/alpha?span=year"} {
+	for _, target := range []string{"/", DetailsPath, "/servers/alpha", "/servers/alpha?span=year", HistoryPath, HistoryPath + "?span=week"} {
 		page := body(t, fetch(h, "GET", target))
 		var packed bytes.Buffer
 		z := gzip.NewWriter(&packed)
 		io.WriteString(z, page)
 		z.Close()
 		t.Logf("%s: %d bytes, %d with gzip", target, len(page), packed.Len())
-		if len(page) > most {
-			t.Errorf("%s is %d bytes, of %d", target, len(page), most)
+		all := len(page)
+		if strings.HasPrefix(target, HistoryPath) {
+			for address := range strings.SplitSeq(page, `"`) {
+				if strings.HasPrefix(address, "/assets/") {
+					all += len(body(t, fetch(h, "GET", address)))
+				}
+			}
+			t.Logf("%s: %d bytes with all that it loads", target, all)
+		}
+		if all > most {
+			t.Errorf("%s is %d bytes, of %d", target, all, most)
 		}
 	}
-	for _, file := range []string{"page.css", "live.js"} {
+	for _, file := range []string{"page.css", "live.js", "history.js", "across.js"} {
 		content, err := assets.ReadFile("assets/" + file)
 		if err != nil || len(content) > 24<<10 {
 			t.Errorf("%s: %d bytes, %v", file, len(content), err)

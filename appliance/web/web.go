@@ -105,6 +105,7 @@ func New(o Options) (http.Handler, error) {
 	if o.History != nil {
 		s.paths["/api/v1/rollups"] = newRollups(o, reading)
 		s.paths[minutesPath], s.paths[hoursPath] = newMinutes(o, reading), newReferenceHours(o, reading)
+		s.paths[HistoryPath] = http.HandlerFunc(p.refHistory)
 	}
 	s.paths[EventsPath] = newHub(o)
 	if o.Lines != nil {

@@ -18,6 +18,7 @@ const (
 	Go     Kind = "go"     // the language's own library and runtime
 	Module Kind = "module" // a Go module, linked or with files in the image
 	Debian Kind = "debian" // a Debian package
+	NPM    Kind = "npm"    // an npm package, of which this module has files
 )
 
 // Component is something that is in an image.
@@ -25,10 +26,12 @@ type Component struct {
 	Kind    Kind
 	Name    string // module path or package name
 	Version string
-	Arch    string    // of a Debian package
-	Sum     string    // a module's go.sum hash ("h1:..."), a package's SHA-256 in hex; may be empty
-	Files   []string  // what of it is in the image: files, or the programs it is linked into
-	Texts   []Licence // its licences
+	Arch    string // of a Debian package
+	// Sum is a module's go.sum hash ("h1:..."), a Debian package's SHA-256 in hex, an npm
+	// package's integrity ("sha512-..."); it may be empty.
+	Sum   string
+	Files []string  // what of it is in the image: files, or the programs it is linked into
+	Texts []Licence // its licences
 }
 
 // Licence is one licence text.
@@ -48,6 +51,8 @@ func (c Component) purl() string {
 	switch c.Kind {
 	case Debian:
 		return "pkg:deb/debian/" + escape(c.Name) + "@" + escape(c.Version) + "?arch=" + escape(c.Arch)
+	case NPM:
+		return "pkg:npm/" + escape(c.Name) + "@" + escape(c.Version)
 	case Go:
 		return "pkg:golang/std@" + escape(strings.TrimPrefix(c.Version, "go"))
 	}

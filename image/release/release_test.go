@@ -36,6 +36,7 @@ func small(t *testing.T) Release {
 		{Kind: Module, Name: "example.org/Big/thing", Version: "v2.0.0+incompatible", Sum: "h1:abc=", Texts: []Licence{
 			{"/usr/share/licences/example.org/Big/thing/LICENSE", "MIT"}, {"/usr/share/licences/example.org/Big/thing/COPYING", "GPL-2.0"}, {"/usr/share/licences/example.org/Big/thing/NOTICE", ""}}},
 		{Kind: Debian, Name: "u-boot-rockchip", Version: "2023.01+dfsg-2", Arch: "arm64", Sum: strings.Repeat("a", 64), Texts: []Licence{{"/usr/share/licences/u-boot/copyright", ""}}},
+		{Kind: NPM, Name: "plots", Version: "1.6.32", Sum: "sha512-AQID", Files: []string{"root:/user/appliance"}, Texts: []Licence{{"/usr/share/licences/plots/LICENSE", "MIT"}}},
 	}
 	return Release{
 		Version: "1.2.3", Date: date, Website: "https://example.org/station", Log: t.Logf,
@@ -175,7 +176,7 @@ func TestSBOM(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Format != "CycloneDX" || got.SpecVersion != "1.6" || got.Version != 1 || got.Metadata.Timestamp != "2026-12-25T00:30:00Z" ||
-		got.Metadata.Component.Hashes[0].Content != sum || len(got.Components) != 3 || len(got.Dependencies[0].DependsOn) != 3 {
+		got.Metadata.Component.Hashes[0].Content != sum || len(got.Components) != 4 || len(got.Dependencies[0].DependsOn) != 4 {
 		t.Errorf("%s", b)
 	}
 	if s := got.SerialNumber; len(s) != len("urn:uuid:")+36 || s[9+14] != '8' || !strings.ContainsRune("89ab", rune(s[9+19])) {
@@ -185,6 +186,7 @@ func TestSBOM(t *testing.T) {
 		{"pkg:golang/std@1.26.0", "BSD-3-Clause"},
 		{"pkg:golang/example.org/big/thing@v2.0.0%2Bincompatible", "GPL-2.0 AND MIT"},
 		{"pkg:deb/debian/u-boot-rockchip@2023.01%2Bdfsg-2?arch=arm64", ""},
+		{"pkg:npm/plots@1.6.32", "MIT"},
 	}
 	for i, c := range got.Components {
 		licence := ""
@@ -197,6 +199,12 @@ func TestSBOM(t *testing.T) {
 	}
 	if c := got.Components[2]; len(c.Hashes) != 1 || c.Hashes[0].Content != strings.Repeat("a", 64) {
 		t.Errorf("a package without its hash: %+v", c)
+	}
+	if c := got.Components[3]; len(c.Hashes) != 1 || c.Hashes[0] != (bomHash{"SHA-512", "010203"}) {
+		t.Errorf("a package of npm without its hash: %+v", c)
+	}
+	if _, err := SBOM("rpi", "1.2.3", date, "", []Component{{Kind: NPM, Name: "odd", Sum: "sha512-?"}}); err == nil || !strings.Contains(err.Error(), "odd") {
+		t.Errorf("an integrity that is none: %v", err)
 	}
 	other, err := SBOM("rpi", "1.2.3", date, strings.Repeat("c", 64), nil)
 	if err != nil || strings.Contains(string(other), got.SerialNumber) || !strings.Contains(string(other), `"components": []`) {

@@ -2,8 +2,11 @@ package release
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -72,6 +75,12 @@ func SBOM(board, version string, date time.Time, sum string, components []Compon
 		case c.Sum == "":
 		case c.Kind == Debian:
 			x.Hashes = []bomHash{{"SHA-256", c.Sum}}
+		case c.Kind == NPM:
+			sum, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(c.Sum, "sha512-"))
+			if err != nil {
+				return nil, fmt.Errorf("%s has the integrity %q: %w", c.Name, c.Sum, err)
+			}
+			x.Hashes = []bomHash{{"SHA-512", hex.EncodeToString(sum)}}
 		default: // a hash of hashes, none that CycloneDX knows
 			x.Properties = append(x.Properties, bomProperty{"truechimer:go.sum", c.Sum})
 		}

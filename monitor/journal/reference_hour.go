@@ -18,7 +18,7 @@ type ReferenceHour struct {
 	Offsets
 	Uncertainty, Bound     float64 // the greatest, seconds
 	Frequency, Temperature float64 // means; ppm and degrees Celsius
-	states                 [numStates]uint8
+	states                 [numStates]int
 }
 
 // numStates is for how many states there is room.
@@ -27,7 +27,7 @@ const numStates = 8
 // States is in how many minutes a state was in force at the end.
 func (r *ReferenceHour) States(state string) int {
 	if c := code(states, state); c != 0 && c <= numStates {
-		return int(r.states[c-1])
+		return r.states[c-1]
 	}
 	return 0
 }
@@ -44,7 +44,9 @@ func (r *ReferenceHour) put(b []byte, _ uint16) {
 		putFloat(b[36+4*i:], v)
 	}
 	le.PutUint32(b[52:], wholeSeconds(r.Holdover))
-	copy(b[56:], r.states[:])
+	for i, n := range r.states {
+		b[56+i] = byte(min(n, math.MaxUint8))
+	}
 }
 
 // get reads a slot, whatever it holds.
@@ -57,12 +59,15 @@ func (r *ReferenceHour) get(b []byte) {
 		Uncertainty: getKnown(b[36:]), Bound: getKnown(b[40:]), Frequency: getKnown(b[44:]), Temperature: getKnown(b[48:]),
 		Holdover: time.Duration(le.Uint32(b[52:])) * time.Second,
 	}
-	copy(r.states[:], b[56:])
+	for i := range r.states {
+		r.states[i] = int(b[56+i])
+	}
 }
 
-// summing is an hour that is being put together.
-type summing struct {
-	ReferenceHour
+// ReferenceSum puts together what the reference was like in a stretch of time, of
+// minutes or of hours.
+type ReferenceSum struct {
+	of                     ReferenceHour
 	offset, square         float64 // sums over pulses
 	squares                int     // pulses of minutes with a jitter
 	frequency, temperature mean
@@ -73,55 +78,70 @@ type mean struct {
 	n   int
 }
 
-func (m *mean) add(v float64) {
+func (m *mean) add(v float64, n int) {
 	if v == v {
-		m.sum, m.n = m.sum+v, m.n+1
+		m.sum, m.n = m.sum+v*float64(n), m.n+n
 	}
 }
 
 // value of none is NaN.
 func (m *mean) value() float64 { return m.sum / float64(m.n) }
 
-func newSumming(begin time.Time) *summing {
-	return &summing{ReferenceHour: ReferenceHour{Hour: begin, Offsets: unknownOffsets(), Uncertainty: math.NaN(), Bound: math.NaN()}}
+// NewReferenceSum is that of nothing.
+func NewReferenceSum(begin time.Time) *ReferenceSum {
+	return &ReferenceSum{of: ReferenceHour{Hour: begin, Offsets: unknownOffsets(), Uncertainty: math.NaN(), Bound: math.NaN()}}
 }
 
-// add takes a minute of the hour.
-func (s *summing) add(m *Minute) {
-	s.Minutes++
-	s.Locked += time.Duration(m.Locked) * time.Second
-	s.Holdover = max(s.Holdover, m.Holdover)
-	if c := code(states, m.State); c != 0 && c <= numStates && s.states[c-1] < math.MaxUint8 {
-		s.states[c-1]++
+// Minute takes a minute of the stretch.
+func (s *ReferenceSum) Minute(m *Minute) {
+	one := ReferenceHour{
+		Minutes: 1, Locked: time.Duration(m.Locked) * time.Second, Holdover: m.Holdover, Pulses: m.Pulses, Offsets: m.Offsets,
+		Uncertainty: m.Uncertainty, Bound: m.Bound, Frequency: m.Frequency, Temperature: m.Temperature,
 	}
-	if n := float64(m.Pulses); m.Pulses > 0 && m.Mean == m.Mean {
-		s.Pulses += m.Pulses
-		s.offset += n * m.Mean
-		if m.Jitter == m.Jitter {
-			s.square += n * m.Jitter * m.Jitter
-			s.squares += m.Pulses
+	if c := code(states, m.State); c != 0 && c <= numStates {
+		one.states[c-1] = 1
+	}
+	s.Hour(&one)
+}
+
+// Hour takes an hour of it.
+func (s *ReferenceSum) Hour(h *ReferenceHour) {
+	to := &s.of
+	to.Minutes += h.Minutes
+	to.Locked += h.Locked
+	to.Holdover = max(to.Holdover, h.Holdover)
+	for i, n := range h.states {
+		to.states[i] += n
+	}
+	if n := float64(h.Pulses); h.Pulses > 0 && h.Mean == h.Mean {
+		to.Pulses += h.Pulses
+		s.offset += n * h.Mean
+		if h.Jitter == h.Jitter {
+			s.square += n * h.Jitter * h.Jitter
+			s.squares += h.Pulses
 		}
 	}
-	if !(s.Least <= m.Least) && m.Least == m.Least {
-		s.Least = m.Least
+	if !(to.Least <= h.Least) && h.Least == h.Least {
+		to.Least = h.Least
 	}
 	for _, v := range [...]struct {
 		greatest *float64
 		of       float64
-	}{{&s.Greatest, m.Greatest}, {&s.Uncertainty, m.Uncertainty}, {&s.Bound, m.Bound}} {
+	}{{&to.Greatest, h.Greatest}, {&to.Uncertainty, h.Uncertainty}, {&to.Bound, h.Bound}} {
 		if !(*v.greatest >= v.of) && v.of == v.of {
 			*v.greatest = v.of
 		}
 	}
-	s.frequency.add(m.Frequency)
-	s.temperature.add(m.Temperature)
+	s.frequency.add(h.Frequency, h.Minutes)
+	s.temperature.add(h.Temperature, h.Minutes)
 }
 
-// hour is what the minutes came to.
-func (s *summing) hour() *ReferenceHour {
-	s.Mean, s.Jitter = s.offset/float64(s.Pulses), math.Sqrt(s.square/float64(s.squares))
-	s.Frequency, s.Temperature = s.frequency.value(), s.temperature.value()
-	return &s.ReferenceHour
+// Value is what they came to: Hour is where the stretch begins, and numbers that none
+// of them knew are NaN.
+func (s *ReferenceSum) Value() *ReferenceHour {
+	s.of.Mean, s.of.Jitter = s.offset/float64(s.of.Pulses), math.Sqrt(s.square/float64(s.squares))
+	s.of.Frequency, s.of.Temperature = s.frequency.value(), s.temperature.value()
+	return &s.of
 }
 
 // ReferenceHours passes those of whole hours to yield, the oldest first; of the query

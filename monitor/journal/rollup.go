@@ -188,9 +188,9 @@ func (h *hours) of(n int64) ([]*Rollup, *ReferenceHour, error) {
 	begin := time.Unix(0, n*hour).UTC()
 	q := Query{From: begin, To: begin.Add(time.Hour)}
 	byID := map[string]*Rollup{}
-	own := newSumming(begin)
+	own := NewReferenceSum(begin)
 	_, err := h.s.pass(context.Background(), q, visitor{minute: func(m *Minute) error {
-		own.add(m)
+		own.Minute(m)
 		return nil
 	}, record: func(rec *Record) error {
 		r := byID[rec.Target.ID]
@@ -208,10 +208,10 @@ func (h *hours) of(n int64) ([]*Rollup, *ReferenceHour, error) {
 		return nil, nil, err
 	}
 	list := slices.SortedFunc(maps.Values(byID), func(a, b *Rollup) int { return cmp.Compare(a.Target.ID, b.Target.ID) })
-	if own.Minutes == 0 {
-		return list, nil, h.medians(q, list)
+	if sum := own.Value(); sum.Minutes > 0 {
+		return list, sum, h.medians(q, list)
 	}
-	return list, own.hour(), h.medians(q, list)
+	return list, nil, h.medians(q, list)
 }
 
 // medians fills them in, of as many targets at a time as there is room for.

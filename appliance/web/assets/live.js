@@ -2,7 +2,8 @@
 // the page loads itself anew now and then, and says no less.
 "use strict";
 {
-  const still = new URLSearchParams(location.search).get("refresh") === "off" || new URLSearchParams(location.search).has("before");
+  const query = new URLSearchParams(location.search);
+  const still = query.get("refresh") === "off" || query.has("before") || query.has("from"); // a time that is over
   const main = document.querySelector("main");
   const log = document.querySelector("[data-log]");
   const away = document.createElement("p");

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/truechimer/truechimer/image/release"
+)
+
+// vendored is what this module has of others in files of its own. It is linked into a
+// program, which does not tell.
+type vendored struct {
+	release.Component
+	dir string // in this module; its licence is in it
+}
+
+// vendoredParts are all there are.
+var vendoredParts = []vendored{{
+	release.Component{
+		Kind: release.NPM, Name: "uplot", Version: "1.6.32", Files: []string{"root:/user/appliance"},
+		// Of the package, as the npm registry tells it (dist.integrity).
+		Sum: "sha512-KIMVnG68zvu5XXUbC4LQEPnhwOxBuLyW1AHtpm6IKTXImkbLgkMy+jabjLgSLMasNuGGzQm/ep3tOkyTxpiQIw==",
+	},
+	"appliance/web/assets/uplot",
+}}
+
+// vendoredLicences are their texts: path in the image to file.
+func vendoredLicences(ctx context.Context) (map[string]string, error) {
+	_, module, err := mainModule(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files := make(map[string]string)
+	for _, v := range vendoredParts {
+		texts, err := licenceTexts(filepath.Join(module, filepath.FromSlash(v.dir)))
+		if err != nil {
+			return nil, err
+		}
+		if len(texts) == 0 {
+			return nil, fmt.Errorf("%s has no licence file: it must not be shipped", v.dir)
+		}
+		for _, t := range texts {
+			files[licenceDir+v.Name+"/"+filepath.Base(t)] = t
+		}
+	}
+	return files, nil
+}
