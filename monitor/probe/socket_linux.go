@@ -33,6 +33,7 @@ type system struct {
 	bufs   buffers // of whichever socket is being read or written
 	errs   buffers // of whichever error queue is being read, perhaps meanwhile
 	polled []unix.PollFd
+	warmer *warmer
 }
 
 // openSystem opens the kernel; with card set, the network cards' stamps are wanted.
@@ -42,7 +43,7 @@ func openSystem(card bool) (*system, error) {
 		return nil, os.NewSyscallError("eventfd", err)
 	}
 	calm()
-	s := &system{event: fd, number: numbersPackets(), flags: stampFlags}
+	s := &system{event: fd, number: numbersPackets(), flags: stampFlags, warmer: newWarmer()}
 	if card {
 		s.flags = cardFlags
 	}
@@ -126,6 +127,8 @@ func (s *system) wake() {
 	unix.Write(s.event, one[:])
 }
 
+func (s *system) warm() { s.warmer.warm() }
+
 func (s *system) wait(list []*port, d time.Duration) {
 	var limit *unix.Timespec
 	if d >= 0 {
@@ -151,7 +154,10 @@ func (s *system) wait(list []*port, d time.Duration) {
 	}
 }
 
-func (s *system) close() { unix.Close(s.event) }
+func (s *system) close() {
+	unix.Close(s.event)
+	s.warmer.close()
+}
 
 // buffers is room for one batch.
 type buffers struct {

@@ -73,6 +73,7 @@ func (t *transport) sendAll(fam int, list []*flight, now time.Time) {
 		for i, f := range some {
 			f.id = p.sent + uint32(i)
 		}
+		t.kernel.warm()
 		before := t.clock.Realtime()
 		n, err := p.sock.send(some)
 		after := t.clock.Realtime()

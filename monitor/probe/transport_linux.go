@@ -51,6 +51,8 @@ type kernel interface {
 	// negative d is for ever.
 	wait(list []*port, d time.Duration)
 	wake()
+	// warm is called just before packets are sent, see warmer.
+	warm()
 	close()
 }
 

@@ -104,6 +104,7 @@ func (a *air) wake() {
 	}
 }
 
+func (a *air) warm()  {}
 func (a *air) close() {}
 
 func (s *antenna) counts() bool { return s.air.counts }
