@@ -138,10 +138,21 @@ func TestPast(t *testing.T) {
 	b.until(patience, `new URLSearchParams(location.search).has("from") && document.querySelector('[data-across]')`)
 	b.stretch(3*time.Hour, 20*time.Minute) // the picture begins with the first exchange, half a day ago
 
-	// In print, in the dark, on a phone and for who cannot see.
+	// In the dark, on a phone and for who cannot see.
 	b.visit(s.plain + "/reference?span=week")
 	b.until(patience, `document.querySelectorAll('.drawn canvas').length === 4`)
 	b.accessible("/reference")
+	b.do(kathmandu, inZone(kathmandu))
+	b.visit(s.plain + "/reference")
+	b.timesHere(kathmandu)
+
+	// Without scripts the station's own pictures stay, and the rows of the table lead closer.
+	b.runNoScripts()
+	b.visit(s.plain + "/reference?span=month")
+	b.until(patience, `document.querySelectorAll('figure svg.plot').length === 4 && !document.querySelector('canvas')`)
+	b.press(time.Now().UTC().Add(-48 * time.Hour).Format(time.DateOnly))
+	b.until(patience, `document.querySelector('figure .shade.holdover') && document.querySelectorAll('tbody tr').length === 24`)
+	b.stretch(24*time.Hour, 0)
 }
 
 // spot is a place in a part of the page, across its width.

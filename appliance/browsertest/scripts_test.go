@@ -23,12 +23,17 @@ func TestTimeHere(t *testing.T) {
 	s := startStation(t, nil, "-sim")
 	b := open(t)
 	for _, zone := range []string{kathmandu, "America/St_Johns", "Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"} {
-		b.do(zone, func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
-			_, err := chromedp.Call(ctx, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: zone})
-			return chromedp.Void{}, err
-		})
+		b.do(zone, inZone(zone))
 		b.visit(s.plain + "/details")
 		b.timesHere(zone)
+	}
+}
+
+// inZone has the browser be in a time zone.
+func inZone(zone string) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
+		_, err := chromedp.Call(ctx, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: zone})
+		return chromedp.Void{}, err
 	}
 }
 
@@ -81,10 +86,7 @@ func TestWithoutScripts(t *testing.T) {
 	s := startStation(t, nil, "-sim")
 	b := open(t)
 	b.enterSecurely(s, "/claim") // the browser's own warning has one
-	b.do("no scripts", func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
-		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-		return chromedp.Void{}, err
-	})
+	b.runNoScripts()
 	b.visit(s.plain + "/details")
 	b.row(2*time.Minute, "right-1", "ok") // which the page has to load itself anew for
 	b.says(patience, "95 % uncertainty")
@@ -97,4 +99,13 @@ func TestWithoutScripts(t *testing.T) {
 	b.press("Add it")
 	b.press("Keep it")
 	b.says(patience, "The change is kept and in force.")
+}
+
+// runNoScripts has the browser run none of those of the pages to come.
+func (b *browser) runNoScripts() {
+	b.t.Helper()
+	b.do("no scripts", func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return chromedp.Void{}, err
+	})
 }

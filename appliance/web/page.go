@@ -190,6 +190,7 @@ func newView(s status.Status, samples []status.Sample, b Build, manage string) v
 	for _, server := range shown {
 		v.Servers = append(v.Servers, newServerView(server, s.Time))
 	}
+	fit(v.Servers)
 	v.Unshown = len(s.Servers) - len(shown)
 	v.Sources = sources(s.Assignments)
 	v.Probe = append(probeCounts(s.Probe), journalCounts(s.Journal)...)

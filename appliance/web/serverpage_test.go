@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -286,6 +287,35 @@ func TestPageSizes(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v", file, len(content), err)
 		}
 		t.Logf("%s: %d bytes", file, len(content))
+	}
+}
+
+// TestTalkativeServers: a hundred servers that all have as much to say as they may do
+// not make the page longer than it may be; each one's own page has all of it, and of few
+// servers nothing is left out.
+func TestTalkativeServers(t *testing.T) {
+	o := fullStation()
+	s := o.Source.(fixed).status
+	long := strings.TrimSpace(strings.Repeat("no reply but this reason ", maxReason/25))
+	for i := range s.Servers {
+		v := &s.Servers[i]
+		v.Reason, v.Warnings = long, slices.Clone(status.Warnings)
+		v.Path = &status.Path{End: status.PathEnds[0], Summary: long}
+	}
+	page := func(s status.Status, path string) string {
+		o.Source = fixed{status: s}
+		return body(t, fetch(handler(t, o), "GET", path))
+	}
+	if n := len(page(s, DetailsPath)); n > 150_000 {
+		t.Errorf("%d bytes", n)
+	}
+	if !strings.Contains(page(s, serverAddress(s.Servers[50].ID)), long) {
+		t.Error("a server's own page does not have its whole reason")
+	}
+	few := s
+	few.Servers = s.Servers[:5]
+	if n := strings.Count(page(few, DetailsPath), long); n < 5 {
+		t.Errorf("of five servers %d have their whole reason", n)
 	}
 }
 

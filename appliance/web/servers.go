@@ -2,6 +2,7 @@ package web
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -99,6 +100,41 @@ func newServerView(s status.Server, now time.Time) serverView {
 		v.Last = newMoment(*s.Last, layout)
 	}
 	return v
+}
+
+// whyMost is how much text the table has beside its numbers, bytes: a hundred servers
+// that all have much to say would make the page too long for a phone.
+const whyMost = 8000
+
+// fit shortens what the rows say if it is more than that, the same for each. The
+// servers' own pages have all of it.
+func fit(list []serverView) {
+	all := 0
+	for _, v := range list {
+		all += len(v.Reason)
+		for _, w := range v.Warnings {
+			all += len(w)
+		}
+		if v.Path != nil {
+			all += len(v.Path.Summary)
+		}
+	}
+	if all <= whyMost {
+		return
+	}
+	most := whyMost / len(list)
+	for i := range list {
+		v := &list[i]
+		v.Reason = health.Clean(v.Reason, most)
+		left := most - len(v.Reason)
+		v.Warnings = slices.DeleteFunc(slices.Clone(v.Warnings), func(w string) bool {
+			left -= len(w)
+			return left < 0
+		})
+		if v.Path != nil && len(v.Path.Summary) > left {
+			v.Path = nil
+		}
+	}
 }
 
 // text writes a value that may not be known.

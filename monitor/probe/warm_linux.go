@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	// coldAfter is how long after a send the next one is taken to be cold.
-	coldAfter = 500 * time.Microsecond
+	// coldAfter is how long after a send the next one is taken to be cold. At more than
+	// 16,000 a second none is: to be warm would cost a twentieth of a processor.
+	coldAfter = 2 * time.Millisecond
 	// warmRounds is how many packets it takes.
 	warmRounds = 2
 )
