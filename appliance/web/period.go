@@ -71,8 +71,16 @@ func (s period) hours() bool { return s.part >= time.Hour }
 func (s period) long() time.Duration { return s.to.Sub(s.from) }
 
 // read puts together what was kept of the reference: a sum for each part of which there
-// is anything, and the sum of all.
-func (s period) read(ctx context.Context, h History) (parts []*journal.ReferenceHour, all *journal.ReferenceHour, err error) {
+// is anything, and the sum of all. Where minutes are not kept any more hours may be.
+func (s *period) read(ctx context.Context, h History) (parts []*journal.ReferenceHour, all *journal.ReferenceHour, err error) {
+	if parts, all, err = s.sum(ctx, h); err == nil && all.Minutes == 0 && !s.hours() {
+		s.part = time.Hour
+		return s.sum(ctx, h)
+	}
+	return parts, all, err
+}
+
+func (s period) sum(ctx context.Context, h History) (parts []*journal.ReferenceHour, all *journal.ReferenceHour, err error) {
 	first := s.from.Truncate(s.part)
 	n := int(s.to.Sub(first)/s.part) + 1
 	sums, total := make([]*journal.ReferenceSum, n), journal.NewReferenceSum(first)

@@ -52,13 +52,13 @@ func (p *page) refHistory(w http.ResponseWriter, r *http.Request) {
 	v.Spans, v.Ways = spanLinks(HistoryPath, key), st.ways(HistoryPath, s.Time)
 	layout := "2006-01-02 15:04"
 	v.From, v.To = newMoment(st.from, layout), newMoment(st.to, layout)
-	v.Part = partName(st.part)
 	var parts []*journal.ReferenceHour
 	var all *journal.ReferenceHour
 	v.Nothing = p.read(r.Context(), "What was kept of the reference", func(ctx context.Context) (err error) {
 		parts, all, err = st.read(ctx, p.options.History)
 		return err
 	})
+	v.Part = partName(st.part)
 	if v.Nothing == "" && all.Minutes == 0 {
 		v.Nothing = "Nothing was kept of this time: the station was off or did not know the date. What is newer than a few minutes, or of a week and more than an hour, is not on the card yet."
 	}

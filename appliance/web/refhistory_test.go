@@ -16,9 +16,19 @@ import (
 	"github.com/truechimer/truechimer/monitor/journal"
 )
 
-// Minutes are of a station that was locked, but for an hour without pulses from ten
+// Minutes are kept for as long as k.long, if that is set.
+func (k *kept) Minutes(ctx context.Context, q journal.Query, yield func(*journal.Minute) error) (journal.Found, error) {
+	return k.minutes(ctx, q, func(m *journal.Minute) error {
+		if k.long > 0 && testTime.Sub(m.Time) > k.long {
+			return nil
+		}
+		return yield(m)
+	})
+}
+
+// minutes are of a station that was locked, but for an hour without pulses from ten
 // hours before testTime on, and off for the hour after that.
-func (k *kept) Minutes(ctx context.Context, q journal.Query, yield func(*journal.Minute) error) (found journal.Found, err error) {
+func (k *kept) minutes(_ context.Context, q journal.Query, yield func(*journal.Minute) error) (found journal.Found, err error) {
 	k.asked = append(k.asked, q)
 	for t := q.From.Truncate(time.Minute).Add(30 * time.Second); t.Before(q.To) && k.err == nil; t = t.Add(time.Minute) {
 		ago := testTime.Sub(t)
@@ -51,7 +61,7 @@ func (k *kept) ReferenceHours(ctx context.Context, q journal.Query, yield func(*
 	minutes := *k
 	for t := q.From.Truncate(time.Hour); t.Before(q.To); t = t.Add(time.Hour) {
 		sum := journal.NewReferenceSum(t)
-		if _, err := minutes.Minutes(ctx, journal.Query{From: t, To: t.Add(time.Hour)}, func(m *journal.Minute) error { sum.Minute(m); return nil }); err != nil {
+		if _, err := minutes.minutes(ctx, journal.Query{From: t, To: t.Add(time.Hour)}, func(m *journal.Minute) error { sum.Minute(m); return nil }); err != nil {
 			return err
 		}
 		if h := sum.Value(); h.Minutes > 0 {
@@ -189,6 +199,32 @@ func TestRefHistorySpans(t *testing.T) {
 	}
 	if page := body(t, fetch(h, "GET", fmt.Sprintf("%s?from=%d&to=%d", HistoryPath, now-7200, now-3600))); !strings.Contains(page, ">Later<") {
 		t.Error("no way on to now")
+	}
+}
+
+// TestRefHistoryOld: of a day of which minutes are not kept any more the hours are shown,
+// and so they are of a server.
+func TestRefHistoryOld(t *testing.T) {
+	h := handler(t, keeping(&kept{n: 400 * 24 * 60, long: 20 * 24 * time.Hour}))
+	old := testTime.Add(-50 * 24 * time.Hour).Unix()
+	for days, part := range map[int64]int64{0: 3600, 49: 180} {
+		page := body(t, fetch(h, "GET", fmt.Sprintf("%s?from=%d&to=%d", HistoryPath, old+(days-1)*86400, old+days*86400)))
+		d := dataOf(t, page)
+		known := 0
+		for _, v := range d.Mean {
+			if v != nil {
+				known++
+			}
+		}
+		if d.Part != part || known < int(86400/part) || strings.Contains(page, "each hour put together") != (part == 3600) {
+			t.Errorf("%d days later: parts of %d s, %d of them known", days, d.Part, known)
+		}
+	}
+	h = handler(t, keeping(&kept{n: 3000}))
+	for at, want := range map[int64]string{old: "Median of each hour", testTime.Unix(): "Each exchange, with"} {
+		if page := body(t, fetch(h, "GET", fmt.Sprintf("/servers/alpha?from=%d&to=%d", at-86400, at))); !strings.Contains(page, want) {
+			t.Errorf("a server's page does not say %q", want)
+		}
 	}
 }
 

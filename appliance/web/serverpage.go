@@ -161,7 +161,7 @@ func instantNS(s string) (time.Time, error) {
 
 // past fills in what was, from the journal or, where there is none, from memory.
 func (p *page) past(ctx context.Context, v *onServer, id string, limit float64, s status.Status, before time.Time) {
-	now, st := s.Time, v.Period
+	now, st := s.Time, &v.Period
 	h := p.options.History
 	if h == nil {
 		v.Nothing = "This station keeps no exchanges: only the last ones, in memory, are plotted."
@@ -170,17 +170,21 @@ func (p *page) past(ctx context.Context, v *onServer, id string, limit float64, 
 		return
 	}
 	began := now.Add(-time.Duration(s.Station.Uptime * float64(time.Second)))
-	v.Hours = st.hours()
 	var rows []journal.Record
 	v.Nothing = p.read(ctx, "The exchanges", func(ctx context.Context) error {
-		points, records, err := readHistory(ctx, h, id, st, began)
+		points, records, err := readHistory(ctx, h, id, *st, began)
+		if err == nil && len(points) == 0 && !st.hours() { // hours are kept for longer
+			st.part = time.Hour
+			points, records, err = readHistory(ctx, h, id, *st, began)
+		}
 		if err == nil {
-			v.Period.from = beginning(points, st.from, st.to)
-			v.Plot = drawOffsets(points, v.Period.from, st.to, limit)
+			st.from = beginning(points, st.from, st.to)
+			v.Plot = drawOffsets(points, st.from, st.to, limit)
 			rows, err = rowsBefore(ctx, h, id, records, now, before)
 		}
 		return err
 	})
+	v.Hours = st.hours()
 	if v.Nothing == "" {
 		v.list(rows, before)
 	}

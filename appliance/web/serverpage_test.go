@@ -26,6 +26,7 @@ type kept struct {
 	err   error
 	asked []journal.Query
 	odd   bool // they hold what no journal should
+	long  time.Duration
 }
 
 func (k *kept) record(i int, id string) journal.Record {
