@@ -5,6 +5,7 @@ package browsertest
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +100,25 @@ func TestWithoutScripts(t *testing.T) {
 	b.press("Add it")
 	b.press("Keep it")
 	b.says(patience, "The change is kept and in force.")
+}
+
+// TestNewScripts: a page that is open while the station is updated takes the new scripts,
+// whose addresses are others then.
+func TestNewScripts(t *testing.T) {
+	t.Parallel()
+	s := startStation(t, nil, "-sim")
+	b := open(t)
+	b.visit(s.plain + "/details")
+	const script = `document.querySelector('script').getAttribute('src')`
+	now, err := b.evaluate(script)
+	if err != nil || !strings.HasSuffix(now, ".js") {
+		t.Fatalf("%s, %v", now, err)
+	}
+	if _, err := b.evaluate(`(() => { document.querySelector('script').setAttribute('src', '/assets/0123456789ab/live.js'); window.old = true; })()`); err != nil {
+		t.Fatal(err)
+	}
+	// The page is drawn anew when a minute is over, if not before.
+	b.until(90*time.Second, fmt.Sprintf(`!window.old && %s === %q`, script, now))
 }
 
 // runNoScripts has the browser run none of those of the pages to come.

@@ -12,6 +12,9 @@
 
   const set = (node, text) => { if (node && node.textContent !== text) node.textContent = text; };
 
+  // needs are the addresses of a page's scripts and style sheets, which change with them.
+  const needs = (page) => [...page.head.querySelectorAll("script, link")].map((e) => e.getAttribute("src") || e.getAttribute("href")).join();
+
   // draw loads the page anew and takes over what has changed, but not while somebody
   // marks text in it; what was opened stays open.
   const draw = async () => {
@@ -21,8 +24,13 @@
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15000) });
       if (!answer.ok) return;
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.querySelector("main");
       if (!fresh) return;
+      if (needs(page) !== needs(document)) { // the station has been updated
+        location.reload();
+        return;
+      }
       const opened = [...main.querySelectorAll("details")].map((d) => d.open);
       [...fresh.querySelectorAll("details")].forEach((d, i) => { if (i < opened.length) d.open = opened[i]; });
       const focus = document.activeElement && document.activeElement.closest("main a[href]");
