@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/truechimer/truechimer/appliance/config"
 	"github.com/truechimer/truechimer/appliance/network"
@@ -86,6 +87,11 @@ func (p *Pages) name(w http.ResponseWriter, r *http.Request) {
 		b.text("timezone", form.Get("timezone"))
 		got, err := b.parse()
 		c.Name, c.Timezone = got.Name, got.Timezone
+		if err == nil && got.Timezone != "" {
+			if _, unknown := time.LoadLocation(got.Timezone); unknown != nil {
+				err = fmt.Errorf("no time zone is called %q; write a region and a city, such as Europe/Berlin", got.Timezone)
+			}
+		}
 		return err
 	}, show)
 }

@@ -129,6 +129,7 @@ func TestMistakes(t *testing.T) {
 		"a channel":          {Path + "/update", []string{"channel", "../x"}, "is no name of a channel"},
 		"a name":             {Path + "/name", []string{"name", "a\u202eb"}, "has a character that cannot be shown"},
 		"a zone":             {Path + "/name", []string{"timezone", "here and there"}, "is no name of a time zone"},
+		"no such zone":       {Path + "/name", []string{"timezone", "Mars/Olympus"}, `No time zone is called "Mars/Olympus"`},
 	} {
 		got := w.post(c.path, c.path, c.fields...)
 		if got.code != 422 || !strings.Contains(text(got.body), c.want) || !strings.Contains(got.body, `role="alert"`) {
