@@ -23,9 +23,9 @@ import (
 )
 
 // collectAt is by how much the heap of a station may grow before it is collected, per
-// cent of what is in use: half of Go's own. A station has little to allocate and much
-// else to keep in its memory.
-const collectAt = 50
+// cent of what is in use: less than half of Go's own. A station has little to allocate and
+// much else to keep in its memory.
+const collectAt = 40
 
 // run is the station's life: it starts every part, joins them, and returns
 // when ctx ends and all of them have. Once it runs, no part that fails ends it.

@@ -69,7 +69,15 @@ func newPage(o Options) (*page, error) {
 			return nil, fmt.Errorf("web: %w", err)
 		}
 		*a.to = Address(path.Base(a.file), content)
-		p.assets[*a.to] = Asset(content, a.kind)
+		// Read when it is asked for, once by each browser: its copy need not be in memory.
+		p.assets[*a.to] = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			content, err := assets.ReadFile("assets/" + a.file)
+			if err != nil {
+				sentence(w, http.StatusInternalServerError, err.Error())
+				return
+			}
+			Asset(content, a.kind)(w, r)
+		})
 	}
 	return p, nil
 }

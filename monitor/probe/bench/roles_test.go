@@ -77,7 +77,7 @@ func TestMain(m *testing.M) {
 	case "most":
 		out = run(r, func(int) netip.AddrPort { return netip.AddrPortFrom(server, reflectPort) })
 	case "targets":
-		debug.SetGCPercent(50) // as a station has it
+		debug.SetGCPercent(40) // as a station has it
 		out = run(r, func(i int) netip.AddrPort {
 			a := many.Addr().As4()
 			i %= targets
