@@ -109,17 +109,23 @@ func licences(ctx context.Context, programs, others []string) (map[string]string
 		return nil, err
 	}
 	dirs["go"] = strings.TrimSpace(string(goroot))
+	return licenceFiles(dirs)
+}
+
+// licenceFiles are the texts of components by their directories, each of which has to
+// have one: path in the image to file.
+func licenceFiles(dirs map[string]string) (map[string]string, error) {
 	files := make(map[string]string)
-	for path, dir := range dirs {
+	for name, dir := range dirs {
 		texts, err := licenceTexts(dir)
 		if err != nil {
 			return nil, err
 		}
 		if len(texts) == 0 {
-			return nil, fmt.Errorf("module %s has no licence file: it must not be shipped", path)
+			return nil, fmt.Errorf("%s has no licence file: it must not be shipped", name)
 		}
 		for _, t := range texts {
-			files[licenceDir+path+"/"+filepath.Base(t)] = t
+			files[licenceDir+name+"/"+filepath.Base(t)] = t
 		}
 	}
 	return files, nil

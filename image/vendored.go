@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 
 	"github.com/truechimer/truechimer/image/release"
@@ -31,18 +30,9 @@ func vendoredLicences(ctx context.Context) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := make(map[string]string)
+	dirs := make(map[string]string)
 	for _, v := range vendoredParts {
-		texts, err := licenceTexts(filepath.Join(module, filepath.FromSlash(v.dir)))
-		if err != nil {
-			return nil, err
-		}
-		if len(texts) == 0 {
-			return nil, fmt.Errorf("%s has no licence file: it must not be shipped", v.dir)
-		}
-		for _, t := range texts {
-			files[licenceDir+v.Name+"/"+filepath.Base(t)] = t
-		}
+		dirs[v.Name] = filepath.Join(module, filepath.FromSlash(v.dir))
 	}
-	return files, nil
+	return licenceFiles(dirs)
 }

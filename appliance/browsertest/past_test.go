@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +23,9 @@ const (
 	pastDays   = 40
 	pastServer = "right-1"
 )
+
+// allDrawn says that the script has drawn all four pictures.
+const allDrawn = `document.querySelectorAll('.drawn canvas').length === 4`
 
 // unflushed is a directory whose files need not outlast a power cut.
 type unflushed struct{ journal.Dir }
@@ -115,10 +117,10 @@ func TestPast(t *testing.T) {
 	b.visit(s.plain + "/details")
 	b.press("How it was, over a day or a year")
 	b.heading("How the reference was")
-	b.until(patience, `document.querySelectorAll('.drawn canvas').length === 4`)
+	b.until(patience, allDrawn)
 	for _, span := range []string{"A week", "30 days", "A year", "6 hours", "A day"} {
 		b.press(span)
-		b.until(patience, fmt.Sprintf(`document.querySelector('.spans b')?.textContent === %q && document.querySelectorAll('.drawn canvas').length === 4`, span))
+		b.until(patience, fmt.Sprintf(`document.querySelector('.spans b')?.textContent === %q && %s`, span, allDrawn))
 	}
 
 	x, y := b.spot(`[data-track="offset"] .u-over`, 0.5)
@@ -126,10 +128,10 @@ func TestPast(t *testing.T) {
 	b.until(patience, `/UTC: mean .* ns, from .* to .* ns/.test(document.querySelector('[data-track="offset"] .readout').textContent)`)
 	b.until(patience, `/UTC: .* ppm/.test(document.querySelector('[data-track="frequency"] .readout').textContent)`) // under the same instant
 	b.across(`[data-track="offset"] .u-over`, 0.25, 0.5)
-	b.until(patience, `new URLSearchParams(location.search).has("from") && document.querySelectorAll('.drawn canvas').length === 4`)
+	b.until(patience, `new URLSearchParams(location.search).has("from") && `+allDrawn)
 	b.stretch(6*time.Hour, 10*time.Minute)
 	b.press("Wider")
-	b.until(patience, `document.querySelectorAll('.drawn canvas').length === 4`)
+	b.until(patience, allDrawn)
 	b.stretch(12*time.Hour, 20*time.Minute)
 
 	b.visit(s.plain + "/servers/" + pastServer)
@@ -140,8 +142,9 @@ func TestPast(t *testing.T) {
 
 	// In the dark, on a phone and for who cannot see.
 	b.visit(s.plain + "/reference?span=week")
-	b.until(patience, `document.querySelectorAll('.drawn canvas').length === 4`)
-	b.accessible("/reference")
+	b.until(patience, allDrawn)
+	b.accessible("/reference") // light and dark: drawn anew in the colours of each
+	b.until(patience, allDrawn)
 	b.do(kathmandu, inZone(kathmandu))
 	b.visit(s.plain + "/reference")
 	b.timesHere(kathmandu)
@@ -160,7 +163,7 @@ func (b *browser) spot(part string, across float64) (x, y float64) {
 	b.t.Helper()
 	text, err := b.evaluate(fmt.Sprintf(`(() => { const e = document.querySelector(%q); e.scrollIntoView({block: "center"}); const r = e.getBoundingClientRect(); return (r.left + r.width * %g) + " " + (r.top + r.height / 2); })()`, part, across))
 	if err == nil {
-		_, err = fmt.Sscan(strings.Trim(text, `"`), &x, &y)
+		_, err = fmt.Sscan(text, &x, &y)
 	}
 	if err != nil {
 		b.t.Fatalf("%s: %v", part, err)

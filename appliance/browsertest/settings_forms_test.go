@@ -54,9 +54,7 @@ func TestSettingsForms(t *testing.T) {
 		b.until(patience, `document.body.innerText.includes("The change is kept")`)
 		if v, err := b.evaluate(`document.body.innerText.includes("starts anew")`); err == nil && v == "true" {
 			b.until(time.Minute, `document.querySelector('h1')?.innerText === "Log in"`) // by itself
-			b.fill("The station's password", password)
-			b.press("Log in")
-			b.heading("Settings")
+			b.logIn()
 		}
 		b.visit(s.secure + f.path)
 		if got := b.field(f.label); got != f.right {
@@ -70,6 +68,15 @@ func TestSettingsForms(t *testing.T) {
 	b.says(patience, "The station finds out anew where its antenna is.")
 	b.visit(s.secure + "/settings/past")
 	b.until(patience, `[...document.querySelectorAll('h2')].length >= 4`)
+}
+
+// logIn does, on the page for it.
+func (b *browser) logIn() {
+	b.t.Helper()
+	b.heading("Log in")
+	b.enter("The station's password", password)
+	b.press("Log in")
+	b.heading("Settings")
 }
 
 // fill types into a field in place of what is in it.

@@ -70,10 +70,7 @@ func TestNetworkChanged(t *testing.T) {
 	watched.goesOn()
 
 	b.returnTo(d.station, "/settings")
-	b.heading("Log in")
-	b.enter("The station's password", password)
-	b.press("Log in")
-	b.heading("Settings")
+	b.logIn()
 
 	// DHCP again. The browser cannot look names up; a person would follow the link.
 	b.network(d, map[string]string{"IPv4 address": "", "IPv4 router": ""})
@@ -130,8 +127,7 @@ func (b *browser) network(d *device, fields map[string]string) {
 	b.returnTo(d.station, "/settings/network")
 	b.heading("Network")
 	for label, text := range fields {
-		b.do("empty "+label, chromedp.Clear(b.only(fmt.Sprintf(`//input[@id=//label[normalize-space(.)="%s"]/@for]`, label)), chromedp.NodeVisible))
-		b.enter(label, text)
+		b.fill(label, text)
 	}
 	b.press("Look at the change")
 	b.heading("Is this what you want?")

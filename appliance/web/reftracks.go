@@ -82,6 +82,10 @@ func (d *trackDrawing) middle(h *journal.ReferenceHour) float64 {
 	return min(max(d.st.x(h.Hour.Add(d.st.part/2)), 0), plotWidth)
 }
 
+// trackY is where a number on a scale from 0 at the lower edge to 1 stands; what is
+// beyond it is cut off just outside.
+func trackY(v float64) float64 { return trackHeight * (1 - min(max(v, -.1), 1.1)) }
+
 // line joins the numbers of parts that follow on each other, on a scale from 0 at the
 // lower edge to 1.
 func (d *trackDrawing) line(of func(*journal.ReferenceHour) float64, scale func(float64) float64) string {
@@ -92,7 +96,7 @@ func (d *trackDrawing) line(of func(*journal.ReferenceHour) float64, scale func(
 			joined = false
 			continue
 		}
-		x, y := d.middle(h), trackHeight*(1-min(max(scale(of(h)), -.1), 1.1))
+		x, y := d.middle(h), trackY(scale(of(h)))
 		switch next := i+1 < len(d.parts) && d.parts[i+1] != nil && finite(of(d.parts[i+1])); {
 		case joined:
 			out.line(x, y)
@@ -143,7 +147,7 @@ func (d *trackDrawing) offsets() *track {
 // band is what lies between two numbers of each part.
 func (d *trackDrawing) band(low, high func(*journal.ReferenceHour) float64, scale func(float64) float64) string {
 	var out strings.Builder
-	y := func(v float64) float64 { return trackHeight * (1 - min(max(scale(v), -.1), 1.1)) }
+	y := func(v float64) float64 { return trackY(scale(v)) }
 	for i := 0; i < len(d.parts); {
 		var run []*journal.ReferenceHour
 		for ; i < len(d.parts) && d.parts[i] != nil && finite(low(d.parts[i])) && finite(high(d.parts[i])); i++ {

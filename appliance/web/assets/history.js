@@ -75,7 +75,9 @@
     });
   };
 
+  const plots = new Map(); // by figure
   const draw = (figure) => {
+    plots.get(figure)?.destroy(); // it would go on in step with the others
     const kind = kinds[figure.dataset.track];
     const old = figure.querySelector("svg.plot, .drawn");
     const box = document.createElement("div");
@@ -119,6 +121,7 @@
       bands: kind.band ? [{ series: [1, 2], fill: colour("band") }] : [],
       hooks: { drawClear: kind.band ? [shade] : [], setCursor: [tell], setSelect: [look] },
     }, [middle, ...kind.rows.map(([name]) => data[name].map((v) => (kind.log && !(v > 0) ? null : v)))], box);
+    plots.set(figure, u);
     new ResizeObserver(() => {
       if (box.isConnected && box.clientWidth !== u.width) u.setSize({ width: box.clientWidth, height: 200 });
     }).observe(box);
